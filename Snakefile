@@ -1,0 +1,57 @@
+# From KNN crystals to a report on polarization mapping with 4D-STEM.
+# Stages: structures -> simulate -> dataset -> train -> evaluate -> report (workflow/rules/).
+from snakemake.utils import min_version
+
+from polarstem.config import ConfigError, check
+from polarstem.errors import PolarstemError
+from polarstem.files import claim
+
+min_version("9.20")
+
+
+configfile: "config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+try:
+    CONFIG = check({key: config[key] for key in config if key != "pathvars"})
+except ConfigError as error:
+    raise WorkflowError(str(error))
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/structures.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+wildcard_constraints:
+    specimen=one_of(SPECIMENS),
+    domain=one_of(CONFIG.used_domains()),
+    model=one_of(CONFIG.used_models()),
+    source=one_of(CONFIG.used_sources()),
+    seed=r"\d+",
+
+
+# One run at a time in a folder. Snakemake's own lock is off in the profiles, because it outlives
+# a killed run and would stop the next one.
+onstart:
+    try:
+        claim(".snakemake/polarstem.lock")
+    except PolarstemError as error:
+        raise WorkflowError(str(error))
+
+
+# Everything: the report and what it is drawn from.
+rule all:
+    default_target: True
+    input:
+        "<results>/report.html",
+        "<results>/summary.json",
+        "<results>/structures/specimens.csv",
+    localrule: True

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Command line: the stages of the workflow one file at a time, and the generated docs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from polarstem.errors import PolarstemError
+from polarstem.logs import job_log
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from polarstem.config import load
+    from polarstem.config.plan import all_specimens
+
+    config = load(arguments.config)
+    print(
+        f"{arguments.config}: valid; {len(all_specimens(config))} specimens, "
+        f"{len(config.used_domains())} data domains, {len(config.runs())} models to train."
+    )
+
+
+def _build(arguments: argparse.Namespace) -> None:
+    from polarstem.config import load
+    from polarstem.config.plan import all_specimens, structure_settings
+    from polarstem.structures.build import build_specimen, write_specimen
+    from polarstem.structures.recipes import make_recipe
+
+    config = load(arguments.config)
+    plans = {plan.name: plan for plan in all_specimens(config)}
+    if arguments.specimen not in plans:
+        from polarstem.config.check import nearest
+
+        raise PolarstemError(
+            f"There is no specimen {arguments.specimen!r}; "
+            f"{nearest(arguments.specimen, list(plans))}"
+        )
+    settings = structure_settings(config, plans[arguments.specimen])
+    write_specimen(build_specimen(make_recipe(**settings)), arguments.output)
+
+
+def _simulate(arguments: argparse.Namespace) -> None:
+    from polarstem.config import load
+    from polarstem.config.plan import all_specimens, simulation_settings
+    from polarstem.simulate.specimen import simulate_specimen
+    from polarstem.structures.build import read_specimen
+
+    config = load(arguments.config)
+    name = read_specimen(arguments.structure).info["specimen"]
+    plans = {plan.name: plan for plan in all_specimens(config)}
+    if name not in plans:
+        raise PolarstemError(
+            f"{arguments.structure} is specimen {name!r}, which {arguments.config} does not plan; "
+            "give the configuration it was built with."
+        )
+    settings = simulation_settings(config, plans[name])
+    simulate_specimen(arguments.structure, arguments.output, settings, arguments.threads)
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    from polarstem.evaluate.predict import predict_patterns
+
+    predict_patterns(arguments.model, arguments.datasets, arguments.output)
+
+
+def _docs(arguments: argparse.Namespace) -> None:
+    from polarstem.config.docs import reference_text, schema_text
+    from polarstem.files import atomic_path
+
+    for path, text in (
+        (_ROOT / "docs" / "config.md", reference_text()),
+        (_ROOT / "workflow" / "schemas" / "config.schema.json", schema_text()),
+    ):
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        print(path)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Define the commands."""
+    main_parser = argparse.ArgumentParser(prog="python -m polarstem", description=__doc__)
+    commands = main_parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("check", help="check a configuration and say what it asks for")
+    command.add_argument("config", type=Path)
+    command.set_defaults(run=_check)
+
+    command = commands.add_parser("build", help="build one specimen (extended XYZ)")
+    command.add_argument("specimen", help="its name, e.g. static-RU-train-0")
+    command.add_argument("--config", type=Path, default=_ROOT / "config.yaml")
+    command.add_argument("--output", type=Path, required=True)
+    command.set_defaults(run=_build)
+
+    command = commands.add_parser("simulate", help="simulate the patterns of a built specimen")
+    command.add_argument("structure", type=Path, help="its extended XYZ")
+    command.add_argument("--config", type=Path, default=_ROOT / "config.yaml")
+    command.add_argument("--output", type=Path, required=True, help="netCDF to write")
+    command.add_argument("--threads", type=int, default=1)
+    command.set_defaults(run=_simulate)
+
+    command = commands.add_parser("predict", help="predict the test split of data sets")
+    command.add_argument("model", type=Path, help="directory of a saved model")
+    command.add_argument("datasets", type=Path, nargs="+", help="data set files")
+    command.add_argument("--output", type=Path, required=True, help="netCDF to write")
+    command.set_defaults(run=_predict)
+
+    command = commands.add_parser("docs", help="write docs/config.md and the JSON schema")
+    command.set_defaults(run=_docs)
+    return main_parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; wrong input ends with one sentence and exit code 1."""
+    parsed = parser().parse_args(arguments)
+    try:
+        with job_log(None):
+            parsed.run(parsed)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    return 0

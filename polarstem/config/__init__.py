@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The configuration: its keys, their checks, and the plan of work that follows from it.
+
+Light to import (standard library, pydantic, yaml): Snakemake parses it for every job.
+"""
+
+from polarstem.config.check import ConfigError, check, load
+from polarstem.config.model import Config
+from polarstem.config.plan import SpecimenPlan
+
+__all__ = ["Config", "ConfigError", "SpecimenPlan", "check", "load"]

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Config sections for the models, their training, the evaluation and the report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from polarstem.config.physics import Count, Positive, Section
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Head = Literal["classification", "regression", "prototype"]
+
+
+class Preprocessing(Section):
+    """Scaling of the patterns, fitted on the training split and saved with the model."""
+
+    scaling: Literal["standardise", "minmax", "none"] = Field(
+        "standardise",
+        description="`standardise` subtracts the mean and divides by the spread of each pixel over "
+        "the training patterns; `minmax` scales each pattern to [0, 1]",
+    )
+    sqrt: bool = Field(False, description="take the square root of the intensities first")
+
+
+class Augmentation(Section):
+    """Changes made to the training patterns at random, anew in each epoch."""
+
+    paper: bool = Field(
+        False, description="the paper's: blur, brightness and contrast, Gaussian noise"
+    )
+    symmetry: bool = Field(
+        False,
+        description="turn and mirror pattern and label together by the 8 symmetries of the square",
+    )
+
+
+class Training(Section):
+    """Training of a network."""
+
+    learning_rate: Positive = Field(2e-4, description="Adam's learning rate")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="Adam's weight decay")
+    batch_size: Annotated[int, Field(ge=2)] = Field(128, description="patterns per step")
+    max_epochs: Count = Field(20, description="most passes over the training patterns")
+    patience: Count = Field(
+        5, description="epochs without a lower validation loss before training stops"
+    )
+    schedule: Literal["constant", "one_cycle"] = Field(
+        "constant", description="learning rate over the steps"
+    )
+
+
+class _Model(Section):
+    preprocessing: Preprocessing = Field(
+        default_factory=Preprocessing, description="scaling of the patterns"
+    )
+    filter: Literal["none", "centre_of_mass"] = Field(
+        "none",
+        description="`centre_of_mass` keeps training patterns whose centre of mass deviates from "
+        "their scan's mean by more than the average (the paper's filter)",
+    )
+
+
+class _Network(_Model):
+    head: Head = Field(
+        "classification",
+        description="what is learned: classes, a unit vector, or an embedding with class "
+        "prototypes",
+    )
+    augmentation: Augmentation = Field(
+        default_factory=Augmentation, description="changes to the training patterns"
+    )
+    training: dict[str, Any] = Field(
+        default_factory=dict, description="keys of `train.training` that differ for this model"
+    )
+
+
+class TimmModel(_Network):
+    """Any network of the timm library, with one input channel."""
+
+    family: Literal["timm"] = Field(description="`timm`")
+    architecture: str = Field(description="timm's name, e.g. `resnet18`, `vgg11`, `resnet50`")
+    pretrained: bool = Field(
+        False, description="start from timm's weights (downloaded when training starts)"
+    )
+
+
+class CnnModel(_Network):
+    """The paper's small convolutional network."""
+
+    family: Literal["cnn"] = Field(description="`cnn`")
+
+
+class PcaKnnModel(_Model):
+    """Principal components of the pixels and a vote of the nearest neighbours."""
+
+    family: Literal["pca_knn"] = Field(description="`pca_knn`")
+    components: Count = Field(20, description="principal components")
+    neighbours: Count = Field(5, description="neighbours that vote")
+
+
+ModelSettings = Annotated[TimmModel | CnnModel | PcaKnnModel, Field(discriminator="family")]
+
+
+class Run(Section):
+    """Models to train on sources: every listed model on every listed source."""
+
+    models: tuple[str, ...] = Field(min_length=1, description="names from `models`")
+    sources: tuple[str, ...] = Field(min_length=1, description="names from `train.sources`")
+
+
+class Train(Section):
+    """What is trained on what."""
+
+    sources: dict[str, tuple[str, ...]] = Field(
+        min_length=1,
+        description="training sets: a name and the data domains whose training splits it joins",
+    )
+    runs: tuple[Run, ...] = Field(min_length=1, description="which models on which sources")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (0,), min_length=1, description="each run is repeated with these seeds"
+    )
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        "auto", description="`auto` takes a GPU where torch sees one; `gpu` also asks for one"
+    )
+    training: Training = Field(
+        default_factory=Training, description="training of networks, unless a model says otherwise"
+    )
+    memory_mb: Annotated[int, Field(ge=100)] = Field(
+        1500,
+        description="training patterns kept in memory [MB]; larger sets are read from disk",
+    )
+
+
+class Evaluate(Section):
+    """What the models are tested on."""
+
+    domains: tuple[str, ...] = Field(
+        min_length=1, description="data domains whose test splits every model predicts"
+    )
+    reference_source: str = Field(description="training source of the headline numbers")
+    reference_domain: str = Field(description="data domain of the headline numbers")
+    bootstrap: Annotated[int, Field(ge=100)] = Field(
+        2000, description="bootstrap resamples over specimens"
+    )
+    confidence: Fraction = Field(0.95, description="confidence level of the intervals")
+
+
+class Report(Section):
+    """The HTML report."""
+
+    title: str = Field(
+        "Polarization mapping with 4D-STEM: a benchmark", description="title of the page"
+    )

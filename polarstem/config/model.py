@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole configuration as one model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from polarstem.config.learning import Evaluate, ModelSettings, Report, Train, Training
+from polarstem.config.physics import DataDomain, Section, Simulate, SpecimenSet, Structures
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+
+
+def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
+    """Merge mappings key by key; lists and scalars of `override` replace those of `base`."""
+    merged = dict(base)
+    for key, value in override.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        # a material or the aberrations are one value, not a section to be merged into
+        merged[key] = (
+            merge(old, value) if both and key not in ("material", "aberrations") else value
+        )
+    return merged
+
+
+class Config(Section):
+    """Everything that a run depends on."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(description="the seed all others derive from")
+    structures: Structures = Field(default_factory=Structures, description="the crystals")
+    simulate: Simulate = Field(default_factory=Simulate, description="the microscope")
+    specimens: dict[Name, SpecimenSet] = Field(
+        min_length=1, description="sets of specimens that are made and simulated alike"
+    )
+    domains: dict[Name, DataDomain] = Field(
+        min_length=1, description="data domains: conditions to train on or to test on"
+    )
+    models: dict[Name, ModelSettings] = Field(
+        min_length=1, description="models that `train.runs` can name"
+    )
+    train: Train = Field(description="what is trained on what")
+    evaluate: Evaluate = Field(description="what is tested, and the headline numbers")
+    report: Report = Field(default_factory=Report, description="the HTML report")
+
+    def structures_of(self, specimen_set: str) -> Structures:
+        """Crystal settings of a specimen set, its own keys applied."""
+        override = self.specimens[specimen_set].structures
+        return Structures.model_validate(merge(self.structures.model_dump(mode="json"), override))
+
+    def simulate_of(self, specimen_set: str) -> Simulate:
+        """Microscope settings of a specimen set, its own keys applied."""
+        override = self.specimens[specimen_set].simulate
+        return Simulate.model_validate(merge(self.simulate.model_dump(mode="json"), override))
+
+    def training_of(self, model: str) -> Training:
+        """Training settings of a network, its own keys applied."""
+        override = getattr(self.models[model], "training", {})
+        return Training.model_validate(merge(self.train.training.model_dump(mode="json"), override))
+
+    def used_domains(self) -> list[str]:
+        """Data domains that some run trains on or the evaluation tests, in config order."""
+        used = set(self.evaluate.domains)
+        for source in self.used_sources():
+            used.update(self.train.sources[source])
+        return [name for name in self.domains if name in used]
+
+    def used_sources(self) -> list[str]:
+        """Training sources that some run names, in config order."""
+        used = _union(run.sources for run in self.train.runs)
+        return [name for name in self.train.sources if name in used]
+
+    def used_models(self) -> list[str]:
+        """Models that some run names, in config order."""
+        used = _union(run.models for run in self.train.runs)
+        return [name for name in self.models if name in used]
+
+    def runs(self) -> list[tuple[str, str, int]]:
+        """Every (model, source, seed) to train, without repeats, in config order."""
+        pairs = {(m, s) for run in self.train.runs for m in run.models for s in run.sources}
+        return [
+            (model, source, seed)
+            for model in self.models
+            for source in self.train.sources
+            if (model, source) in pairs
+            for seed in self.train.seeds
+        ]
+
+
+def _union(groups: Iterable[tuple[str, ...]]) -> set[str]:
+    return {name for group in groups for name in group}

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Config sections for the crystals and the microscope."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from polarstem.structures.variants import ZONE_AXES
+
+# polar coefficients C_nm and their angles up to fifth order, as abTEM names them
+ABERRATIONS = (
+    *("C10", "C12", "phi12", "C21", "phi21", "C23", "phi23", "C30", "C32", "phi32", "C34", "phi34"),
+    *("C41", "phi41", "C43", "phi43", "C45", "phi45"),
+    *("C50", "C52", "phi52", "C54", "phi54", "C56", "phi56"),
+)
+
+
+class Section(BaseModel):
+    """A config section: no unknown keys, no changes after the check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _even(value: int) -> int:
+    if value % 2:
+        raise ValueError(
+            "must be even: an odd number of pixels per cell makes a cubic crystal look polar"
+        )
+    return value
+
+
+def _zone_axis(value: tuple[int, int, int]) -> tuple[int, int, int]:
+    if value not in ZONE_AXES:
+        raise ValueError("must be [0, 0, 1] or [1, 1, 0]")
+    return value
+
+
+def _aberrations(value: dict[str, float]) -> dict[str, float]:
+    for name in value:
+        if name not in ABERRATIONS:
+            raise ValueError(f"{name!r} is no aberration; known: {', '.join(ABERRATIONS)}")
+    return value
+
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Defect(Section):
+    """A column of wrong or missing atoms in the cell nearest the middle of the field."""
+
+    kind: Literal["vacancy_column", "antisite_column"] = Field(
+        description="`vacancy_column` removes a column of atoms; `antisite_column` puts the "
+        "other cation in it"
+    )
+    site: Literal["A", "B", "O"] = Field(
+        "A", description="which column; `O` only for `vacancy_column`"
+    )
+
+
+class Structures(Section):
+    """The crystals: material, polar phase, orientation and size."""
+
+    material: str | dict[str, Any] = Field(
+        "KNN",
+        description="a name in resources/crystals.yaml, or a mapping of the same form for any "
+        "other ABO3 perovskite",
+    )
+    phase: Literal["T", "O", "R"] = Field(
+        "O", description="polar phase: `T` polar along <001>, `O` along <110>, `R` along <111>"
+    )
+    zone_axis: Annotated[tuple[int, int, int], AfterValidator(_zone_axis)] = Field(
+        (0, 0, 1), description="pseudo-cubic direction of the beam: [0, 0, 1] or [1, 1, 0]"
+    )
+    a_site: Literal["random", "ordered", "virtual"] = Field(
+        "random",
+        description="A-site cations: placed at random by each specimen's seed, in rock-salt order, "
+        "or one averaged atom",
+    )
+    amplitude: Annotated[float, Field(ge=0, le=3)] = Field(
+        1.0, description="factor on the polar displacements; 0 is the cubic control"
+    )
+    metric: Literal["cubic", "phase"] = Field(
+        "cubic",
+        description="lattice metric: a common cubic cell, or the cell of the phase (whose unequal "
+        "axes tell the polar axis without any displacement)",
+    )
+    cells: tuple[Count, Count] = Field(
+        (6, 6), description="lateral size of the simulated field [unit cells along x and y]"
+    )
+    end_on: bool = Field(
+        False, description="also simulate the variants polar along the beam, as one more class"
+    )
+    defect: Defect | None = Field(None, description="a defect in the middle of the field, or null")
+
+
+class Scan(Section):
+    """Probe positions of each specimen."""
+
+    positions: tuple[Count, Count] = Field(
+        (8, 8), description="number of probe positions [rows (y) and columns (x)]"
+    )
+    cells: tuple[Count, Count] = Field(
+        (1, 1), description="unit cells that the positions cover [along y and x]"
+    )
+    offset: Literal["random", "centre"] = Field(
+        "random",
+        description="where the grid starts: a random fraction of a step from each specimen's seed, "
+        "or half a step",
+    )
+
+
+class Detector(Section):
+    """Pixelated detector, the same for all thicknesses, energies and cells."""
+
+    pixels: Annotated[int, Field(ge=8, le=1024)] = Field(
+        48, description="detector pixels along each side"
+    )
+    mrad_per_pixel: Positive = Field(2.0, description="angle per detector pixel [mrad]")
+
+
+class Phonons(Section):
+    """Thermal motion as frozen phonons (Einstein model)."""
+
+    configurations: Annotated[int, Field(ge=0)] = Field(
+        0, description="frozen-phonon configurations per specimen; 0 is a static lattice"
+    )
+    scale: Positive = Field(
+        1.0, description="factor on the rms displacements of the elements in the material"
+    )
+
+
+class Simulate(Section):
+    """Multislice simulation of the diffraction patterns (abTEM)."""
+
+    device: Literal["cpu", "gpu"] = Field(
+        "cpu", description="where abTEM computes; `gpu` needs CuPy"
+    )
+    energy_kv: Annotated[float, Field(ge=20, le=1500)] = Field(
+        200.0, description="accelerating voltage [kV]"
+    )
+    semiangle_mrad: Annotated[float, Field(gt=0, le=100)] = Field(
+        24.0, description="convergence semi-angle [mrad]"
+    )
+    pixels_per_cell: Annotated[int, Field(ge=8, le=512), AfterValidator(_even)] = Field(
+        32, description="pixels of the wave function per pseudo-cubic lattice constant; even"
+    )
+    scan: Scan = Field(default_factory=Scan, description="probe positions")
+    detector: Detector = Field(default_factory=Detector, description="detector grid")
+    phonons: Phonons = Field(default_factory=Phonons, description="thermal motion")
+    tilt_mrad: tuple[
+        Annotated[float, Field(ge=-50, le=50)], Annotated[float, Field(ge=-50, le=50)]
+    ] = Field((0.0, 0.0), description="beam tilt against the zone axis [mrad; x right, y up]")
+    aberrations: Annotated[dict[str, float], AfterValidator(_aberrations)] = Field(
+        default_factory=dict,
+        description="aberration coefficients by abTEM's polar names, e.g. `{C10: -50}` (defocus "
+        "+50 Å) or `{C30: 1.0e4}` [Å; angles `phi..` in rad]",
+    )
+    memory_mb: Annotated[int, Field(ge=200)] = Field(
+        1000, description="memory for the waves of one batch of probe positions [MB]"
+    )
+
+
+class PerClass(Section):
+    """Number of specimens of each class, in each split."""
+
+    train: Annotated[int, Field(ge=0)] = Field(0, description="specimens to train on")
+    validation: Annotated[int, Field(ge=0)] = Field(
+        0, description="specimens for early stopping and for choosing"
+    )
+    test: Annotated[int, Field(ge=0)] = Field(0, description="specimens for evaluation only")
+
+
+class SpecimenSet(Section):
+    """Specimens made and simulated alike; each one is simulated once, at all thicknesses."""
+
+    per_class: PerClass = Field(description="number of specimens of each class in each split")
+    thicknesses_nm: tuple[Positive, ...] = Field(
+        min_length=1,
+        description="thicknesses kept from the one simulation [nm]; each is rounded to whole cells",
+    )
+    classes: tuple[str, ...] | None = Field(
+        None, description="only these classes, by name (`RM`, `RU`, ...); null for all"
+    )
+    structures: dict[str, Any] = Field(
+        default_factory=dict, description="keys of `structures` that differ for this set"
+    )
+    simulate: dict[str, Any] = Field(
+        default_factory=dict, description="keys of `simulate` that differ for this set"
+    )
+
+
+class DataDomain(Section):
+    """A named set of conditions: some thicknesses of one specimen set, at one dose."""
+
+    specimens: str = Field(description="name of the specimen set")
+    thicknesses_nm: tuple[Positive, ...] = Field(
+        min_length=1, description="which of the set's thicknesses [nm]"
+    )
+    dose_electrons: Positive | None = Field(
+        None, description="electrons per pattern (Poisson noise), or null for no noise"
+    )

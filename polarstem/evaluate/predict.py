@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Class probabilities of every test pattern, kept on file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import netCDF4
+import numpy as np
+
+from polarstem.errors import PolarstemError
+from polarstem.files import atomic_path
+from polarstem.logs import progress
+from polarstem.provenance import provenance
+
+if TYPE_CHECKING:
+    from polarstem.data.patterns import PatternSet
+    from polarstem.models.base import Model
+
+# variable: (type, units, long name), one value per pattern, copied from the data sets
+_COPIED = {
+    "class_index": ("i2", "1", "true class"),
+    "thickness": ("f4", "nm", "nominal thickness"),
+    "cell_y": ("f4", "1", "position in the projected unit cell, downwards"),
+    "cell_x": ("f4", "1", "position in the projected unit cell, to the right"),
+    "scan_y": ("i4", "1", "row of the scan"),
+    "scan_x": ("i4", "1", "column of the scan"),
+}
+
+
+def predict_patterns(
+    model_dir: Path | str,
+    dataset_paths: Sequence[Path | str],
+    output: Path | str,
+    *,
+    model: str | None = None,
+    source: str | None = None,
+    seed: int | None = None,
+    batch: int = 1024,
+    device: str = "auto",
+) -> None:
+    """Predict the test split of every data domain with one model.
+
+    Parameters
+    ----------
+    model_dir : path
+        A saved model.
+    dataset_paths : sequence of path
+        Data sets, one per data domain.
+    output : path
+        The prediction file: per pattern the class probabilities, the truth and where the
+        pattern comes from.
+    model, source, seed : optional
+        What the file is labelled with; by default the last three folders of `model_dir`.
+    batch : int
+        Patterns in memory at a time.
+    device : {"auto", "cpu", "gpu"}
+        Where a network computes.
+
+    Raises
+    ------
+    PolarstemError
+        If a file is broken, or the classes of a data set are not those of the model.
+    """
+    from polarstem.data.patterns import PatternSet
+    from polarstem.models import load_model
+
+    loaded = load_model(model_dir, device=device)
+    parts = Path(model_dir).resolve().parts[-3:]
+    labels = {
+        "model": model if model is not None else parts[0],
+        "family": loaded.family,
+        "head": str(loaded.options.get("head", "none")),
+        "source": source if source is not None else parts[1],
+        "seed": str(seed if seed is not None else parts[2]),
+    }
+    with ExitStack() as stack:
+        sets = [stack.enter_context(PatternSet.open([p], split="test")) for p in dataset_paths]
+        for path, patterns in zip(dataset_paths, sets, strict=True):
+            _check(loaded, patterns, path)
+        temporary = stack.enter_context(atomic_path(output))
+        with netCDF4.Dataset(temporary, "w") as file:
+            file.setncatts({"title": "Predicted polarization classes", **provenance(labels)})
+            file.setncatts(labels)
+            _write(file, loaded, sets, batch)
+
+
+def _check(model: Model, patterns: PatternSet, path: Path | str) -> None:
+    if list(patterns.class_names) != list(model.class_names):
+        raise PolarstemError(
+            f"The data set {path} has the classes {', '.join(patterns.class_names)}, the model "
+            f"{', '.join(model.class_names)}; train and test with one config."
+        )
+    if not patterns.n:
+        raise PolarstemError(
+            f"The data set {path} has no test pattern; give its specimens a test split "
+            "(specimens: per_class: test), or take it out of evaluate.domains."
+        )
+
+
+def _write(file: netCDF4.Dataset, model: Model, sets: Sequence[PatternSet], batch: int) -> None:
+    domains = list(dict.fromkeys(str(name) for s in sets for name in np.unique(s.domain)))
+    specimens = sorted({str(name) for s in sets for name in np.unique(s.specimen)})
+    total = sum(patterns.n for patterns in sets)
+    n_classes = len(model.class_names)
+    sizes = {"pattern": total, "class": n_classes}
+    sizes |= {"specimen": len(specimens), "domain": len(domains)}
+    for name, size in sizes.items():
+        file.createDimension(name, size)
+    for name, values in (
+        ("class_name", model.class_names),
+        ("specimen_name", specimens),
+        ("domain_name", domains),
+    ):
+        _variable(file, name, str, name.removesuffix("_name"), "1", name.replace("_", " "))
+        file[name][:] = np.array(values, dtype=object)
+    _variable(file, "class_direction", "f8", "class", "degree", "counter-clockwise from right")
+    file["class_direction"][:] = model.class_directions
+    _variable(file, "specimen_index", "i4", "pattern", "1", "specimen of the pattern")
+    _variable(file, "domain_index", "i2", "pattern", "1", "data domain of the pattern")
+    for name, (kind, units, long_name) in _COPIED.items():
+        _variable(file, name, kind, "pattern", units, long_name)
+    file.createVariable(
+        "probability",
+        "f4",
+        ("pattern", "class"),
+        zlib=True,
+        chunksizes=(min(total, 16384), n_classes),
+    ).setncatts({"units": "1", "long_name": "predicted probability of the class"})
+
+    start = 0
+    n_batches = sum(-(-patterns.n // batch) for patterns in sets)
+    bar = iter(progress(range(n_batches), n_batches, "predicting batches"))
+    for patterns in sets:
+        rows = slice(start, start + patterns.n)
+        for name in _COPIED:
+            file[name][rows] = getattr(patterns, name)
+        file["specimen_index"][rows] = np.searchsorted(specimens, patterns.specimen.astype(str))
+        file["domain_index"][rows] = [domains.index(str(name)) for name in patterns.domain]
+        for where, intensity in patterns.batches(batch):
+            next(bar)
+            rows = slice(start + where.start, start + where.stop)
+            file["probability"][rows] = model.predict_proba(intensity)
+        start += patterns.n
+    next(bar, None)  # lets the progress bar finish
+
+
+def _variable(
+    file: netCDF4.Dataset, name: str, kind: Any, dimension: str, units: str, long_name: str
+) -> None:
+    variable = file.createVariable(name, kind, (dimension,), zlib=kind is not str)
+    variable.setncatts({"units": units, "long_name": long_name})

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading prediction files, data domain by data domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarstem.errors import PolarstemError
+from polarstem.evaluate.metrics import FloatArray
+from polarstem.files import open_netcdf
+
+RUN_ATTRIBUTES = ("model", "family", "head", "source", "seed")
+
+
+@dataclass(frozen=True)
+class DomainPredictions:
+    """Predictions of one model for the test patterns of one data domain.
+
+    Attributes
+    ----------
+    run : dict of str to str
+        model, family, head, source and seed.
+    domain : str
+        Name of the data domain.
+    class_names : list of str
+    class_directions : ndarray, shape (classes,)
+        Directions [deg].
+    probability : ndarray, shape (patterns, classes)
+    class_index, specimen : ndarray of int, shape (patterns,)
+        True class; index into `specimen_names`.
+    specimen_names : list of str
+        The specimens of this domain, sorted.
+    thickness : ndarray, shape (patterns,)
+        Thickness [nm].
+    cell_y, cell_x : ndarray, shape (patterns,)
+        Position in the projected cell, as fractions.
+    """
+
+    run: dict[str, str]
+    domain: str
+    class_names: list[str]
+    class_directions: FloatArray
+    probability: NDArray[np.float32]
+    class_index: NDArray[np.int64]
+    specimen: NDArray[np.int64]
+    specimen_names: list[str]
+    thickness: FloatArray
+    cell_y: FloatArray
+    cell_x: FloatArray
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Most probable class, shape (patterns,)."""
+        return self.probability.argmax(axis=1)
+
+
+def read_predictions(path: Path | str) -> Iterator[DomainPredictions]:
+    """Read one prediction file.
+
+    Parameters
+    ----------
+    path : path
+        A file written by `polarstem.evaluate.predict.predict_patterns`.
+
+    Yields
+    ------
+    DomainPredictions
+        One per data domain with patterns, in the file's order.
+
+    Raises
+    ------
+    PolarstemError
+        If the file is unreadable or lacks a variable or attribute.
+    """
+    with open_netcdf(path, "predictions") as file:
+        try:
+            run = {name: str(file.attrs[name]) for name in RUN_ATTRIBUTES}
+            class_names = [str(name) for name in file["class_name"].values]
+            directions = np.asarray(file["class_direction"].values, dtype=float)
+            all_names = np.asarray(file["specimen_name"].values, dtype=str)
+            domain_index = file["domain_index"].values
+            domain_names = [str(name) for name in file["domain_name"].values]
+            for index, domain in enumerate(domain_names):
+                rows = np.flatnonzero(domain_index == index)
+                if not rows.size:
+                    continue
+                part = file.isel(pattern=_slice_if_contiguous(rows))
+                names, specimen = np.unique(
+                    all_names[part["specimen_index"].values], return_inverse=True
+                )
+                yield DomainPredictions(
+                    run=run,
+                    domain=domain,
+                    class_names=class_names,
+                    class_directions=directions,
+                    probability=part["probability"].values,
+                    class_index=part["class_index"].values.astype(np.int64),
+                    specimen=specimen,
+                    specimen_names=[str(name) for name in names],
+                    thickness=part["thickness"].values.astype(float),
+                    cell_y=part["cell_y"].values.astype(float),
+                    cell_x=part["cell_x"].values.astype(float),
+                )
+        except KeyError as error:
+            raise PolarstemError(
+                f"The predictions file {path} lacks {error}; it was written by another version: "
+                "delete it and run the same command again."
+            ) from error
+
+
+def _slice_if_contiguous(rows: NDArray[np.int64]) -> slice | NDArray[np.int64]:
+    """A slice reads a netCDF variable in one go; a list of rows would read it point by point."""
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(rows) else rows

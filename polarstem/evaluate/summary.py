@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The headline numbers, each under a stable key with its meaning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.stats import t as student_t
+
+from polarstem.errors import PolarstemError
+from polarstem.evaluate.benchmarks import stage_use
+from polarstem.evaluate.conditions import Reference, describe_domain, reference_of
+from polarstem.evaluate.metrics import METRICS
+from polarstem.files import atomic_path, open_netcdf
+
+HEADLINE = "balanced_accuracy"
+CLASSICAL = ("pca_knn",)
+HISTORY = "history.csv"
+
+Entry = dict[str, Any]
+
+
+def summarise_results(
+    metrics_csv: Path | str,
+    confusion_nc: Path | str,
+    config: Mapping[str, Any],
+    benchmarks_dir: Path | str,
+    output_json: Path | str,
+    *,
+    model_dirs: Sequence[Path | str] = (),
+) -> None:
+    """Write the headline numbers that the report is drawn from.
+
+    Parameters
+    ----------
+    metrics_csv, confusion_nc : path
+        The tables of `polarstem.evaluate.table.compute_metrics`.
+    config : mapping
+        The resolved config.
+    benchmarks_dir : path
+        Snakemake's benchmark files, ``{rule}.jsonl`` and ``{rule}/**/*.jsonl``.
+    output_json : path
+        ``{key: {value, low, high, n, unit, meaning}}``.
+    model_dirs : sequence of path
+        Saved models, ``{model}/{source}/{seed}``; the best network is chosen by the validation
+        accuracy in their history.csv. Without one, the choice uses the test set, and the meaning
+        says so.
+
+    Notes
+    -----
+    With several training seeds, `value` is their mean. Its interval joins two independent
+    sources in quadrature: the specimens (mean half-width of the seeds' bootstrap intervals, which
+    does not shrink with the number of seeds because they share the specimens) and the seeds
+    (Student's t interval of their mean).
+    """
+    table = read_metrics(metrics_csv)
+    confidence = float(config["evaluate"]["confidence"])
+    pooled = pool_seeds(table, confidence)
+    reference = reference_of(config)
+    scores = _scores(pooled, config, reference)
+    best, basis = _best_network(pooled, reference, model_dirs)
+    headlines = {} if best is None else _best_entries(scores, reference, best, basis)
+    summary = {**headlines, **scores, **_sizes(confusion_nc), **_stages(benchmarks_dir, config)}
+    with atomic_path(output_json) as path:
+        text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_metrics(path: Path | str) -> pd.DataFrame:
+    """Read the table of scores, names as text."""
+    names = ("model", "family", "head", "source", "domain", "metric")
+    try:
+        return pd.read_csv(path, dtype=dict.fromkeys(names, str), keep_default_na=True)
+    except (OSError, ValueError) as error:
+        raise PolarstemError(
+            f"The table of scores {path} cannot be read ({error}); delete it and run the same "
+            "command again."
+        ) from error
+
+
+def pool_seeds(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """Average the training seeds of each model, source, data domain and metric.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of `read_metrics`.
+    confidence : float
+        Level of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        One row per (model, source, domain, metric), in order of appearance, with family, head,
+        value, low, high, n and seeds (their number). Intervals as in `summarise_results`.
+    """
+    rows = []
+    keys = ["model", "family", "head", "source", "domain", "metric"]
+    for key, group in table.groupby(keys, sort=False, dropna=False):
+        value = float(group["value"].mean())
+        below = float((group["value"] - group["low"]).clip(lower=0).mean())
+        above = float((group["high"] - group["value"]).clip(lower=0).mean())
+        seeds = len(group)
+        spread = 0.0
+        if seeds > 1:
+            quantile = float(student_t.ppf((1 + confidence) / 2, seeds - 1))
+            spread = quantile * float(group["value"].std(ddof=1)) / np.sqrt(seeds)
+        upper = METRICS[str(key[-1])].upper
+        low = max(0.0, value - float(np.hypot(below, spread)))
+        high = min(upper, value + float(np.hypot(above, spread)))
+        row = dict(zip(keys, key, strict=True))
+        numbers = {"value": value, "low": low, "high": high, "n": int(group["n"].min())}
+        # max() and min() would turn an undefined bound into a defined one
+        if np.isnan(below) or np.isnan(above):
+            numbers |= {"low": np.nan, "high": np.nan}
+        rows.append({**row, **numbers, "seeds": seeds})
+    return pd.DataFrame(rows)
+
+
+def entry(value: float, unit: str, meaning: str, **numbers: float | int | None) -> Entry:
+    """One headline number; what is not finite becomes null."""
+    low, high, n = numbers.get("low"), numbers.get("high"), numbers.get("n")
+    return {
+        "value": _finite(value),
+        "low": _finite(low),
+        "high": _finite(high),
+        "n": None if n is None else int(n),
+        "unit": unit,
+        "meaning": meaning,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def _scored(row: Mapping[str, Any], meaning: str) -> Entry:
+    seeds = f"; mean of {row['seeds']} training seeds" if row["seeds"] > 1 else ""
+    unit = METRICS[row["metric"]].unit
+    return entry(row["value"], unit, meaning + seeds, low=row["low"], high=row["high"], n=row["n"])
+
+
+def _scores(pooled: pd.DataFrame, config: Mapping[str, Any], reference: Reference) -> dict:
+    domains = list(dict.fromkeys(pooled["domain"]))
+    described = {domain: describe_domain(config, domain) for domain in domains}
+    thickness = {domain: f"{nm:g}" for nm, domain in reference.other.items()}
+    summary: dict[str, Entry] = {}
+    groups: dict[str, dict[str, Entry]] = {"same": {}, "other": {}, "domain": {}, "transfer": {}}
+    for row in pooled.to_dict("records"):
+        model, source, domain, metric = (row[k] for k in ("model", "source", "domain", "metric"))
+        what = METRICS[metric].meaning
+        tested = f"data domain {domain} ({described[domain]})"
+        text = f"{_capital(metric)} ({what}) of {model} trained on {source}, tested on {tested}"
+        if metric == HEADLINE:
+            groups["transfer"][f"transfer.{source}.{domain}.{model}"] = _scored(row, text)
+        if source != reference.source:
+            continue
+        if metric != HEADLINE:
+            groups["domain"][f"{metric}.{domain}.{model}"] = _scored(row, text)
+            continue
+        groups["domain"][f"domain.{domain}.{model}"] = _scored(row, text)
+        if domain == reference.domain:
+            same = f"{text}: the condition it was trained on, other specimens"
+            groups["same"][f"same_thickness.{model}"] = _scored(row, same)
+        elif domain in thickness:
+            other = f"{text}: a thickness it was not trained on"
+            key = f"other_thickness.{thickness[domain]}.{model}"
+            groups["other"][key] = _scored(row, other)
+    for group in groups.values():
+        summary |= group
+    return summary
+
+
+def _capital(metric: str) -> str:
+    return metric.replace("_", " ").capitalize()
+
+
+def _best_network(
+    pooled: pd.DataFrame, reference: Reference, model_dirs: Sequence[Path | str]
+) -> tuple[str | None, str]:
+    """Name the best network on the reference source, and how it was chosen."""
+    here = pooled[
+        (pooled["source"] == reference.source)
+        & (pooled["domain"] == reference.domain)
+        & (pooled["metric"] == HEADLINE)
+        & ~pooled["family"].isin(CLASSICAL)
+    ]
+    if here.empty:
+        return None, ""
+    tested = dict(zip(here["model"], here["value"], strict=True))
+    validated = _validation_accuracy(model_dirs, reference.source)
+    if set(tested) <= set(validated):
+        best = max(tested, key=lambda model: validated[model])
+        return best, "chosen by validation accuracy, without the test set"
+    best = max(tested, key=lambda model: tested[model])
+    return best, "chosen on this very test set, so slightly optimistic"
+
+
+def _validation_accuracy(model_dirs: Sequence[Path | str], source: str) -> dict[str, float]:
+    """Mean validation accuracy of the kept weights over seeds, by model.
+
+    Training keeps the weights of the lowest validation loss; models without a history have no
+    validation accuracy and are left out.
+    """
+    found: dict[str, list[float]] = {}
+    for folder in map(Path, model_dirs):
+        model, trained_on, _ = folder.parts[-3:]
+        history = folder / HISTORY
+        if trained_on == source and history.is_file():
+            epochs = pd.read_csv(history)
+            kept = epochs["validation_loss"].idxmin()
+            found.setdefault(model, []).append(float(epochs["validation_accuracy"][kept]))
+    return {model: float(np.mean(values)) for model, values in found.items()}
+
+
+def _best_entries(
+    summary: Mapping[str, Entry], reference: Reference, best: str, basis: str
+) -> dict[str, Entry]:
+    prefixes = ["same_thickness", *(f"other_thickness.{nm:g}" for nm in reference.other)]
+    return {
+        f"{prefix}.best": {
+            **summary[f"{prefix}.{best}"],
+            "meaning": f"{summary[f'{prefix}.{best}']['meaning']}; the best network, {basis}",
+            "model": best,
+        }
+        for prefix in prefixes
+        if f"{prefix}.{best}" in summary
+    }
+
+
+def _sizes(confusion_nc: Path | str) -> dict[str, Entry]:
+    with open_netcdf(confusion_nc, "confusion") as file:
+        classes = file.sizes["true"]
+        patterns = _test_patterns(file)
+    summary = {
+        "classes": entry(classes, "1", "Number of polarization classes"),
+        "chance": entry(1 / classes, "fraction", "Balanced accuracy of random guesses"),
+    }
+    for domain, count in patterns.items():
+        meaning = f"Test patterns of data domain {domain}"
+        summary[f"test_patterns.{domain}"] = entry(count, "1", meaning)
+    return summary
+
+
+def _test_patterns(file: xr.Dataset) -> dict[str, int]:
+    totals = file["confusion"].sum(("true", "predicted")).values
+    return {str(d): int(n) for d, n in zip(file["domain"].values, totals, strict=True)}
+
+
+def _stages(benchmarks_dir: Path | str, config: Mapping[str, Any]) -> dict[str, Entry]:
+    summary = {}
+    stages = stage_use(benchmarks_dir, config)
+    for rule, use in stages.items():
+        key, jobs = f"stages.{rule}", f"{use.jobs} job{'s' if use.jobs != 1 else ''}"
+        seconds = f"Wall-clock time of rule {rule}, added up over {jobs}"
+        summary[f"{key}.seconds"] = entry(use.seconds, "s", seconds)
+        if use.max_rss_mb is not None:
+            memory = f"Largest resident memory of any of the {jobs} of rule {rule}"
+            summary[f"{key}.max_rss_mb"] = entry(use.max_rss_mb, "MB", memory)
+        summary[f"{key}.jobs"] = entry(use.jobs, "1", f"Jobs of rule {rule}")
+    if stages:
+        total = sum(use.seconds for use in stages.values())
+        meaning = "Wall-clock time of all jobs before this summary, added up (they run in parallel)"
+        summary["stages_total.seconds"] = entry(total, "s", meaning)
+    return summary

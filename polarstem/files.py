@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing files that are either whole or absent, and opening those that may be broken."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from polarstem.errors import PolarstemError
+
+if TYPE_CHECKING:
+    import xarray
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_claims: list[IO[str]] = []  # kept open: closing a file gives its lock back
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_full(error: BaseException, folder: Path) -> bool:
+    """Whether a write failed for want of space; HDF5 hides the errno behind its own text."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return True
+    if isinstance(error, OSError | RuntimeError) and "HDF" in str(error):
+        return shutil.disk_usage(folder).free < 2**20
+    return "No space left" in str(error)
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` that takes its place only on success.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file or directory to be written. Its folder is created.
+
+    Yields
+    ------
+    Path
+        A path in the same folder with the same suffix. Write a file there, or make a
+        directory of it.
+
+    Raises
+    ------
+    PolarstemError
+        If the disk is full. Any failure removes what was written so far and leaves an
+        older version of `path` as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # one name per target, so that a run after a kill clears away what the killed one left
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    _remove(temporary)
+    try:
+        yield temporary
+        if temporary.is_dir() and path.is_dir():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            _remove(temporary)
+        if _is_full(error, path.parent):
+            raise PolarstemError(
+                f"The disk is full: {path} could not be written and nothing was kept of it; "
+                "free some space and run the same command again."
+            ) from error
+        raise
+
+
+def claim(path: Path | str) -> None:
+    """Hold a lock file until this process ends, however it ends.
+
+    Unlike a file that says "locked", it cannot be left behind by a kill or a power cut.
+
+    Parameters
+    ----------
+    path : Path or str
+        The lock file; it is created and stays.
+
+    Raises
+    ------
+    PolarstemError
+        If another process holds it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise PolarstemError(
+            f"Another run is at work in {path.parent.resolve().parent}; wait until it has ended, "
+            "or end it, and run the same command again."
+        ) from None
+    except OSError:  # a file system without locks: better unprotected than not at all
+        file.close()
+        return
+    _claims.append(file)
+
+
+def open_netcdf(path: Path | str, what: str) -> xarray.Dataset:
+    """Open a netCDF file lazily.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file.
+    what : str
+        What the file holds, for the message ("simulation", "data set", ...).
+
+    Returns
+    -------
+    xarray.Dataset
+        The lazily loaded data set; close it after use.
+
+    Raises
+    ------
+    PolarstemError
+        If the file is absent, truncated or not netCDF.
+    """
+    import xarray
+
+    path = Path(path)
+    if not path.is_file():
+        raise PolarstemError(
+            f"There is no {what} file {path}; run the workflow to make it, or check the path."
+        )
+    try:
+        return xarray.open_dataset(path, engine="netcdf4", decode_timedelta=False)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise PolarstemError(
+            f"The {what} file {path} ({path.stat().st_size} bytes) is truncated or not netCDF; "
+            "delete it and run the same command again."
+        ) from error

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The interface of all models and what their saved directories have in common."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarstem.errors import PolarstemError
+from polarstem.models.registry import FORMAT, MODEL_FILE, read_description
+
+if TYPE_CHECKING:
+    from polarstem.data.patterns import PatternSet
+
+Array = NDArray[np.float32]
+PREDICTION_BATCH = 256
+
+
+class Model(ABC):
+    """A classifier of diffraction patterns by projected polarization direction.
+
+    Parameters
+    ----------
+    options : mapping
+        The family's options.
+    class_names : sequence of str
+        Names of the classes, in the order of the class index.
+    class_directions : sequence of float
+        Their directions [degrees, counter-clockwise from +x, y up].
+
+    Attributes
+    ----------
+    pattern_shape : tuple of int or None
+        (ky, kx) of the patterns the model was trained on; None before `fit`.
+    info : dict
+        JSON-plain facts that travel with a saved model (name, training specimens, provenance).
+    """
+
+    family: ClassVar[str]
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        class_names: Sequence[str],
+        class_directions: Sequence[float],
+    ) -> None:
+        if len(class_names) < 2 or len(class_names) != len(class_directions):
+            raise PolarstemError(
+                f"A model needs two or more classes, each with a direction; got "
+                f"{len(class_names)} names and {len(class_directions)} directions."
+            )
+        self.options = dict(options)
+        self.class_names = [str(name) for name in class_names]
+        self.class_directions = np.asarray(class_directions, float)
+        self.pattern_shape: tuple[int, int] | None = None
+        self.info: dict[str, Any] = {}
+
+    @property
+    @abstractmethod
+    def filter(self) -> str:
+        """Which training patterns the model wants: "none" (all) or "centre_of_mass"."""
+
+    @abstractmethod
+    def fit(
+        self,
+        train: PatternSet,
+        validation: PatternSet,
+        *,
+        workdir: Path,
+        seed: int,
+        threads: int = 1,
+        device: str = "auto",
+        progress: bool = False,
+        memory_mb: int = 1500,
+    ) -> Self:
+        """Learn from labelled patterns.
+
+        Parameters
+        ----------
+        train, validation : PatternSet
+            Patterns of the two splits, with the same classes and shape.
+        workdir : Path
+            Folder for working files. Left as it is after a kill, the same call goes on from
+            there.
+        seed : int
+            Seed of all that is random.
+        threads : int
+            Threads of the numerical libraries.
+        device : {"auto", "cpu", "gpu"}
+            Where networks compute.
+        progress : bool
+            Whether to draw a progress bar; else there is a log line per epoch.
+        memory_mb : int
+            Larger sets of patterns are read from a file in `workdir` [MB].
+        """
+
+    @abstractmethod
+    def predict_proba(self, patterns: NDArray[Any]) -> Array:
+        """Class probabilities (n, n_classes) of patterns (n, ky, kx)."""
+
+    @abstractmethod
+    def embed(self, patterns: NDArray[Any]) -> Array:
+        """Feature vectors (n, d) of patterns (n, ky, kx)."""
+
+    @abstractmethod
+    def _write(self, directory: Path) -> None:
+        """Write the family's files into an existing directory."""
+
+    @abstractmethod
+    def _read(self, directory: Path, device: str) -> None:
+        """Restore what `_write` wrote."""
+
+    def save(self, directory: Path | str) -> None:
+        """Write the model into a directory, which is created."""
+        from polarstem.provenance import versions
+
+        shape = self._fitted_shape()
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        self._write(directory)
+        description = {
+            "format": FORMAT,
+            "family": self.family,
+            "options": self.options,
+            "class_names": self.class_names,
+            "class_directions_deg": self.class_directions.tolist(),
+            "pattern_shape": list(shape),
+            "versions": versions(),
+            **self.info,
+        }
+        text = json.dumps(description, indent=1) + "\n"
+        (directory / MODEL_FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path | str, device: str = "auto") -> Self:
+        """Restore a model from the directory that `save` wrote."""
+        description = read_description(directory)
+        try:
+            model = cls(
+                description.pop("options"),
+                description.pop("class_names"),
+                description.pop("class_directions_deg"),
+            )
+            ky, kx = description.pop("pattern_shape")
+            model.pattern_shape = (int(ky), int(kx))
+            model.info = {k: v for k, v in description.items() if k not in {"format", "family"}}
+            model._read(Path(directory), device)
+        except PolarstemError:
+            raise
+        except Exception as error:
+            raise PolarstemError(
+                f"The saved model {directory} is incomplete or damaged ({type(error).__name__}); "
+                "delete the directory and train the model again."
+            ) from error
+        return model
+
+    def _fitted_shape(self) -> tuple[int, int]:
+        if self.pattern_shape is None:
+            raise PolarstemError("The model is not trained yet; call fit, or load a saved one.")
+        return self.pattern_shape
+
+    def _checked(self, patterns: NDArray[Any]) -> Array:
+        """Patterns as float32 (n, ky, kx), or an error that says what is wrong with them."""
+        shape = self._fitted_shape()
+        patterns = np.asarray(patterns)
+        if patterns.ndim != 3 or patterns.shape[1:] != shape:
+            raise PolarstemError(
+                f"The patterns have shape {patterns.shape}; the model was trained on "
+                f"(n, {shape[0]}, {shape[1]}): crop or bin them to its detector."
+            )
+        return np.ascontiguousarray(patterns, np.float32)
+
+    def _check_training(self, train: PatternSet, validation: PatternSet) -> None:
+        """Refuse sets that nothing can be learned from, and remember the pattern shape."""
+        for split, patterns in (("training", train), ("validation", validation)):
+            if list(patterns.class_names) != self.class_names:
+                raise PolarstemError(
+                    f"The {split} set has the classes {', '.join(patterns.class_names)}, the "
+                    f"model has {', '.join(self.class_names)}; they must be the same."
+                )
+            found = np.bincount(patterns.class_index, minlength=len(self.class_names)) > 0
+            if not found.all():
+                absent = ", ".join(np.array(self.class_names)[~found])
+                raise PolarstemError(
+                    f"The {split} set has no pattern of class {absent}; give every class a "
+                    f"specimen in each split (specimens: per_class)."
+                )
+        if tuple(train.shape) != tuple(validation.shape):
+            raise PolarstemError(
+                f"Training patterns have shape {tuple(train.shape)}, validation patterns "
+                f"{tuple(validation.shape)}; one detector must serve both."
+            )
+        self.pattern_shape = (int(train.shape[0]), int(train.shape[1]))

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The paper's small convolutional network."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from polarstem.errors import PolarstemError
+from polarstem.models.network import NetworkModel
+from polarstem.models.registry import register
+
+CHANNELS = (16, 32, 64)
+
+
+@register("cnn")
+class CnnModel(NetworkModel):
+    """3x3 convolutions with 16, 32 and 64 channels, two max-pools, 512 units, a head."""
+
+    def _backbone(self, shape: tuple[int, int], pretrained: bool) -> nn.Module:
+        if min(shape) < 4:
+            raise PolarstemError(
+                f"The cnn needs patterns of at least 4 x 4 pixels, these have {shape[0]} x "
+                f"{shape[1]}; use a finer detector."
+            )
+        first, second, third = CHANNELS
+        return nn.Sequential(
+            nn.Conv2d(1, first, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(first, second, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(second, third, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Flatten(),
+        )

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all networks share: backbone, 512-unit layer, head, training and saving."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from polarstem.errors import PolarstemError
+from polarstem.models.augmentation import Augmentation
+from polarstem.models.base import PREDICTION_BATCH, Array, Model
+from polarstem.models.heads import HEADS
+from polarstem.models.history import read_history, write_history
+from polarstem.models.options import NetworkOptions, parse
+from polarstem.models.preprocessing import Preprocessing
+from polarstem.models.staging import stage
+
+if TYPE_CHECKING:
+    from polarstem.data.patterns import PatternSet
+    from polarstem.models.history import Epoch
+
+HIDDEN = 512
+WEIGHTS_FILE = "weights.safetensors"
+HISTORY_FILE = "history.csv"
+
+
+class PatternNetwork(nn.Module):
+    """Raw patterns (n, ky, kx) to embeddings (n, d): scaling, backbone, 512 units, head.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+        Scales the patterns.
+    backbone : Module
+        Maps images (n, 1, ky, kx) to features (n, anything).
+    head : str
+        A name in `HEADS`.
+    directions : sequence of float
+        Directions of the classes [degrees].
+    """
+
+    def __init__(
+        self,
+        preprocessing: Preprocessing,
+        backbone: nn.Module,
+        head: str,
+        directions: Sequence[float],
+        shape: tuple[int, int],
+    ) -> None:
+        super().__init__()
+        self.preprocessing = preprocessing
+        self.backbone = backbone
+        self.hidden = nn.Linear(count_features(backbone, shape), HIDDEN)
+        self.head = HEADS[head](HIDDEN, directions)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, patterns: Tensor) -> Tensor:
+        """Embeddings of raw patterns."""
+        features = self.backbone(self.preprocessing(patterns).unsqueeze(1))
+        embedding: Tensor = self.head(torch.relu(self.hidden(features)))
+        return embedding
+
+
+def count_features(backbone: nn.Module, shape: tuple[int, int]) -> int:
+    """Length of a backbone's output, found by trying it on one image."""
+    training = backbone.training
+    with torch.no_grad():
+        output = backbone.eval()(torch.zeros(1, 1, *shape))
+    backbone.train(training)
+    if output.ndim != 2:
+        raise ValueError(f"its output has shape {tuple(output.shape)}")
+    return int(output.shape[1])
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device for "auto", "cpu" or "gpu"."""
+    available = torch.cuda.is_available()
+    if device == "gpu" and not available:
+        raise PolarstemError(
+            "A GPU was asked for (device: gpu) but torch sees none; use device: auto or cpu, or "
+            "check the driver and CUDA_VISIBLE_DEVICES."
+        )
+    return torch.device("cuda" if available and device != "cpu" else "cpu")
+
+
+class NetworkModel(Model):
+    """A network with one of the heads, trained by lightning.
+
+    Subclasses say which options they take and make the backbone.
+    """
+
+    options_type: ClassVar[type[NetworkOptions]] = NetworkOptions
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        class_names: Sequence[str],
+        class_directions: Sequence[float],
+    ) -> None:
+        super().__init__(options, class_names, class_directions)
+        self.settings = parse(self.options_type, self.options, f"models.{self.family}")
+        self.network: PatternNetwork | None = None
+        self.history: list[Epoch] = []
+        self.device = torch.device("cpu")
+
+    @property
+    def filter(self) -> str:
+        """Which training patterns the model wants."""
+        return self.settings.filter
+
+    @abstractmethod
+    def _backbone(self, shape: tuple[int, int], pretrained: bool) -> nn.Module:
+        """Make the part that turns images (n, 1, ky, kx) into features (n, anything)."""
+
+    def _build(self, pretrained: bool) -> PatternNetwork:
+        shape = self._fitted_shape()
+        return PatternNetwork(
+            Preprocessing(shape, self.settings.preprocessing),
+            self._backbone(shape, pretrained),
+            self.settings.head,
+            self.class_directions.tolist(),
+            shape,
+        )
+
+    def fit(
+        self,
+        train: PatternSet,
+        validation: PatternSet,
+        *,
+        workdir: Path,
+        seed: int,
+        threads: int = 1,
+        device: str = "auto",
+        progress: bool = False,
+        memory_mb: int = 1500,
+    ) -> Self:
+        """Learn from labelled patterns; see `Model.fit`."""
+        from polarstem.models.training import Examples, torch_session, train_network
+
+        self._check_training(train, validation)
+        self.device = resolve_device(device)
+        workdir.mkdir(parents=True, exist_ok=True)
+        examples = Examples(stage(train, workdir / "train.npy", memory_mb), train.class_index)
+        check = Examples(
+            stage(validation, workdir / "validation.npy", memory_mb), validation.class_index
+        )
+        with torch_session(seed, threads):
+            network = self._build(pretrained=getattr(self.settings, "pretrained", False))
+            network.preprocessing.fit(examples.patterns)
+            self.history = train_network(
+                network,
+                Augmentation(
+                    self._fitted_shape(),
+                    self.class_directions.tolist(),
+                    self.settings.augmentation,
+                ),
+                examples,
+                check,
+                self.settings.training,
+                workdir=workdir,
+                seed=seed,
+                device=self.device,
+                progress=progress,
+                identity=(self.family, self.options, self.class_names),
+            )
+            self.network = network.to(self.device).eval()
+            with torch.no_grad():
+                self._finish_head(examples, check)
+        return self
+
+    def _finish_head(self, train: Any, validation: Any) -> None:
+        """Fit what the head takes from clean patterns after training."""
+        head = self._trained().head
+        if head.uses_references:
+            embedding, labels = self._tensors(train.patterns), self._labels(train.labels)
+            head.learn_references(embedding, labels)
+        head.calibrate(self._tensors(validation.patterns), self._labels(validation.labels))
+
+    def predict_proba(self, patterns: NDArray[Any]) -> Array:
+        """Class probabilities (n, n_classes) of patterns (n, ky, kx)."""
+        head = self._trained().head
+        return self._map(patterns, lambda embedding: head.logits(embedding).softmax(dim=1))
+
+    def embed(self, patterns: NDArray[Any]) -> Array:
+        """Embeddings of patterns (n, ky, kx): (n, 128) for the prototype head, else (n, 512)."""
+        return self._map(patterns, lambda embedding: embedding)
+
+    def _trained(self) -> PatternNetwork:
+        self._fitted_shape()
+        assert self.network is not None
+        return self.network
+
+    def _map(self, patterns: NDArray[Any], function: Callable[[Tensor], Tensor]) -> Array:
+        with torch.no_grad():
+            result: Array = self._tensors(self._checked(patterns), function).cpu().numpy()
+        return result
+
+    def _tensors(
+        self, patterns: Array, function: Callable[[Tensor], Tensor] = lambda embedding: embedding
+    ) -> Tensor:
+        """Apply a function of the embeddings batch by batch."""
+        network = self._trained()
+        parts = []
+        for start in range(0, max(1, len(patterns)), PREDICTION_BATCH):
+            batch = np.array(patterns[start : start + PREDICTION_BATCH])
+            parts.append(function(network(torch.from_numpy(batch).to(self.device))))
+        return torch.cat(parts)
+
+    def _labels(self, labels: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(labels).to(self.device)
+
+    def _write(self, directory: Path) -> None:
+        from safetensors.torch import save_file
+
+        state = self._trained().state_dict()
+        save_file(
+            {key: value.cpu().contiguous() for key, value in state.items()},
+            directory / WEIGHTS_FILE,
+        )
+        write_history(directory / HISTORY_FILE, self.history)
+
+    def _read(self, directory: Path, device: str) -> None:
+        from safetensors.torch import load_file
+
+        network = self._build(pretrained=False)
+        network.load_state_dict(load_file(directory / WEIGHTS_FILE))
+        self.device = resolve_device(device)
+        self.network = network.to(self.device).eval()
+        self.history = read_history(directory / HISTORY_FILE)

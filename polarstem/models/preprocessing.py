@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scaling of patterns, fitted on training patterns and saved with the model.
+
+Class differences are a few per cent under a far larger variation with probe position.
+Standardising every pixel over the training set puts them at the same level, and a network
+learns in one epoch what it may not find at all in min-max scaled patterns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from polarstem.models.options import PreprocessingOptions
+from polarstem.models.staging import CHUNK
+
+FLOOR = 0.05
+"""Least standard deviation of a pixel, as a fraction of the mean over all pixels."""
+LIMIT = 10.0
+"""Standardised values are clipped here: a stray pixel must not outweigh the pattern."""
+
+
+class Preprocessing(nn.Module):
+    """Scale raw patterns.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        (ky, kx) of the patterns.
+    options : PreprocessingOptions
+        ``sqrt`` takes the square root first. Then ``scaling`` is "standardise" (subtract the
+        training mean of each pixel, divide by its standard deviation, clip at 10),
+        "minmax" (each pattern to [0, 1]) or "none".
+
+    Notes
+    -----
+    Pixels that hardly vary get `FLOOR` times the mean standard deviation as their scale,
+    so that the dark rim of the detector does not turn into noise.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, shape: tuple[int, int], options: PreprocessingOptions) -> None:
+        super().__init__()
+        self.options = options
+        if options.scaling == "standardise":
+            self.register_buffer("mean", torch.zeros(shape))
+            self.register_buffer("scale", torch.ones(shape))
+
+    def fit(self, patterns: NDArray[np.float32], chunk: int = CHUNK) -> None:
+        """Learn mean and scale from patterns (n, ky, kx), chunk by chunk."""
+        if self.options.scaling != "standardise":
+            return
+        # Chan's merge of chunk moments: exact where sums of squares would cancel.
+        count = 0
+        mean = np.zeros(patterns.shape[1:])
+        squares = np.zeros(patterns.shape[1:])
+        for start in range(0, len(patterns), chunk):
+            part = torch.from_numpy(np.array(patterns[start : start + chunk]))
+            values = self._root(part).numpy().astype(np.float64)
+            part_mean = values.mean(axis=0)
+            part_squares = ((values - part_mean) ** 2).sum(axis=0)
+            total = count + len(values)
+            shift = part_mean - mean
+            mean += shift * (len(values) / total)
+            squares += part_squares + shift**2 * (count * len(values) / total)
+            count = total
+        std = np.sqrt(squares / count)
+        scale = np.maximum(std, FLOOR * std.mean())
+        scale[scale == 0] = 1.0  # all patterns alike
+        self.mean.copy_(torch.from_numpy(mean))
+        self.scale.copy_(torch.from_numpy(scale))
+
+    def _root(self, patterns: Tensor) -> Tensor:
+        return patterns.clamp(min=0).sqrt() if self.options.sqrt else patterns
+
+    def forward(self, patterns: Tensor) -> Tensor:
+        """Scaled copy of raw patterns (n, ky, kx)."""
+        values = self._root(patterns)
+        if self.options.scaling == "standardise":
+            return ((values - self.mean) / self.scale).clamp(-LIMIT, LIMIT)
+        if self.options.scaling == "minmax":
+            low = values.amin(dim=(1, 2), keepdim=True)
+            span = values.amax(dim=(1, 2), keepdim=True) - low
+            return (values - low) / span.clamp(min=torch.finfo(values.dtype).tiny)
+        return values.clone()

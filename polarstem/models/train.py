@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job of the rule train_model: data sets in, saved model out."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polarstem.data.patterns import PatternSet
+from polarstem.files import atomic_path
+from polarstem.models.filtering import filter_by_centre_of_mass
+from polarstem.models.registry import create
+from polarstem.provenance import provenance
+
+logger = logging.getLogger(__name__)
+
+
+def train_model(
+    name: str,
+    options: Mapping[str, Any],
+    train_paths: Sequence[Path | str],
+    output: Path | str,
+    workdir: Path | str,
+    seed: int,
+    threads: int = 1,
+    device: str = "auto",
+    memory_mb: int = 1500,
+) -> None:
+    """Train a model on the training splits of data sets and save it.
+
+    Parameters
+    ----------
+    name : str
+        The model's name in the config.
+    options : mapping
+        Its options, `family` among them; `training` complete for networks.
+    train_paths : sequence of path
+        Data set files; their training splits are joined, and their validation splits.
+    output : path
+        Directory of the saved model; written whole or not at all.
+    workdir : path
+        Folder for working files, removed at the end. After a kill, the same call goes on
+        from what is there.
+    seed : int
+        Seed of all that is random.
+    threads : int
+        Threads of the numerical libraries.
+    device : {"auto", "cpu", "gpu"}
+        Where networks compute.
+    memory_mb : int
+        Larger sets of patterns are read from a file in `workdir` [MB].
+    """
+    workdir = Path(workdir)
+    paths = [Path(path) for path in train_paths]
+    with PatternSet.open(paths, "train") as train, PatternSet.open(paths, "validation") as check:
+        model = create(
+            str(options["family"]), options, train.class_names, train.class_directions.tolist()
+        )
+        chosen = filter_by_centre_of_mass(train) if model.filter == "centre_of_mass" else train
+        logger.info(
+            "%s: %d of %d training patterns (filter: %s), %d validation patterns",
+            name,
+            chosen.n,
+            train.n,
+            model.filter,
+            check.n,
+        )
+        model.fit(
+            chosen,
+            check,
+            workdir=workdir,
+            seed=seed,
+            threads=threads,
+            device=device,
+            progress=sys.stderr.isatty(),
+            memory_mb=memory_mb,
+        )
+        model.info = {
+            "name": name,
+            "seed": seed,
+            "training_patterns": chosen.n,
+            "training_specimens": np.unique(chosen.specimen).tolist(),
+            "validation_specimens": np.unique(check.specimen).tolist(),
+            "training_domains": np.unique(chosen.domain).tolist(),
+            "provenance": provenance(dict(options), seed=seed),
+        }
+        with atomic_path(output) as temporary:
+            model.save(temporary)
+    shutil.rmtree(workdir, ignore_errors=True)

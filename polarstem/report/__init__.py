@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures and the HTML report.
+
+`FIGURES` is light to import, so that the workflow can name its outputs.
+"""
+
+# Figures in the order of the story, with the formats they are written in. Those made of images
+# are PNG alone.
+FIGURES: dict[str, tuple[str, ...]] = {
+    "structure": ("png",),
+    "examples": ("png",),
+    "training": ("png", "svg"),
+    "transfer": ("png", "svg"),
+    "confusion": ("png", "svg"),
+    "position": ("png",),
+    "thickness": ("png", "svg"),
+    "resources": ("png", "svg"),
+}

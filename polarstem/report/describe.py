@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings in words: rows for the report's tables, read from the resolved config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Config = Mapping[str, Any]
+_PHASES = {"T": "tetragonal, P along ⟨001⟩", "O": "orthorhombic, P along ⟨110⟩"}
+_PHASES |= {"R": "rhombohedral, P along ⟨111⟩"}
+_A_SITES = {"random": "A site at random", "ordered": "A site in rock-salt order"}
+_A_SITES |= {"virtual": "A site averaged"}
+_HEADS = {
+    "classification": "classification (cross-entropy)",
+    "regression": "regression of the unit vector",
+    "prototype": "prototypes in an embedding",
+    "none": "none",
+}
+
+
+def simulation_rows(config: Config) -> list[tuple[str, str]]:
+    """What was simulated, as (quantity, value with unit)."""
+    crystal, microscope = config["structures"], config["simulate"]
+    scan, detector = microscope["scan"], microscope["detector"]
+    material = crystal["material"]
+    name = material if isinstance(material, str) else "as given in the config"
+    half = detector["pixels"] * detector["mrad_per_pixel"] / 2
+    return [
+        (
+            "Crystal",
+            f"{name}, {_PHASES[crystal['phase']]}, {_A_SITES[crystal['a_site']]}, "
+            f"displacements × {crystal['amplitude']:g}, {crystal['metric']} metric",
+        ),
+        ("Beam direction", f"[{' '.join(str(i) for i in crystal['zone_axis'])}] pseudo-cubic"),
+        ("Field", f"{_times(crystal['cells'])} unit cells, periodic"),
+        ("Energy", f"{microscope['energy_kv']:g} kV"),
+        ("Convergence semi-angle", f"{microscope['semiangle_mrad']:g} mrad"),
+        (
+            "Scan",
+            f"{_times(scan['positions'])} probe positions over {_times(scan['cells'])} unit "
+            f"cell{'' if list(scan['cells']) == [1, 1] else 's'} (y × x), offset: "
+            f"{scan['offset']}",
+        ),
+        (
+            "Detector",
+            f"{detector['pixels']} × {detector['pixels']} pixels of "
+            f"{detector['mrad_per_pixel']:g} mrad (± {half:g} mrad)",
+        ),
+        ("Wave function", f"{microscope['pixels_per_cell']} pixels per unit cell"),
+        ("Thermal motion", _phonons(microscope)),
+    ]
+
+
+def domain_rows(config: Config, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The evaluated data domains: name, thicknesses, specimens, conditions, test patterns."""
+    rows = []
+    for name in config["evaluate"]["domains"]:
+        domain = config["domains"][name]
+        specimens = config["specimens"][domain["specimens"]]
+        dose = domain.get("dose_electrons")
+        overrides = [
+            f"{section}.{key}: {_plain(value)}"
+            for section in ("structures", "simulate")
+            for key, value in (specimens.get(section) or {}).items()
+        ]
+        if specimens.get("classes"):
+            overrides.append(f"classes {', '.join(specimens['classes'])} only")
+        rows.append(
+            {
+                "name": name,
+                "thickness": ", ".join(f"{float(t):g}" for t in domain["thicknesses_nm"]),
+                "specimens": domain["specimens"],
+                "dose": "no noise" if dose is None else f"{float(dose):,.0f} electrons",
+                "different": "; ".join(overrides) or "–",
+                "patterns": summary.get(f"test_patterns.{name}"),
+            }
+        )
+    return rows
+
+
+def model_rows(config: Config) -> list[dict[str, str]]:
+    """The models that were trained: name, what it is, head, input and options."""
+    used = {model for run in config["train"]["runs"] for model in run["models"]}
+    rows = []
+    for name, settings in config["models"].items():
+        if name not in used:
+            continue
+        scaling = settings.get("preprocessing", {})
+        inputs = {
+            "standardise": "each pixel standardised",
+            "minmax": "each pattern scaled to [0, 1]",
+            "none": "not scaled",
+        }[scaling.get("scaling", "standardise")]
+        chosen = [k for k, on in settings.get("augmentation", {}).items() if on]
+        options = [f"{key} augmentation" for key in chosen]
+        if settings.get("filter", "none") != "none":
+            options.append("training patterns filtered by centre of mass")
+        rows.append(
+            {
+                "name": name,
+                "what": _architecture(settings),
+                "head": _HEADS[settings.get("head", "none")],
+                "input": ("square root, " if scaling.get("sqrt") else "") + inputs,
+                "options": ", ".join(options) or "–",
+            }
+        )
+    return rows
+
+
+def _architecture(settings: Mapping[str, Any]) -> str:
+    if settings["family"] == "timm":
+        start = "pretrained" if settings.get("pretrained") else "from random weights"
+        return f"{settings.get('architecture', 'timm network')} (timm), {start}"
+    if settings["family"] == "cnn":
+        return "small convolutional network (3 × 3 kernels, 16-32-64)"
+    components, neighbours = settings.get("components", 20), settings.get("neighbours", 5)
+    return f"{components} principal components, vote of {neighbours} nearest neighbours"
+
+
+def _phonons(microscope: Mapping[str, Any]) -> str:
+    count = microscope["phonons"]["configurations"]
+    return "static lattice" if not count else f"{count} frozen-phonon configurations"
+
+
+def _times(pair: Sequence[int]) -> str:
+    return " × ".join(str(i) for i in pair)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items())
+    return str(value)

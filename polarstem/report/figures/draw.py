@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All figures of the report in one call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polarstem.evaluate.conditions import reference_of
+from polarstem.evaluate.summary import read_metrics
+from polarstem.logs import progress
+from polarstem.report import FIGURES
+from polarstem.report.figures.examples import draw_examples
+from polarstem.report.figures.position import draw_position
+from polarstem.report.figures.resources import draw_resources
+from polarstem.report.figures.scores import draw_confusion, draw_thickness, draw_transfer
+from polarstem.report.figures.structure import draw_structure
+from polarstem.report.figures.training import draw_training
+
+MOST_THICKNESSES = 4
+
+
+def draw_figures(
+    *,
+    structures: Sequence[Path | str],
+    simulations: Sequence[Path | str],
+    model_dirs: Sequence[Path | str],
+    metrics_csv: Path | str,
+    confusion_nc: Path | str,
+    summary_json: Path | str,
+    config: Mapping[str, Any],
+    output_dir: Path | str,
+) -> None:
+    """Draw every figure in every format of `polarstem.report.FIGURES`.
+
+    Parameters
+    ----------
+    structures, simulations : sequence of path
+        Specimens of the reference domain's set and their simulations, one per class (of more,
+        the first of each class is drawn).
+    model_dirs : sequence of path
+        All saved models, ``{model}/{source}/{seed}``.
+    metrics_csv, confusion_nc, summary_json : path
+        Tables and headline numbers.
+    config : mapping
+        The resolved config.
+    output_dir : path
+        Folder of the figures, ``{name}.png`` and ``{name}.svg``.
+    """
+    summary = json.loads(Path(summary_json).read_text(encoding="utf-8"))
+    chance = float(summary["chance"]["value"])
+    models = list(dict.fromkeys(read_metrics(metrics_csv)["model"]))
+    semiangle = float(config["simulate"]["semiangle_mrad"])
+    outputs = {
+        name: [Path(output_dir) / f"{name}.{suffix}" for suffix in formats]
+        for name, formats in FIGURES.items()
+    }
+    draw = {
+        "structure": lambda to: draw_structure(structures, to),
+        "examples": lambda to: draw_examples(
+            simulations, example_thicknesses(config), semiangle, to
+        ),
+        "training": lambda to: draw_training(model_dirs, models, chance, to),
+        "transfer": lambda to: draw_transfer(metrics_csv, config, chance, to),
+        "confusion": lambda to: draw_confusion(confusion_nc, config, to),
+        "position": lambda to: draw_position(confusion_nc, config, to),
+        "thickness": lambda to: draw_thickness(metrics_csv, config, chance, to),
+        "resources": lambda to: draw_resources(summary, to),
+    }
+    for name, paths in progress(outputs.items(), len(outputs), "drawing"):
+        draw[name](paths)
+
+
+def example_thicknesses(config: Mapping[str, Any]) -> list[float]:
+    """At most four thicknesses of the reference domain's specimens, spread evenly [nm]."""
+    domain = config["domains"][reference_of(config).domain]
+    available = sorted(float(t) for t in config["specimens"][domain["specimens"]]["thicknesses_nm"])
+    count = min(MOST_THICKNESSES, len(available))
+    return [available[i] for i in np.linspace(0, len(available) - 1, count).round().astype(int)]

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report: one HTML page that carries its figures and needs no network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import jinja2
+import pandas as pd
+import yaml
+from markupsafe import Markup
+from PIL import Image
+
+from polarstem.errors import PolarstemError
+from polarstem.evaluate.conditions import reference_of
+from polarstem.evaluate.metrics import METRICS
+from polarstem.evaluate.summary import pool_seeds, read_metrics
+from polarstem.files import atomic_path
+from polarstem.report import FIGURES
+from polarstem.report.describe import domain_rows, model_rows, simulation_rows
+from polarstem.report.figures.resources import stage_table
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "resources" / "report"
+PIXELS_PER_INCH = 134  # a figure two columns wide fills the page
+_MIME = {".png": "image/png", ".svg": "image/svg+xml"}
+
+
+def write_report(
+    summary_json: Path | str,
+    metrics_csv: Path | str,
+    figures: Mapping[str, Path | str],
+    config_resolved_yaml: Path | str,
+    versions: Mapping[str, str],
+    output: Path | str,
+) -> None:
+    """Write the report.
+
+    Every result on the page comes from the summary or the table of scores; settings come from
+    the resolved config.
+
+    Parameters
+    ----------
+    summary_json : path
+        The headline numbers.
+    metrics_csv : path
+        The table of scores.
+    figures : mapping of str to path
+        One file, SVG or PNG, for each name of `polarstem.report.FIGURES`.
+    config_resolved_yaml : path
+        The config with all defaults filled in.
+    versions : mapping of str to str
+        Versions of the software, by name.
+    output : path
+        The page.
+
+    Raises
+    ------
+    PolarstemError
+        If a figure is missing.
+    """
+    missing = [name for name in FIGURES if name not in figures]
+    if missing:
+        raise PolarstemError(
+            f"The report lacks the figures {', '.join(missing)}; draw them first (rule "
+            "draw_figures)."
+        )
+    summary = json.loads(Path(summary_json).read_text(encoding="utf-8"))
+    config_text = Path(config_resolved_yaml).read_text(encoding="utf-8")
+    config = yaml.safe_load(config_text)
+    table = pool_seeds(read_metrics(metrics_csv), float(config["evaluate"]["confidence"]))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "interval": interval}
+    page = environment.get_template("report.html.j2").render(
+        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "sort.js").read_text(encoding="utf-8")),
+        title=config["report"]["title"],
+        summary=summary,
+        config=config,
+        config_text=config_text,
+        reference=reference_of(config),
+        metrics=METRICS,
+        scores=score_rows(table),
+        models=list(dict.fromkeys(table["model"])),
+        simulation=simulation_rows(config),
+        domains=domain_rows(config, summary),
+        model_settings=model_rows(config),
+        stages=stage_table(summary),
+        figures={name: embed(Path(path)) for name, path in figures.items()},
+        versions=dict(versions),
+    )
+    with atomic_path(output) as path:
+        path.write_text(page, encoding="utf-8")
+
+
+def number(entry: Mapping[str, Any]) -> str:
+    """A value as the page shows it: per cent, degrees, or a plain count."""
+    value, unit = entry["value"], entry["unit"]
+    if value is None:
+        return "–"
+    if unit == "fraction":
+        return f"{100 * value:.1f}\u00a0%"
+    if unit == "deg":
+        return f"{value:.1f}°"
+    return f"{value:,.0f}" + ("" if unit == "1" else f"\u00a0{unit}")
+
+
+def interval(entry: Mapping[str, Any]) -> str:
+    """An interval in the unit of its value, or "no interval" for a single specimen."""
+    low, high = entry["low"], entry["high"]
+    if low is None or high is None:
+        return "no interval"
+    if entry["unit"] == "fraction":
+        return f"{100 * low:.1f} – {100 * high:.1f}\u00a0%"
+    return f"{low:.1f} – {high:.1f}°"
+
+
+def score_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """One row per model, source and data domain, with an entry for every metric."""
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for record in table.astype(object).where(table.notna(), None).to_dict("records"):
+        key = (record["model"], record["source"], record["domain"])
+        row = rows.setdefault(key, {"model": key[0], "source": key[1], "domain": key[2]})
+        row["n"] = record["n"]
+        unit = METRICS[record["metric"]].unit
+        row[record["metric"]] = {k: record[k] for k in ("value", "low", "high")} | {"unit": unit}
+    return list(rows.values())
+
+
+def embed(path: Path) -> dict[str, Any]:
+    """Turn a figure into a data URI, with the size [pixels] to show it at.
+
+    All figures are shown at the same scale, so that their texts have one size.
+    """
+    if path.suffix not in _MIME:
+        raise PolarstemError(f"The figure {path} is neither PNG nor SVG; give one of these.")
+    content = path.read_bytes()
+    if path.suffix == ".svg":
+        root = ElementTree.fromstring(content)
+        inches = [float(root.attrib[side].removesuffix("pt")) / 72 for side in ("width", "height")]
+    else:
+        with Image.open(path) as image:
+            inches = [n / dpi for n, dpi in zip(image.size, image.info["dpi"], strict=True)]
+    data = base64.b64encode(content).decode("ascii")
+    width, height = (round(PIXELS_PER_INCH * side) for side in inches)
+    uri = Markup(f"data:{_MIME[path.suffix]};base64,{data}")
+    return {"uri": uri, "width": width, "height": height}

@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Materials: ABO3 perovskites described by numbers alone.
+
+A material comes by name from ``resources/crystals.yaml`` or from a mapping of the same form in
+the config. Light to import (standard library, pydantic, yaml), so that a config can be checked
+without numpy.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from polarstem.errors import PolarstemError
+from polarstem.structures.variants import Phase, Vector, dot, screen_axes
+
+CRYSTALS = Path(__file__).resolve().parents[2] / "resources" / "crystals.yaml"
+Metric = Literal["cubic", "phase"]
+
+_ELEMENT_NAMES = """
+H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr
+Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb
+Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U
+"""
+_ELEMENTS = frozenset(_ELEMENT_NAMES.split())
+_CELL_KEYS = {"T": {"a", "c"}, "O": {"a", "b", "c"}, "R": {"a", "alpha"}}
+# Born charges of a cell add to zero; published ones do so within their rounding and the
+# difference between end members. More means a wrong digit or sign.
+_SUM_RULE_TOLERANCE = 0.2
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class UnitCell(_Frozen):
+    """Conventional cell of a phase.
+
+    Attributes
+    ----------
+    a, b, c : float
+        Axes [Å]. T (P4mm): a, and c along P. O (Amm2, twice the volume): a short axis, b, and c
+        along P. R: a of the pseudo-cubic rhombohedral cell.
+    alpha : float
+        Angle of the rhombohedral cell [degrees].
+    """
+
+    a: float = Field(gt=0)
+    b: float | None = Field(None, gt=0)
+    c: float | None = Field(None, gt=0)
+    alpha: float | None = Field(None, gt=60, lt=120)
+
+
+class Template(_Frozen):
+    """Displacements of a polar phase relative to B [pm], positive against the polarization.
+
+    Attributes
+    ----------
+    A : float
+        A-site cation.
+    O_parallel, O_perpendicular : float
+        Oxygen whose B-O bond is closest to the polar axis, and perpendicular to it.
+    O_transverse : float
+        Oxygens whose bond is oblique to the axis: shift perpendicular to the axis.
+    """
+
+    A: float = Field(ge=-100, le=100)
+    O_parallel: float = Field(ge=-100, le=100)
+    O_perpendicular: float = Field(ge=-100, le=100)
+    O_transverse: float = Field(0.0, ge=-100, le=100)
+
+
+class Material(_Frozen):
+    """An ABO3 perovskite.
+
+    Attributes
+    ----------
+    a_site : dict
+        Share of each element on the A site; the shares add to one.
+    b_site : str
+        Element of the B site.
+    lattice : dict
+        Cell of each polar phase.
+    template : dict
+        Displacements of each polar phase.
+    born_charges : dict
+        Born effective charges [e] of every cation, ``O_parallel`` (moving along its B-O bond)
+        and ``O_perpendicular``.
+    debye_waller_rms_angstrom : dict
+        Root-mean-square thermal displacement of every element along one axis [Å].
+    sources : dict
+        Where the numbers come from.
+    """
+
+    a_site: dict[str, float]
+    b_site: str
+    lattice: dict[Phase, UnitCell]
+    template: dict[Phase, Template]
+    born_charges: dict[str, float]
+    debye_waller_rms_angstrom: dict[str, float]
+    sources: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Material:
+        problems = [*self._composition_problems(), *self._phase_problems()]
+        cations = {*self.a_site, self.b_site}
+        expected = {
+            "born_charges": cations | {"O_parallel", "O_perpendicular"},
+            "debye_waller_rms_angstrom": cations | {"O"},
+        }
+        for name, keys in expected.items():
+            if set(getattr(self, name)) != keys:
+                problems.append(
+                    f"{name} has {', '.join(sorted(getattr(self, name)))} where "
+                    f"{', '.join(sorted(keys))} are needed"
+                )
+        if not problems:
+            total = self.a_charge + self.born_charges[self.b_site]
+            total += self.born_charges["O_parallel"] + 2 * self.born_charges["O_perpendicular"]
+            if abs(total) > _SUM_RULE_TOLERANCE:
+                problems.append(f"born_charges of one cell add to {total:+.2f} e instead of zero")
+            if min(self.debye_waller_rms_angstrom.values()) < 0:
+                problems.append("debye_waller_rms_angstrom has a negative value")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _composition_problems(self) -> list[str]:
+        problems = []
+        unknown = [e for e in (*self.a_site, self.b_site) if e not in _ELEMENTS]
+        if unknown:
+            problems.append(f"{', '.join(unknown)} is no chemical element")
+        if "O" in self.a_site or self.b_site == "O" or self.b_site in self.a_site:
+            problems.append("a_site and b_site must be different cations")
+        if any(share <= 0 for share in self.a_site.values()) or not math.isclose(
+            sum(self.a_site.values()), 1.0, abs_tol=1e-6
+        ):
+            problems.append("the shares in a_site must be positive and add to 1")
+        return problems
+
+    def _phase_problems(self) -> list[str]:
+        if not self.lattice or set(self.lattice) != set(self.template):
+            return ["lattice and template must describe the same phases, at least one"]
+        problems = []
+        for phase, cell in self.lattice.items():
+            given = set(cell.model_dump(exclude_none=True))
+            if given != _CELL_KEYS[phase]:
+                needed = ", ".join(sorted(_CELL_KEYS[phase]))
+                problems.append(f"lattice.{phase} needs {needed} and nothing else")
+            elif not all(3.0 < s < 5.0 for s in self.stretches(phase)):
+                problems.append(f"lattice.{phase} has a pseudo-cubic axis outside 3-5 Å")
+        return problems
+
+    @property
+    def formula(self) -> str:
+        """Chemical formula, such as K0.5Na0.5NbO3."""
+        parts = (f"{e}{'' if share == 1 else f'{share:g}'}" for e, share in self.a_site.items())
+        return f"{''.join(parts)}{self.b_site}O3"
+
+    @property
+    def a_charge(self) -> float:
+        """Born charge of the average A-site cation [e]."""
+        return sum(share * self.born_charges[e] for e, share in self.a_site.items())
+
+    def require_phase(self, phase: str) -> Phase:
+        """Return `phase` if the material describes it, else say which phases it does."""
+        for known in self.lattice:
+            if phase == known:
+                return known
+        raise PolarstemError(
+            f"{self.formula} has no lattice and template for phase {phase}; it has "
+            f"{', '.join(self.lattice)}, so choose one of these or add the numbers."
+        )
+
+    def stretches(self, phase: Phase) -> tuple[float, float, float]:
+        """Principal lengths of the pseudo-cubic cell [Å].
+
+        The pseudo-cubic axes are the cubic unit vectors under a symmetric deformation. Its
+        principal values belong to the polar axis, the two-fold axis of the O phase (see
+        `_unique_axis`) and the direction perpendicular to both.
+        """
+        cell = self.lattice[phase]
+        if phase == "T" and cell.c:
+            return cell.c, cell.a, cell.a
+        if phase == "O" and cell.b and cell.c:
+            return cell.c / math.sqrt(2), cell.a, cell.b / math.sqrt(2)
+        cosine = math.cos(math.radians(cell.alpha or 90.0))
+        across = cell.a * math.sqrt(1 - cosine)
+        return cell.a * math.sqrt(1 + 2 * cosine), across, across
+
+    def cell_volume(self, phase: Phase) -> float:
+        """Volume of one formula unit [Å^3]."""
+        return math.prod(self.stretches(phase))
+
+
+def _unique_axis(phase: Phase, variant: Vector) -> Vector:
+    """Cubic axis perpendicular to the polar axis of the O phase; the others have none."""
+    x, y, z = variant
+    return (int(x == 0), int(y == 0), int(z == 0)) if phase == "O" else (0, 0, 0)
+
+
+def screen_metric(
+    material: Material, phase: Phase, variant: Vector, zone_axis: Sequence[int]
+) -> tuple[tuple[float, float, float], float]:
+    """Shape of the projected cell of a variant in the lattice of its phase.
+
+    Parameters
+    ----------
+    material : Material
+    phase : {"T", "O", "R"}
+    variant : tuple of int
+        Polar axis.
+    zone_axis : tuple of int
+        Beam direction.
+
+    Returns
+    -------
+    lengths : tuple of float
+        Lengths of the repeat vectors along screen x, y and the beam [Å].
+    shear : float
+        Largest departure of their angles from a right angle [degrees].
+    """
+    along, unique, across = material.stretches(phase)
+    axis = _unique_axis(phase, variant)
+
+    def product(v: Vector, w: Vector) -> float:
+        p = dot(variant, v) * dot(variant, w) / dot(variant, variant)
+        u = dot(axis, v) * dot(axis, w)
+        return along**2 * p + unique**2 * u + across**2 * (dot(v, w) - p - u)
+
+    x, y, z = screen_axes(zone_axis)
+    lengths = math.sqrt(product(x, x)), math.sqrt(product(y, y)), math.sqrt(product(z, z))
+    volume = math.prod(lengths)
+    cosines = (
+        product(v, w) * length / volume
+        for v, w, length in zip((y, z, x), (z, x, y), lengths, strict=True)
+    )
+    return lengths, max(abs(math.degrees(math.asin(c))) for c in cosines)
+
+
+def cell_lengths(
+    material: Material, phase: Phase, variant: Vector, zone_axis: Sequence[int], metric: Metric
+) -> tuple[float, float, float]:
+    """Lengths of the projected cell as simulated, along screen x, y and the beam [Å].
+
+    With the cubic metric every variant has the cube of the phase's volume. With the metric of the
+    phase, axes have their own lengths; departures from right angles are dropped.
+    """
+    if metric == "phase":
+        return screen_metric(material, phase, variant, zone_axis)[0]
+    edge = material.cell_volume(phase) ** (1 / 3)
+    x, y, z = (edge * math.sqrt(dot(v, v)) for v in screen_axes(zone_axis))
+    return x, y, z
+
+
+@cache
+def _library(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PolarstemError(
+            f"The crystal file {path} cannot be read as YAML; restore it from the repository."
+        ) from error
+    if not isinstance(content, dict):
+        raise PolarstemError(
+            f"The crystal file {path} must map names to materials; restore it from the repository."
+        )
+    return content
+
+
+def load_material(
+    material: str | Mapping[str, Any] | Material, library: Path = CRYSTALS
+) -> Material:
+    """Load a material by name or build it from a mapping.
+
+    Parameters
+    ----------
+    material : str or mapping or Material
+        A name in `library`, or the material itself.
+    library : Path
+        YAML file of named materials.
+
+    Returns
+    -------
+    Material
+
+    Raises
+    ------
+    PolarstemError
+        If the name is unknown or the numbers are incomplete or inconsistent.
+    """
+    if isinstance(material, Material):
+        return material
+    label = "from the config"
+    if isinstance(material, str):
+        known = _library(library)
+        if material not in known:
+            near = difflib.get_close_matches(material, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise PolarstemError(
+                f"There is no material {material!r} in {library.name}; {hint}known are "
+                f"{', '.join(known)}; or give a mapping of the same form."
+            )
+        label, material = f"{material!r} in {library.name}", known[material]
+    try:
+        return Material.model_validate(material)
+    except ValidationError as error:
+        problems = "; ".join(_problem(item) for item in error.errors())
+        raise PolarstemError(f"The material {label} is not usable: {problems}.") from error
+
+
+def _problem(item: Any) -> str:
+    where = ".".join(str(part) for part in item["loc"] if part != "[key]")
+    match item["type"]:
+        case "extra_forbidden":
+            text = "is no key here"
+        case "missing":
+            text = "is missing"
+        case "value_error":
+            text = str(item["ctx"]["error"])
+        case _:
+            text = f"{item['input']!r}: {item['msg'][0].lower()}{item['msg'][1:]}"
+    return f"{where}: {text}" if where else text

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Recipes: everything that one specimen depends on, checked before anything is built."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from polarstem.errors import PolarstemError
+from polarstem.structures.crystals import Material, Metric, cell_lengths, load_material
+from polarstem.structures.variants import Phase, Vector, phase_variants, projection, zone_vector
+
+ASite = Literal["random", "ordered", "virtual"]
+_DEFECTS = {"vacancy_column": ("A", "B", "O"), "antisite_column": ("A", "B")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecimenRecipe:
+    """One specimen to build.
+
+    Attributes
+    ----------
+    name, specimen_set, split : str
+        Identity of the specimen.
+    class_index : int
+        Index of its class in the class table.
+    class_name : str
+        Name of its class.
+    direction_deg : float
+        Projected polarization [degrees], counter-clockwise from +x with y up; nan if end-on.
+    variant : tuple of int
+        Polar axis, pseudo-cubic.
+    phase : {"T", "O", "R"}
+        Polar phase.
+    zone_axis : tuple of int
+        Beam direction, pseudo-cubic.
+    material : Material
+        Composition, lattices, displacements and charges.
+    a_site : {"random", "ordered", "virtual"}
+        Elements on the A sites: the exact composition in random order, rock-salt order of two
+        elements, or one average atom.
+    amplitude : float
+        Factor on all displacements; 0 puts every atom on its cubic place.
+    metric : {"cubic", "phase"}
+        Common cubic cell (default: unequal axes tell the polar axis without any displacement), or
+        the axes of the phase. The metric does not scale with the amplitude.
+    cells : tuple of int
+        Repeats of the projected cell along x and y.
+    thickness_cells : int
+        Repeats along the beam.
+    defect : mapping or None
+        ``{"kind": "vacancy_column" | "antisite_column", "site": "A" | "B" | "O"}``.
+    seed : int
+        Seed of the A-site order.
+    """
+
+    name: str
+    specimen_set: str
+    split: str
+    class_index: int
+    class_name: str
+    direction_deg: float
+    variant: Vector
+    phase: Phase
+    zone_axis: Vector
+    material: Material
+    a_site: ASite = "random"
+    amplitude: float = 1.0
+    metric: Metric = "cubic"
+    cells: tuple[int, int] = (6, 6)
+    thickness_cells: int = 1
+    defect: Mapping[str, str] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.material.require_phase(self.phase)
+        self._check_orientation()
+        for key, allowed in (("a_site", get_args(ASite)), ("metric", get_args(Metric))):
+            if getattr(self, key) not in allowed:
+                self._fail(f"{key} {getattr(self, key)!r} is not one of {', '.join(allowed)}")
+        if not (math.isfinite(self.amplitude) and self.amplitude >= 0):
+            self._fail(f"amplitude {self.amplitude} must be zero or positive")
+        sizes = (*self.cells, self.thickness_cells)
+        if len(sizes) != 3 or not all(isinstance(n, int) and n >= 1 for n in sizes):
+            self._fail(f"cells {self.cells} x {self.thickness_cells} must be three whole numbers")
+        if self.defect is not None:
+            self._check_defect(self.defect)
+
+    def _fail(self, problem: str) -> None:
+        raise PolarstemError(f"Specimen {self.name}: {problem}; correct its structure settings.")
+
+    def _check_orientation(self) -> None:
+        if self.variant not in phase_variants(self.phase):
+            self._fail(f"variant {self.variant} is no polar axis of phase {self.phase}")
+        direction, _ = projection(self.variant, self.zone_axis)
+        both = (direction, self.direction_deg)
+        if not (all(map(math.isnan, both)) or math.isclose(*both, abs_tol=1e-6)):
+            self._fail(
+                f"direction {self.direction_deg:g} degrees does not belong to variant "
+                f"{self.variant}, which points to {direction:g} degrees"
+            )
+
+    def _check_defect(self, defect: Mapping[str, str]) -> None:
+        kind, site = defect.get("kind"), defect.get("site")
+        if set(defect) != {"kind", "site"} or site not in _DEFECTS.get(str(kind), ()):
+            allowed = "; ".join(f"{k} of {', '.join(sites)}" for k, sites in _DEFECTS.items())
+            self._fail(f"defect {dict(defect)} needs a kind and a site out of {allowed}")
+
+    @property
+    def cell_lengths(self) -> tuple[float, float, float]:
+        """Projected cell along x, y and the beam [Å]."""
+        return cell_lengths(self.material, self.phase, self.variant, self.zone_axis, self.metric)
+
+
+def make_recipe(
+    *,
+    material: str | Mapping[str, Any] | Material,
+    variant: Sequence[int],
+    zone_axis: Sequence[int],
+    cells: Sequence[int],
+    thickness_nm: float,
+    **settings: Any,
+) -> SpecimenRecipe:
+    """Make a recipe from the plain values of a config.
+
+    Parameters
+    ----------
+    material : str or mapping or Material
+        As for `load_material`.
+    variant, zone_axis, cells : sequence of int
+        As in `SpecimenRecipe`.
+    thickness_nm : float
+        Thickness [nm], rounded to whole cells (at least one).
+    **settings
+        The other fields of `SpecimenRecipe`.
+
+    Returns
+    -------
+    SpecimenRecipe
+    """
+    recipe = SpecimenRecipe(
+        material=load_material(material),
+        variant=tuple(variant),  # type: ignore[arg-type]
+        zone_axis=zone_vector(zone_axis),
+        cells=tuple(cells),  # type: ignore[arg-type]
+        **settings,
+    )
+    if not 0 < thickness_nm < math.inf:
+        raise PolarstemError(
+            f"Specimen {recipe.name}: thickness {thickness_nm} nm must be positive; correct it."
+        )
+    return replace(
+        recipe, thickness_cells=max(1, round(10 * thickness_nm / recipe.cell_lengths[2]))
+    )

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Displacements of the polar phases and the polarization that follows from them.
+
+The five atoms of the pseudo-cubic cell are A at the corner, B in the centre and one O on each
+pair of faces. Arrays over them are in the order of `SITES`; vectors are Cartesian along the
+pseudo-cubic axes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from ase.data import atomic_masses, atomic_numbers
+from numpy.typing import NDArray
+
+from polarstem.structures.crystals import Material
+from polarstem.structures.variants import Phase, Vector
+
+SITES = ("A", "B", "O", "O", "O")
+# positions in quarters of the cell, exact as integers
+QUARTERS = np.array([(0, 0, 0), (2, 2, 2), (0, 2, 2), (2, 0, 2), (2, 2, 0)])
+# axis of the B-O bond of each oxygen (rows 2-4)
+BOND_AXES = (0, 1, 2)
+# 1 e/Å^2 in µC/cm^2
+_E_PER_SQUARE_ANGSTROM = 1602.176634
+
+
+def displacements(material: Material, phase: Phase, variant: Vector) -> NDArray[np.float64]:
+    """Displace the five atoms from their cubic places.
+
+    A and O move against the polarization relative to B, each O by the value for its bond:
+    between ``O_perpendicular`` and ``O_parallel`` with the squared cosine of bond and polar axis
+    (relative to the largest of the three). Oxygens with an oblique bond also move across it.
+
+    The mass-weighted mean is taken out. Otherwise the crystal would shift as a whole with its
+    polarization, and a pattern at a known probe position would give the class away without any
+    polarity.
+
+    Parameters
+    ----------
+    material : Material
+    phase : {"T", "O", "R"}
+    variant : tuple of int
+        Polar axis.
+
+    Returns
+    -------
+    ndarray, shape (5, 3)
+        Displacements at amplitude 1 [Å].
+    """
+    template = material.template[material.require_phase(phase)]
+    polar = np.array(variant) / math.sqrt(sum(v * v for v in variant))
+    weights = polar**2 / np.max(polar**2)
+    shifts = np.zeros((5, 3))
+    shifts[0] = -template.A * polar
+    for row, axis in enumerate(BOND_AXES, start=2):
+        weight = weights[axis]
+        size = weight * template.O_parallel + (1 - weight) * template.O_perpendicular
+        shifts[row] = -size * polar
+        if 0 < abs(polar[axis]) < 1:
+            # the end of the bond on the side away from the polarization
+            bond = -math.copysign(1.0, polar[axis]) * np.eye(3)[axis]
+            across = bond - (bond @ polar) * polar
+            shifts[row] += template.O_transverse * across / np.linalg.norm(across)
+    masses = _masses(material)
+    shifts -= masses @ shifts / masses.sum()
+    return shifts * 0.01
+
+
+def _masses(material: Material) -> NDArray[np.float64]:
+    """Masses of the five atoms, A averaged over its elements [u]."""
+
+    def mass(element: str) -> float:
+        return float(atomic_masses[atomic_numbers[element]])
+
+    average = sum(share * mass(e) for e, share in material.a_site.items())
+    return np.array([average, mass(material.b_site), *[mass("O")] * 3])
+
+
+def polarization(
+    material: Material, shifts: NDArray[np.float64], cell_volume: float
+) -> NDArray[np.float64]:
+    """Compute the polarization of displaced atoms from Born effective charges.
+
+    P is the sum of Z* u over the cell, divided by its volume. The charge of O is a tensor:
+    ``O_parallel`` along its bond, ``O_perpendicular`` across.
+
+    Parameters
+    ----------
+    material : Material
+    shifts : ndarray, shape (5, 3)
+        Displacements [Å].
+    cell_volume : float
+        Volume of one formula unit [Å^3].
+
+    Returns
+    -------
+    ndarray, shape (3,)
+        Polarization [µC/cm^2]. Charges of the cubic phase overestimate it by up to about 20 %.
+    """
+    charges = material.born_charges
+    moment = material.a_charge * shifts[0] + charges[material.b_site] * shifts[1]
+    for row, axis in enumerate(BOND_AXES, start=2):
+        tensor = np.full(3, charges["O_perpendicular"])
+        tensor[axis] = charges["O_parallel"]
+        moment = moment + tensor * shifts[row]
+    return np.asarray(_E_PER_SQUARE_ANGSTROM / cell_volume * moment)

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small synthetic results in the schemas of the workflow's files, with known statistics."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from polarstem.structures.build import build_specimen, write_specimen
+from polarstem.structures.crystals import load_material
+from polarstem.structures.recipes import SpecimenRecipe
+from polarstem.structures.variants import classes
+
+CLASSES = classes("O", (0, 0, 1))
+NAMES = [c.name for c in CLASSES]
+DIRECTIONS = np.array([c.direction_deg for c in CLASSES])
+THICKNESSES = (10.0, 20.0, 30.0, 50.0)
+SEMIANGLE = 24.0
+# model: family, head, accuracy at the trained thickness, loss of accuracy per nm
+MODELS = {
+    "resnet18": ("timm", "classification", 0.999, 0.035),
+    "vgg11": ("timm", "classification", 0.97, 0.04),
+    "cnn": ("cnn", "classification", 0.99, 0.03),
+    "cnn_regression": ("cnn", "regression", 0.96, 0.03),
+    "cnn_prototype": ("cnn", "prototype", 0.985, 0.022),
+    "pca_knn": ("pca_knn", "none", 0.55, 0.02),
+}
+
+
+def make_config(seeds: tuple[int, ...] = (0,), test_specimens: int = 3) -> dict[str, Any]:
+    """A resolved config as a plain mapping."""
+    per_class = {"train": 2, "validation": 1, "test": test_specimens}
+    thick = {f"static{t:g}": (t, "static", None) for t in THICKNESSES}
+    domains = {**thick, "phonons20": (20.0, "phonons", None), "dose20": (20.0, "static", 1e5)}
+    models: dict[str, Any] = {
+        name: {"family": family, "architecture": name, "head": head}
+        for name, (family, head, _, _) in MODELS.items()
+    }
+    return {
+        "seed": 7,
+        "structures": {
+            "material": "KNN",
+            "phase": "O",
+            "zone_axis": [0, 0, 1],
+            "a_site": "random",
+            "amplitude": 1.0,
+            "metric": "cubic",
+            "cells": [2, 2],
+        },
+        "simulate": {
+            "energy_kv": 200.0,
+            "semiangle_mrad": SEMIANGLE,
+            "pixels_per_cell": 32,
+            "scan": {"positions": [8, 8], "cells": [1, 1], "offset": "random"},
+            "detector": {"pixels": 48, "mrad_per_pixel": 2.0},
+            "phonons": {"configurations": 0, "scale": 1.0},
+        },
+        "specimens": {
+            "static": {"per_class": per_class, "classes": None, "thicknesses_nm": [*THICKNESSES]},
+            "phonons": {
+                "per_class": per_class,
+                "classes": None,
+                "thicknesses_nm": [20.0],
+                "simulate": {"phonons": {"configurations": 4}},
+            },
+        },
+        "domains": {
+            name: {"specimens": s, "thicknesses_nm": [t], "dose_electrons": dose}
+            for name, (t, s, dose) in domains.items()
+        },
+        "models": models,
+        "train": {
+            "sources": {"thin": ["static20"], "mixed": ["static10", "static30"]},
+            "runs": [{"models": list(MODELS), "sources": ["thin", "mixed"]}],
+            "seeds": list(seeds),
+        },
+        "evaluate": {
+            "domains": list(domains),
+            "reference_source": "thin",
+            "reference_domain": "static20",
+            "bootstrap": 500,
+            "confidence": 0.95,
+        },
+        "report": {"title": "Polarization mapping with 4D-STEM: a benchmark"},
+    }
+
+
+def specimen_names(config: dict[str, Any], specimen_set: str, split: str) -> list[str]:
+    """Names of the specimens of one split."""
+    count = config["specimens"][specimen_set]["per_class"][split]
+    return [f"{specimen_set}-{name}-{split}-{i}" for name in NAMES for i in range(count)]
+
+
+def write_structures(folder: Path) -> list[Path]:
+    """One real specimen per class, two cells wide."""
+    material = load_material("KNN")
+    paths = []
+    for c in CLASSES:
+        recipe = SpecimenRecipe(
+            name=f"static-{c.name}-test-0",
+            specimen_set="static",
+            split="test",
+            class_index=c.index,
+            class_name=c.name,
+            direction_deg=c.direction_deg,
+            variant=c.variants[-1],
+            phase="O",
+            zone_axis=(0, 0, 1),
+            material=material,
+            cells=(2, 2),
+            thickness_cells=4,
+            seed=c.index,
+        )
+        paths.append(folder / f"{recipe.name}.xyz")
+        write_specimen(build_specimen(recipe), paths[-1])
+    return paths
+
+
+def pattern(direction: float, thickness: float, y: float, x: float, k: np.ndarray) -> np.ndarray:
+    """Something like a diffraction pattern: overlapping discs with a polar term of a few %."""
+    kx, ky = np.meshgrid(k, -k)
+    disc = 1 / (1 + np.exp((np.hypot(kx, ky) - SEMIANGLE) / 0.8))
+    fringes = 1 + 0.45 * np.cos(kx / 2.1 + 2 * np.pi * x) * np.cos(ky / 2.1 - 2 * np.pi * y)
+    along = kx * np.cos(np.radians(direction)) + ky * np.sin(np.radians(direction))
+    polar = 1 + 0.04 * np.sin(along / 6 + thickness / 8)
+    tail = 0.05 * np.exp(-np.hypot(kx, ky) / 20)
+    intensity = (disc * fringes + tail) * polar
+    return intensity / intensity.sum()
+
+
+def write_simulations(folder: Path, pixels: int = 48) -> list[Path]:
+    """One simulation per class."""
+    k = (np.arange(pixels) - (pixels - 1) / 2) * 2.0
+    cell = (np.arange(8) + 0.3) / 8
+    paths = []
+    for c in CLASSES:
+        data = np.array(
+            [
+                [[pattern(c.direction_deg, t, y, x, k) for x in cell] for y in cell]
+                for t in THICKNESSES
+            ],
+            dtype=np.float32,
+        )
+        paths.append(folder / f"static-{c.name}-test-0.nc")
+        xr.Dataset(
+            {"intensity": (("thickness", "y", "x", "ky", "kx"), data)},
+            coords={
+                "thickness": list(THICKNESSES),
+                "ky": k,
+                "kx": k,
+                "cell_y": ("y", cell),
+                "cell_x": ("x", cell),
+            },
+            attrs={"class_name": c.name, "direction_deg": c.direction_deg},
+        ).to_netcdf(paths[-1], engine="netcdf4")
+    return paths
+
+
+def write_predictions(folder: Path, config: dict[str, Any], positions: int = 8) -> list[Path]:
+    """Predictions of every run, worse with distance in thickness and near the A columns."""
+    paths = []
+    for seed in config["train"]["seeds"]:
+        for source in config["train"]["sources"]:
+            for model in config["models"]:
+                path = folder / model / source / f"{seed}.nc"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _prediction(path, config, model, source, seed, positions)
+                paths.append(path)
+    return paths
+
+
+def _prediction(
+    path: Path, config: dict[str, Any], model: str, source: str, seed: int, positions: int
+) -> None:
+    family, head, best, slope = MODELS[model]
+    trained = [
+        config["domains"][d]["thicknesses_nm"][0] for d in config["train"]["sources"][source]
+    ]
+    rng = np.random.default_rng([seed, len(model), len(source)])
+    columns: dict[str, list[np.ndarray]] = {}
+    specimens: list[str] = []
+    domains = config["evaluate"]["domains"]
+    for index, domain in enumerate(domains):
+        settings = config["domains"][domain]
+        thickness = settings["thicknesses_nm"][0]
+        gap = min(abs(thickness - t) for t in trained)
+        level = max(0.15, best - slope * gap - 0.05 * (domain in ("phonons20", "dose20")))
+        for name in specimen_names(config, settings["specimens"], "test"):
+            if name not in specimens:
+                specimens.append(name)
+            true = NAMES.index(name.split("-")[1])
+            n = positions**2
+            step = (np.arange(positions) + rng.random()) / positions
+            y, x = (a.ravel() for a in np.meshgrid(step, step, indexing="ij"))
+            near_a = np.cos(2 * np.pi * y) + np.cos(2 * np.pi * x) > 0.8
+            p = np.clip(level - 0.25 * (1 - level + 0.02) * near_a + rng.normal(0, 0.01), 0.02, 1)
+            # errors prefer the opposite direction, then the neighbours
+            wrong = true + rng.choice([4, 1, 7, 3, 5], p=[0.4, 0.2, 0.2, 0.1, 0.1], size=n)
+            predicted = np.where(rng.random(n) < p, true, wrong % 8)
+            probability = rng.dirichlet(np.ones(8), size=n) * 0.4
+            probability[np.arange(n), predicted] += 0.6
+            part = {
+                "probability": probability.astype(np.float32),
+                "class_index": np.full(n, true),
+                "thickness": np.full(n, thickness),
+                "cell_y": y,
+                "cell_x": x,
+                "scan_y": np.repeat(np.arange(positions), positions),
+                "scan_x": np.tile(np.arange(positions), positions),
+                "specimen_index": np.full(n, specimens.index(name)),
+                "domain_index": np.full(n, index),
+            }
+            for key, values in part.items():
+                columns.setdefault(key, []).append(values)
+    joined = {key: np.concatenate(values) for key, values in columns.items()}
+    write_prediction_file(path, joined, specimens, domains, (model, family, head, source, seed))
+
+
+def write_prediction_file(
+    path: Path,
+    columns: dict[str, np.ndarray],
+    specimens: list[str],
+    domains: list[str],
+    run: tuple[str, str, str, str, int],
+) -> None:
+    """Write arrays in the schema of predict_patterns."""
+    xr.Dataset(
+        {
+            "probability": (("pattern", "class"), columns.pop("probability")),
+            **{key: ("pattern", values) for key, values in columns.items()},
+            "specimen_name": ("specimen", np.array(specimens, dtype=object)),
+            "domain_name": ("domain", np.array(domains, dtype=object)),
+            "class_name": ("class", np.array(NAMES, dtype=object)),
+            "class_direction": ("class", DIRECTIONS),
+        },
+        attrs=dict(zip(("model", "family", "head", "source", "seed"), map(str, run), strict=True)),
+    ).to_netcdf(path, engine="netcdf4")
+
+
+def write_models(folder: Path, config: dict[str, Any]) -> list[Path]:
+    """Saved-model folders with a history for the networks."""
+    paths = []
+    for model in config["models"]:
+        family, _, best, _ = MODELS[model]
+        for source in config["train"]["sources"]:
+            for seed in config["train"]["seeds"]:
+                path = folder / model / source / str(seed)
+                path.mkdir(parents=True)
+                paths.append(path)
+                if family != "pca_knn":
+                    _history(path / "history.csv", best, seed)
+    return paths
+
+
+def _history(path: Path, best: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    epochs = np.arange(1, 13)
+    loss = 2.0 * np.exp(-epochs / 2.5) + 0.01 + 0.2 * (1 - best)
+    noisy = loss * (1 + 0.1 * rng.random(12))
+    accuracy = best - (best - 0.125) * np.exp(-epochs / 2)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        header = ("epoch", "train_loss", "validation_loss", "validation_accuracy", "seconds")
+        writer.writerow(header)
+        writer.writerows(zip(epochs, loss, noisy, accuracy, np.full(12, 3.2), strict=True))
+
+
+def write_benchmarks(folder: Path, config: dict[str, Any]) -> Path:
+    """Benchmark files as Snakemake writes them with --benchmark-extended."""
+
+    def job(rule: str, wildcards: dict[str, str], seconds: float, rss: float | str) -> None:
+        path = folder / rule / ("-".join(wildcards.values()) or "all")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        record = {"s": seconds, "h:m:s": "", "max_rss": rss, "rule_name": rule}
+        record["wildcards"] = wildcards
+        path.with_name(path.name + ".jsonl").write_text(json.dumps(record) + "\n")
+
+    for specimen_set in config["specimens"]:
+        for split in ("train", "validation", "test"):
+            for name in specimen_names(config, specimen_set, split):
+                job("build_structure", {"specimen": name}, 1.5, "NA")
+                job("simulate_patterns", {"specimen": name}, 11.0, 900.0 + len(name))
+    job("tabulate_specimens", {}, 2.0, 120.0)
+    for domain in config["domains"]:
+        job("assemble_dataset", {"domain": domain}, 3.0, 300.0)
+    job("check_leakage", {}, 1.0, 150.0)
+    for model in config["models"]:
+        for source in config["train"]["sources"]:
+            for seed in config["train"]["seeds"]:
+                wildcards = {"model": model, "source": source, "seed": str(seed)}
+                job("train_model", wildcards, 42.0, 1800.0)
+                job("predict_patterns", wildcards, 9.0, 1100.0)
+    job("compute_metrics", {}, 4.0, 260.0)
+    # left by an earlier run with another config: not to be counted
+    job("train_model", {"model": "gone", "source": "thin", "seed": "0"}, 1e6, 1e6)
+    job("simulate_patterns", {"specimen": "static-RM-test-99"}, 1e6, 1e6)
+    return folder

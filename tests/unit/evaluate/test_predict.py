@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Prediction files from a saved model and data sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from polarstem.data.patterns import PatternSet
+from polarstem.errors import PolarstemError
+from polarstem.evaluate.predict import predict_patterns
+from polarstem.evaluate.predictions import read_predictions
+from polarstem.models import create, load_model
+from tests.unit.evaluate import synthetic_results as synthetic
+
+K = (np.arange(16) - 7.5) * 4.0
+
+
+def write_dataset(path, domain, thickness, names=synthetic.NAMES, splits=(0, 1, 2)):
+    """A data set in the contract's schema: one specimen per class and split, 4 positions."""
+    patterns, columns = [], {key: [] for key in ("class_index", "specimen_index", "split")}
+    specimens = []
+    rng = np.random.default_rng(int(thickness))
+    for k, direction in enumerate(synthetic.DIRECTIONS):
+        for split in splits:
+            specimens.append(f"static-{synthetic.NAMES[k]}-{split}-0")
+            for position in range(4):
+                image = synthetic.pattern(direction, thickness, position / 4, 0.3, K)
+                patterns.append(image * (1 + rng.normal(0, 1e-3, image.shape)))
+                columns["class_index"].append(k)
+                columns["specimen_index"].append(len(specimens) - 1)
+                columns["split"].append(split)
+    n = len(patterns)
+    xr.Dataset(
+        {
+            "intensity": (("pattern", "ky", "kx"), np.array(patterns, dtype=np.float32)),
+            **{key: ("pattern", np.array(values)) for key, values in columns.items()},
+            "thickness": ("pattern", np.full(n, thickness)),
+            "cell_y": ("pattern", np.tile(np.arange(4) / 4, n // 4)),
+            "cell_x": ("pattern", np.full(n, 0.3)),
+            "scan_y": ("pattern", np.tile(np.arange(4), n // 4)),
+            "scan_x": ("pattern", np.zeros(n, int)),
+            "specimen_name": ("specimen", np.array(specimens, dtype=object)),
+            "class_name": ("class", np.array(names, dtype=object)),
+            "class_direction": ("class", synthetic.DIRECTIONS),
+        },
+        attrs={"data_domain": domain},
+    ).to_netcdf(path, engine="netcdf4")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("predict")
+    paths = [write_dataset(folder / f"{d}.nc", d, t) for d, t in (("thin", 10.0), ("thick", 20.0))]
+    model = create("pca_knn", {"components": 5}, synthetic.NAMES, synthetic.DIRECTIONS)
+    with (
+        PatternSet.open(paths[:1], "train") as train,
+        PatternSet.open(paths[:1], "validation") as v,
+    ):
+        model.fit(train, v, workdir=folder / "work", seed=0)
+    model.save(folder / "models" / "knn" / "thin" / "3")
+    return folder / "models" / "knn" / "thin" / "3", paths
+
+
+def test_predictions_follow_the_schema(trained, tmp_path):
+    model_dir, paths = trained
+    predict_patterns(model_dir, paths, tmp_path / "p.nc", batch=7)
+    with xr.open_dataset(tmp_path / "p.nc") as file:
+        assert file["probability"].shape == (64, 8)
+        assert file["probability"].dtype == np.float32
+        assert file["probability"].sum("class").values == pytest.approx(1, abs=1e-5)
+        run = {key: file.attrs[key] for key in ("model", "family", "head", "source", "seed")}
+        expected = ("knn", "pca_knn", "none", "thin", "3")
+        assert run == dict(zip(run, expected, strict=True))
+        assert file.attrs["git_commit"]
+        assert all("units" in file[name].attrs for name in file.variables)
+        assert file["thickness"].attrs["units"] == "nm"
+    parts = list(read_predictions(tmp_path / "p.nc"))
+    assert [part.domain for part in parts] == ["thin", "thick"]
+    assert parts[1].thickness.tolist() == [20.0] * 32
+    assert all("-2-" in name for name in parts[0].specimen_names)  # test specimens alone
+    with PatternSet.open(paths[1:], "test") as patterns:
+        direct = load_model(model_dir).predict_proba(patterns.read(slice(None)))
+        assert parts[1].probability == pytest.approx(direct, abs=1e-6)
+        assert parts[1].class_index.tolist() == patterns.class_index.tolist()
+        names = [parts[1].specimen_names[i] for i in parts[1].specimen]
+        assert names == patterns.specimen.tolist()
+
+
+def test_batches_do_not_change_the_numbers(trained, tmp_path):
+    model_dir, paths = trained
+    for batch in (5, 1000):
+        predict_patterns(model_dir, paths, tmp_path / f"{batch}.nc", batch=batch, model="m", seed=9)
+    with xr.open_dataset(tmp_path / "5.nc") as a, xr.open_dataset(tmp_path / "1000.nc") as b:
+        xr.testing.assert_allclose(a, b)
+        assert (a.attrs["model"], a.attrs["source"], a.attrs["seed"]) == ("m", "thin", "9")
+
+
+def test_foreign_classes_and_empty_test_splits_are_refused(trained, tmp_path):
+    model_dir, _ = trained
+    other = write_dataset(tmp_path / "o.nc", "o", 10.0, names=[f"X{i}" for i in range(8)])
+    with pytest.raises(PolarstemError, match="has the classes X0"):
+        predict_patterns(model_dir, [other], tmp_path / "p.nc")
+    empty = write_dataset(tmp_path / "e.nc", "e", 10.0, splits=(0, 1))
+    with pytest.raises(PolarstemError, match="no test pattern"):
+        predict_patterns(model_dir, [empty], tmp_path / "p.nc")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["e.nc", "o.nc"]

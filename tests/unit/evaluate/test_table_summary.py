@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From prediction files to the table of scores and the headline numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from polarstem.errors import PolarstemError
+from polarstem.evaluate.benchmarks import stage_use
+from polarstem.evaluate.conditions import reference_of
+from polarstem.evaluate.predictions import read_predictions
+from polarstem.evaluate.summary import pool_seeds, read_metrics, summarise_results
+from polarstem.evaluate.table import COLUMNS, compute_metrics, position_counts, specimen_scores
+from tests.unit.evaluate import synthetic_results as synthetic
+
+RUN = ("cnn", "cnn", "classification", "thin", 0)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    config = synthetic.make_config(seeds=(0, 1))
+    config["train"]["sources"].pop("mixed")
+    for name in ("vgg11", "cnn_regression"):
+        config["models"].pop(name)
+    predictions = synthetic.write_predictions(folder / "predictions", config, positions=4)
+    compute_metrics(
+        predictions, folder / "metrics.csv", folder / "confusion.nc", bootstrap=200, seed=7
+    )
+    models = synthetic.write_models(folder / "models", config)
+    benchmarks = synthetic.write_benchmarks(folder / "benchmarks", config)
+    summarise_results(
+        folder / "metrics.csv",
+        folder / "confusion.nc",
+        config,
+        benchmarks,
+        folder / "summary.json",
+        model_dirs=models,
+    )
+    summary = json.loads((folder / "summary.json").read_text())
+    return folder, config, predictions, summary
+
+
+def tiny_file(path, true, predicted, specimen, thickness=None, domain=None, specimens=None):
+    n = len(true)
+    probability = np.full((n, 8), 0.01, dtype=np.float32)
+    probability[np.arange(n), predicted] = 0.93
+    columns = {
+        "probability": probability,
+        "class_index": np.asarray(true),
+        "thickness": np.full(n, 20.0) if thickness is None else np.asarray(thickness, float),
+        "cell_y": np.linspace(0, 0.999, n),
+        "cell_x": np.zeros(n),
+        "specimen_index": np.asarray(specimen),
+        "domain_index": np.zeros(n, int) if domain is None else np.asarray(domain),
+    }
+    names = specimens or [f"s-{i}" for i in range(max(specimen) + 1)]
+    synthetic.write_prediction_file(path, columns, names, ["a", "b"], RUN)
+    return path
+
+
+def test_table_has_the_contract_columns_and_every_run(results):
+    folder, config, predictions, _ = results
+    table = pd.read_csv(folder / "metrics.csv")
+    assert list(table.columns) == list(COLUMNS)
+    assert len(table) == len(predictions) * len(config["evaluate"]["domains"]) * 6
+    assert set(table["n"]) == {24}
+    assert ((table["low"] <= table["high"]) | table["low"].isna()).all()
+
+
+def test_table_agrees_with_the_predictions(results):
+    folder, _, predictions, _ = results
+    table = pd.read_csv(folder / "metrics.csv")
+    with xr.open_dataset(predictions[0]) as file:
+        rows = file["domain_index"].values == 1
+        right = file["probability"].values[rows].argmax(1) == file["class_index"].values[rows]
+        domain = str(file["domain_name"].values[1])
+        run = {key: file.attrs[key] for key in ("model", "source")}
+    found = table[
+        (table["model"] == run["model"])
+        & (table["seed"] == 0)
+        & (table["domain"] == domain)
+        & (table["metric"] == "accuracy")
+    ]
+    assert found["value"].item() == pytest.approx(right.mean())
+
+
+def test_confusion_file_counts_every_pattern(results):
+    folder, _, predictions, _ = results
+    with xr.open_dataset(folder / "confusion.nc") as file:
+        assert (file["confusion"].sum(("true", "predicted")) == 24 * 16).all()
+        assert (file["position_count"].sum(("cell_y", "cell_x")) == 24 * 16).all()
+        diagonal = np.trace(file["confusion"].values, axis1=1, axis2=2)
+        assert (file["position_right"].sum(("cell_y", "cell_x")).values == diagonal).all()
+        assert list(file["true"].values) == synthetic.NAMES
+        assert file.sizes["run"] == len(predictions) * 6
+        assert file.sizes["cell_y"] == 4  # as many bins as positions per cell
+        assert all(file[name].attrs["long_name"] for name in ("confusion", "position_right"))
+
+
+def test_same_input_same_bytes_in_the_table(results, tmp_path):
+    folder, _, predictions, _ = results
+    compute_metrics(predictions, tmp_path / "m.csv", tmp_path / "c.nc", bootstrap=200, seed=7)
+    assert (tmp_path / "m.csv").read_bytes() == (folder / "metrics.csv").read_bytes()
+
+
+def test_specimens_and_scans(tmp_path):
+    # specimen 0 (RM) at two thicknesses: wrong at 10 nm, right at 20 nm; specimen 1 (MU) right
+    path = tiny_file(
+        tmp_path / "p.nc",
+        true=[0, 0, 0, 0, 2, 2],
+        predicted=[4, 4, 0, 0, 2, 2],
+        specimen=[0, 0, 0, 0, 1, 1],
+        thickness=[10, 10, 20, 20, 20, 20],
+    )
+    (part,) = read_predictions(path)
+    counted = specimen_scores(part)
+    assert counted.n == 2
+    assert counted.class_index.tolist() == [0, 2]
+    assert counted.votes.tolist() == [2, 1]
+    assert counted.votes_right.tolist() == [1, 1]
+    assert counted.confusion[0, 0, 4] == 2
+    assert counted.confusion.sum() == 6
+
+
+def test_domains_are_kept_apart_even_if_interleaved(tmp_path):
+    path = tiny_file(
+        tmp_path / "p.nc", [0, 1, 0, 1], [0, 0, 1, 1], [0, 1, 0, 1], domain=[0, 1, 0, 1]
+    )
+    parts = {part.domain: part for part in read_predictions(path)}
+    assert parts["a"].class_index.tolist() == [0, 0]
+    assert parts["b"].predicted.tolist() == [0, 1]
+    assert parts["b"].specimen_names == ["s-1"]
+
+
+def test_positions_wrap_into_the_cell(tmp_path):
+    path = tiny_file(tmp_path / "p.nc", [0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 0])
+    (part,) = read_predictions(path)
+    right, count = position_counts(part, 2)
+    assert count.tolist() == [[2, 0], [2, 0]]
+    assert right.tolist() == [[2, 0], [0, 0]]
+
+
+def test_broken_or_foreign_predictions_are_refused(tmp_path):
+    (tmp_path / "cut.nc").write_bytes(b"\x89HDF\r\n")
+    out = tmp_path / "m.csv", tmp_path / "c.nc"
+    with pytest.raises(PolarstemError, match="truncated or not netCDF"):
+        compute_metrics([tmp_path / "cut.nc"], *out)
+    xr.Dataset({"x": 1}, attrs={"model": "m"}).to_netcdf(tmp_path / "other.nc")
+    with pytest.raises(PolarstemError, match="lacks 'family'"):
+        compute_metrics([tmp_path / "other.nc"], *out)
+    with pytest.raises(PolarstemError, match="no predictions"):
+        compute_metrics([], *out)
+    assert not any(path.exists() for path in out)
+
+
+def test_reference_and_other_thicknesses():
+    config = synthetic.make_config()
+    reference = reference_of(config)
+    assert (reference.source, reference.domain, reference.thickness) == ("thin", "static20", 20.0)
+    # neither the noisy nor the phonon domain is "another thickness"
+    assert reference.other == {10.0: "static10", 30.0: "static30", 50.0: "static50"}
+    config["train"]["sources"]["thin"] = ["static20", "static30"]
+    assert reference_of(config).other == {10.0: "static10", 50.0: "static50"}
+
+
+def test_summary_keys_and_values(results):
+    folder, _, _, summary = results
+    table = pd.read_csv(folder / "metrics.csv")
+    here = table[(table["domain"] == "static20") & (table["metric"] == "balanced_accuracy")]
+    expected = here[here["model"] == "pca_knn"]["value"].mean()
+    assert summary["same_thickness.pca_knn"]["value"] == pytest.approx(expected)
+    assert summary["domain.static20.pca_knn"]["value"] == summary["same_thickness.pca_knn"]["value"]
+    assert {"other_thickness.10.best", "other_thickness.50.cnn", "domain.phonons20.cnn"} <= {
+        *summary
+    }
+    assert "transfer.thin.dose20.cnn_prototype" in summary
+    assert summary["flip_rate.static10.cnn"]["unit"] == "fraction"
+    assert summary["mean_angular_error.static10.cnn"]["unit"] == "deg"
+    assert summary["chance"]["value"] == 0.125
+    assert summary["test_patterns.static20"]["value"] == 24 * 16
+    for key, entry in summary.items():
+        assert {"value", "low", "high", "n", "unit", "meaning"} <= set(entry), key
+        assert len(entry["meaning"]) > 10
+        if entry["low"] is not None:
+            assert entry["low"] <= entry["value"] <= entry["high"]
+            assert entry["n"] == 24
+
+
+def test_best_network_is_chosen_by_validation(results):
+    _, _, _, summary = results
+    best = summary["same_thickness.best"]
+    assert best["model"] == "resnet18"  # the best validation accuracy of the histories
+    assert "validation accuracy" in best["meaning"]
+    assert summary["other_thickness.10.best"]["model"] == "resnet18"
+    without_model = {k: best[k] for k in ("value", "low", "high", "n")}
+    assert without_model == {k: summary["same_thickness.resnet18"][k] for k in without_model}
+
+
+def test_choice_on_the_test_set_says_so(results, tmp_path):
+    folder, config, _, _ = results
+    out = tmp_path / "summary.json"
+    summarise_results(folder / "metrics.csv", folder / "confusion.nc", config, tmp_path, out)
+    summary = json.loads(out.read_text())
+    assert "on this very test set" in summary["same_thickness.best"]["meaning"]
+    assert summary["same_thickness.best"]["model"] != "pca_knn"
+    assert not any(key.startswith("stages") for key in summary)
+
+
+def test_stages_add_up_and_leave_out_other_configs(results):
+    folder, config, _, summary = results
+    assert summary["stages.simulate_patterns.jobs"]["value"] == 96
+    assert summary["stages.simulate_patterns.seconds"]["value"] == pytest.approx(96 * 11.0)
+    assert summary["stages.train_model.max_rss_mb"]["value"] == 1800
+    assert summary["stages.train_model.jobs"]["value"] == 4 * 2
+    assert "stages.build_structure.max_rss_mb" not in summary  # too short to be sampled
+    total = sum(use.seconds for use in stage_use(folder / "benchmarks", config).values())
+    assert summary["stages_total.seconds"]["value"] == pytest.approx(total)
+
+
+def test_benchmarks_of_rules_without_wildcards_and_cut_lines(tmp_path):
+    config = synthetic.make_config()
+    (tmp_path / "check_leakage.jsonl").write_text('{"s": 2.5, "max_rss": 90.0}\n{"s": 1.')
+    (tmp_path / "train_model").mkdir()
+    (tmp_path / "train_model" / "x.jsonl").write_text("")
+    use = stage_use(tmp_path, config)
+    assert list(use) == ["check_leakage"]
+    assert (use["check_leakage"].seconds, use["check_leakage"].max_rss_mb) == (2.5, 90.0)
+
+
+def seeds_table(values, low=0.05, high=0.05):
+    return pd.DataFrame(
+        {
+            "model": "m", "family": "cnn", "head": "classification", "source": "s", "domain": "d",
+            "metric": "accuracy", "seed": range(len(values)), "value": values,
+            "low": np.array(values) - low, "high": np.array(values) + high, "n": 12,
+        }
+    )  # fmt: skip
+
+
+def test_one_seed_keeps_its_interval():
+    row = pool_seeds(seeds_table([0.8]), 0.95).iloc[0]
+    assert (row["value"], row["seeds"]) == (0.8, 1)
+    assert (row["low"], row["high"]) == pytest.approx((0.75, 0.85))
+
+
+def test_seeds_widen_the_interval_by_their_spread():
+    row = pool_seeds(seeds_table([0.78, 0.80, 0.82]), 0.95).iloc[0]
+    half = math.hypot(0.05, 4.302653 * 0.02 / math.sqrt(3))
+    assert (row["low"], row["high"]) == pytest.approx((0.8 - half, 0.8 + half))
+    equal = pool_seeds(seeds_table([0.8, 0.8, 0.8]), 0.95).iloc[0]
+    assert equal["high"] == pytest.approx(0.85)  # more seeds do not shrink it
+
+
+def test_intervals_stay_within_the_metric_and_undefined_ones_undefined():
+    assert pool_seeds(seeds_table([0.98, 0.99]), 0.95).iloc[0]["high"] == 1.0
+    table = seeds_table([0.8, 0.9])
+    table[["low", "high"]] = np.nan
+    row = pool_seeds(table, 0.95).iloc[0]
+    assert np.isnan(row["low"])
+    assert np.isnan(row["high"])
+
+
+def test_unreadable_table_is_one_sentence(tmp_path):
+    with pytest.raises(PolarstemError, match=r"metrics\.csv cannot be read"):
+        read_metrics(tmp_path / "metrics.csv")

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from polarstem.errors import PolarstemError
+from polarstem.models import create, load_model, pca_knn
+
+
+def test_equals_the_plain_pipeline_when_one_chunk_holds_all(make_set, tmp_path):
+    train, test = make_set(400, 0), make_set(100, 1)
+    model = create("pca_knn", {}, train.class_names, train.class_directions)
+    model.fit(train, test, workdir=tmp_path, seed=0)
+
+    def rows(patterns):
+        flat = patterns.reshape(len(patterns), -1).astype(float)
+        low, high = flat.min(1, keepdims=True), flat.max(1, keepdims=True)
+        return (flat - low) / (high - low)
+
+    plain = make_pipeline(
+        StandardScaler(), PCA(20, svd_solver="full"), KNeighborsClassifier(5)
+    ).fit(rows(train.read(slice(None))), train.class_index)
+    patterns = test.read(slice(None))
+    np.testing.assert_allclose(
+        np.abs(model.embed(patterns)),
+        np.abs(plain[:-1].transform(rows(patterns))),
+        rtol=1e-3,
+        atol=1e-3,
+    )
+    np.testing.assert_allclose(
+        model.predict_proba(patterns), plain.predict_proba(rows(patterns)), atol=1e-6
+    )
+    accuracy = (model.predict_proba(patterns).argmax(1) == test.class_index).mean()
+    assert accuracy > 0.5
+
+
+def test_chunks_and_disk_change_little(make_set, tmp_path, monkeypatch):
+    train, test = make_set(400, 0), make_set(100, 1)
+    results = []
+    for chunk, memory_mb in ((1024, 1500), (64, 0)):
+        monkeypatch.setattr(pca_knn, "CHUNK", chunk)
+        model = create("pca_knn", {}, train.class_names, train.class_directions)
+        model.fit(train, test, workdir=tmp_path / str(chunk), seed=0, memory_mb=memory_mb)
+        results.append(model.predict_proba(test.read(slice(None))))
+    assert (tmp_path / "64" / "train.npy").exists()
+    assert not (tmp_path / "1024" / "train.npy").exists()
+    agree = results[0].argmax(1) == results[1].argmax(1)
+    assert agree.mean() > 0.9
+
+
+@pytest.mark.parametrize("scaling", ["standardise", "minmax"])
+def test_saved_model_is_the_same_model(make_set, tmp_path, scaling):
+    train, test = make_set(160, 0), make_set(40, 1).read(slice(None))
+    options = {"preprocessing": {"scaling": scaling}, "components": 6, "neighbours": 3}
+    model = create("pca_knn", options, train.class_names, train.class_directions)
+    model.fit(train, train, workdir=tmp_path / "work", seed=0)
+    model.save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(test), model.predict_proba(test))
+    np.testing.assert_array_equal(loaded.embed(test), model.embed(test))
+    assert loaded.embed(test).shape == (40, 6)
+    assert loaded.predict_proba(test[:0]).shape == (0, 8)
+
+
+def test_too_few_patterns_are_told(make_set, tmp_path):
+    train = make_set(16, 0)
+    model = create("pca_knn", {}, train.class_names, train.class_directions)
+    with pytest.raises(PolarstemError, match="16 training patterns"):
+        model.fit(train, train, workdir=tmp_path, seed=0)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Synthetic results with all figures drawn, once for all tests of the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from polarstem.evaluate.summary import summarise_results
+from polarstem.evaluate.table import compute_metrics
+from polarstem.report.figures.draw import draw_figures
+from tests.unit.evaluate import synthetic_results as synthetic
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Folder with metrics, confusion, summary, config and figures of a synthetic run."""
+    folder: Path = tmp_path_factory.mktemp("report")
+    config = synthetic.make_config(seeds=(0,))
+    for name in ("vgg11", "cnn_regression", "cnn_prototype"):
+        config["models"].pop(name)
+    config["train"]["runs"][0]["models"] = list(config["models"])
+    (folder / "structures").mkdir()
+    (folder / "simulations").mkdir()
+    structures = synthetic.write_structures(folder / "structures")
+    simulations = synthetic.write_simulations(folder / "simulations")
+    predictions = synthetic.write_predictions(folder / "predictions", config, positions=4)
+    models = synthetic.write_models(folder / "models", config)
+    paths = {
+        "metrics_csv": folder / "metrics.csv",
+        "confusion_nc": folder / "confusion.nc",
+        "summary_json": folder / "summary.json",
+    }
+    compute_metrics(predictions, paths["metrics_csv"], paths["confusion_nc"], bootstrap=200)
+    benchmarks = synthetic.write_benchmarks(folder / "benchmarks", config)
+    summarise_results(
+        paths["metrics_csv"],
+        paths["confusion_nc"],
+        config,
+        benchmarks,
+        paths["summary_json"],
+        model_dirs=models,
+    )
+    draw_figures(
+        structures=structures,
+        simulations=simulations,
+        model_dirs=models,
+        config=config,
+        output_dir=folder / "figures",
+        **paths,
+    )
+    resolved = folder / "config.resolved.yaml"
+    resolved.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    return SimpleNamespace(
+        folder=folder,
+        config=config,
+        config_yaml=resolved,
+        structures=structures,
+        simulations=simulations,
+        figures=folder / "figures",
+        summary=json.loads(paths["summary_json"].read_text()),
+        **paths,
+    )

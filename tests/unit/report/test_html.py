@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page: self-contained, in step with the summary, accessible."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import docutils.core
+import jinja2
+import pandas as pd
+import pytest
+import yaml
+
+from polarstem.errors import PolarstemError
+from polarstem.report import FIGURES
+from polarstem.report.html import TEMPLATES, interval, number, write_report
+
+VERSIONS = {"python": "3.11.9", "polarstem": "0.1.0", "abtem": "1.0.11"}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CAPTIONS = TEMPLATES.parents[1] / "workflow" / "report"
+
+
+class Page(HTMLParser):
+    """Collects tags with their attributes, texts of <data>, and the visible text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.data: dict[str, tuple[str, str]] = {}
+        self.text = ""
+        self._open: dict[str, str | None] | None = None
+        self.stack: list[str] = []
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "data":
+            self._open = dict(attrs)
+        if tag not in ("meta", "link", "img"):
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag, f"</{tag}> closes nothing"
+        if tag == "data":
+            self._open = None
+
+    def handle_data(self, data):
+        self.text += data
+        if self._open is not None:
+            self.data[self._open["data-key"]] = (self._open["value"], data)
+
+
+@pytest.fixture(scope="module")
+def source(drawn, tmp_path_factory):
+    out = tmp_path_factory.mktemp("page") / "report.html"
+    figures = {name: drawn.figures / f"{name}.{formats[-1]}" for name, formats in FIGURES.items()}
+    write_report(drawn.summary_json, drawn.metrics_csv, figures, drawn.config_yaml, VERSIONS, out)
+    return out.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(source):
+    return Page(source)
+
+
+def test_nothing_is_loaded_from_elsewhere(page, source):
+    for tag, attributes in page.tags:
+        for name in ("src", "srcset", "action", "poster", "data"):
+            assert (attributes.get(name) or "data:").startswith("data:"), (tag, attributes)
+        if tag == "link":
+            assert attributes["href"].startswith("data:")
+        if tag == "script":
+            assert "src" not in attributes
+        if tag == "a":
+            assert attributes["href"].startswith(("#", "https://arxiv.org/", "https://doi.org/"))
+    assert "@import" not in source
+    assert "url(" not in source
+
+
+def test_every_figure_is_embedded_whole_with_a_text(page, drawn):
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == len(FIGURES)
+    for attributes, (name, formats) in zip(
+        sorted(images, key=lambda a: a["src"]),
+        sorted(
+            FIGURES.items(),
+            key=lambda f: base64.b64encode(
+                (drawn.figures / f"{f[0]}.{f[1][-1]}").read_bytes()
+            ).decode(),
+        ),
+        strict=True,
+    ):
+        del name, formats
+        assert len(attributes["alt"]) > 30
+        assert 300 < int(attributes["width"]) < 1300
+    embedded = {base64.b64decode(a["src"].split(",", 1)[1]) for a in images}
+    files = {(drawn.figures / f"{n}.{f[-1]}").read_bytes() for n, f in FIGURES.items()}
+    assert embedded == files
+
+
+def test_numbers_are_those_of_the_summary(page, drawn):
+    assert {"same_thickness.best", "other_thickness.10.best", "same_thickness.pca_knn"} <= {
+        *page.data
+    }
+    for key, (value, shown) in page.data.items():
+        entry = drawn.summary[key]
+        assert float(value) == entry["value"], key
+        assert shown == number(entry), key
+
+
+def test_table_shows_every_score(page, drawn):
+    table = pd.read_csv(drawn.metrics_csv)
+    for value in table[table["metric"] == "balanced_accuracy"]["value"]:
+        assert f"{100 * value:.1f}\u00a0%" in page.text
+
+
+def test_headings_language_and_ids(page):
+    names = [tag for tag, _ in page.tags]
+    headings = [int(tag[1]) for tag in names if tag in ("h1", "h2", "h3", "h4")]
+    assert headings[0] == 1
+    assert headings.count(1) == 1
+    assert all(b <= a + 1 for a, b in pairwise(headings))
+    assert dict(page.tags[0][1]) == {"lang": "en"} or ("html", {"lang": "en"}) in page.tags
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [a["href"][1:] for t, a in page.tags if t == "a" and a["href"].startswith("#")]
+    assert set(links) <= set(ids)
+    assert not page.stack
+
+
+def test_config_versions_and_conditions_are_on_the_page(page, drawn):
+    text = drawn.config_yaml.read_text()
+    assert yaml.safe_load(text) == drawn.config
+    for line in text.splitlines():
+        assert line.strip() in page.text
+    assert "1.0.11" in page.text
+    for words in ("24 mrad", "200 kV", "phonons20", "100,000 electrons", "static lattice"):
+        assert words in page.text
+
+
+def test_text_of_the_config_cannot_break_the_page(drawn, tmp_path):
+    config = json.loads(json.dumps(drawn.config))
+    config["report"]["title"] = "<script>alert(1)</script> & co"
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    figures = {name: drawn.figures / f"{name}.png" for name in FIGURES}
+    out = tmp_path / "r.html"
+    write_report(drawn.summary_json, drawn.metrics_csv, figures, path, VERSIONS, out)
+    assert "<script>alert" not in out.read_text(encoding="utf-8")
+
+
+def test_missing_figure_leaves_no_page(drawn, tmp_path):
+    with pytest.raises(PolarstemError, match="lacks the figures examples"):
+        write_report(
+            drawn.summary_json,
+            drawn.metrics_csv,
+            {name: drawn.figures / f"{name}.png" for name in FIGURES if name != "examples"},
+            drawn.config_yaml,
+            VERSIONS,
+            tmp_path / "r.html",
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_without_networks_has_a_page(drawn, tmp_path):
+    summary = {k: v for k, v in drawn.summary.items() if not k.endswith(".best")}
+    summary = {k: v for k, v in summary.items() if not k.startswith("stages")}
+    (tmp_path / "s.json").write_text(json.dumps(summary))
+    figures = {name: drawn.figures / f"{name}.png" for name in FIGURES}
+    out = tmp_path / "r.html"
+    write_report(tmp_path / "s.json", drawn.metrics_csv, figures, drawn.config_yaml, VERSIONS, out)
+    assert "Chance" in Page(out.read_text(encoding="utf-8")).text
+
+
+def test_numbers_in_words():
+    entry = {"value": 0.98765, "low": None, "high": None, "unit": "fraction"}
+    assert number(entry) == "98.8\u00a0%"
+    assert interval(entry) == "no interval"
+    assert interval(entry | {"low": 0.9, "high": 1.0}) == "90.0 – 100.0\u00a0%"
+    assert number({"value": 12.34, "unit": "deg"}) == "12.3°"
+    assert number({"value": 12345.6, "unit": "MB"}) == "12,346\u00a0MB"
+    assert number({"value": None, "unit": "s"}) == "–"
+
+
+@pytest.mark.parametrize("path", sorted(CAPTIONS.glob("*.rst")), ids=lambda path: path.stem)
+def test_captions_render(path, drawn):
+    text = jinja2.Template(path.read_text(encoding="utf-8"), undefined=jinja2.StrictUndefined)
+    rst = text.render(snakemake={"config": drawn.config})
+    settings = {"halt_level": 2, "report_level": 2}
+    body = docutils.core.publish_parts(rst, writer="html5", settings_overrides=settings)["body"]
+    assert "<p>" in body
+    assert "blockquote" not in body
+
+
+def test_every_figure_has_a_caption():
+    assert {*FIGURES, "workflow", "report", "metrics", "summary"} <= {
+        path.stem for path in CAPTIONS.glob("*.rst")
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_chromium_shows_all_figures_without_console_messages(source, tmp_path):
+    probe = """
+    <script>addEventListener("load", () => {
+      const shown = [...document.images].filter((i) => i.complete && i.naturalWidth > 0).length;
+      const table = document.querySelector("#all-scores");
+      const column = [...table.tHead.rows[0].cells].findIndex((c) => c.innerText.startsWith("bal"));
+      const values = () => [...table.tBodies[0].rows].map((r) => +r.cells[column].dataset.sort);
+      table.tHead.rows[0].cells[column].querySelector("button").click();
+      const down = values().every((v, i, all) => i === 0 || all[i - 1] >= v);
+      table.tHead.rows[0].cells[column].querySelector("button").click();
+      const up = values().every((v, i, all) => i === 0 || all[i - 1] <= v);
+      const wide = document.documentElement.scrollWidth > innerWidth;
+      document.title = `shown=${shown} down=${down} up=${up} wide=${wide}`;
+    });</script></body>"""
+    path = tmp_path / "probe.html"
+    path.write_text(source.replace("</body>", probe), encoding="utf-8")
+    run = subprocess.run(
+        [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=390,900",
+            "--disable-background-networking", "--enable-logging=stderr", "--dump-dom",
+            f"--user-data-dir={tmp_path / 'profile'}", path.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "CONSOLE" not in run.stderr
+    title = run.stdout.split("<title>")[1].split("</title>")[0]
+    assert title == f"shown={len(FIGURES)} down=true up=true wide=false"

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running the real Snakemake on copies of the repository."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = "tests/configs/tiny.yaml"
+# all that the workflow makes: never part of the sources
+MADE = ("results", "logs", "benchmarks", "quick", ".snakemake", ".venv", ".git", "report.zip")
+
+
+def copy_sources(target: Path) -> None:
+    """Copy what a clone of the repository would hold."""
+    shutil.copytree(ROOT, target, ignore=_not_source, symlinks=True)
+
+
+def _not_source(folder: str, names: list[str]) -> list[str]:
+    made = MADE if Path(folder) == ROOT else ()
+    return [n for n in names if n in made or n == "__pycache__" or n.endswith("_cache")]
+
+
+def command(*arguments: str, config: str = TINY) -> list[str]:
+    """Command line of Snakemake with a config file."""
+    return [sys.executable, "-m", "snakemake", *arguments, "--configfile", config]
+
+
+def environment() -> dict[str, str]:
+    """The caller's environment without what would put this repository on the path."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
+def snakemake(
+    folder: Path, *arguments: str, config: str = TINY, succeeds: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a folder; stdout holds standard error too.
+
+    `succeeds` says how it must end.
+    """
+    done = subprocess.run(
+        command(*arguments, config=config),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert (done.returncode == 0) == succeeds, done.stdout[-5000:]
+    return done
+
+
+def planned(folder: Path, *arguments: str, config: str = TINY) -> dict[str, int]:
+    """Number of jobs of each rule that a dry run shows; `all` and the total left out."""
+    text = snakemake(folder, "-n", *arguments, config=config).stdout
+    if "Nothing to be done" in text:
+        return {}
+    table = text[text.index("Job stats:") :].split("\ntotal ")[0]
+    jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+    jobs.pop("all", None)
+    assert jobs, text
+    return jobs
+
+
+def existing(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Size and time of every file that stands under its final name."""
+    return {
+        path.relative_to(folder): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+    }
+
+
+def read_netcdf(path: Path) -> dict[str, Any]:
+    """All values of all variables."""
+    with netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        return {name: variable[...] for name, variable in file.variables.items()}
+
+
+def same_numbers(first: Path, second: Path) -> None:
+    """Check that two netCDF files hold the same variables, bit for bit."""
+    one, other = read_netcdf(first), read_netcdf(second)
+    assert one.keys() == other.keys()
+    for name in one:
+        # equal_nan does not go with text
+        equal_nan = np.asarray(one[name]).dtype.kind == "f"
+        assert np.array_equal(one[name], other[name], equal_nan=equal_nan), (first.name, name)

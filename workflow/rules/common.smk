@@ -1,0 +1,137 @@
+# Functions that the rules share; no rules here.
+import os
+import re
+from pathlib import Path
+
+from polarstem.config import plan
+
+SPECIMENS = {specimen.name: specimen for specimen in plan.all_specimens(CONFIG)}
+
+
+def one_of(names):
+    """Regular expression for a wildcard that takes one of these names."""
+    return "|".join(re.escape(name) for name in names) or "none"
+
+
+def source_files(*parts):
+    """Files of this repository, given by name or by folder, as seen from the working directory.
+
+    As inputs they are compared by content, so an edit reruns the stage and a checkout does
+    not. Relative, because Snakemake may run in another directory, and because a result stays
+    up to date when repository and results move together.
+    """
+    root = Path(os.path.relpath(workflow.basedir))
+    files = []
+    for part in parts:
+        path = root / part
+        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return [str(file) for file in files]
+
+
+def code_of(rule_name, *parts):
+    """The script of a rule and the modules of the package that it rests on."""
+    script = f"workflow/scripts/{rule_name}.py"
+    modules = [f"polarstem/{part}" for part in parts]
+    return source_files(script, "polarstem/seeds.py", *modules)
+
+
+def structure_settings(wildcards):
+    return plan.structure_settings(CONFIG, SPECIMENS[wildcards.specimen])
+
+
+def simulation_settings(wildcards):
+    return plan.simulation_settings(CONFIG, SPECIMENS[wildcards.specimen])
+
+
+def simulations_of_domain(wildcards):
+    specimens = plan.specimens_of_domain(CONFIG, wildcards.domain)
+    return [f"<results>/simulations/{specimen.name}.nc" for specimen in specimens]
+
+
+def domain_settings(wildcards):
+    settings = CONFIG.domains[wildcards.domain].model_dump(mode="json")
+    return {key: settings[key] for key in ("thicknesses_nm", "dose_electrons")}
+
+
+def class_names():
+    return [polar_class.name for polar_class in plan.class_table(CONFIG)]
+
+
+def class_directions():
+    return [polar_class.direction_deg for polar_class in plan.class_table(CONFIG)]
+
+
+def datasets_of_source(wildcards):
+    return [
+        f"<results>/datasets/{d}.nc" for d in CONFIG.train.sources[wildcards.source]
+    ]
+
+
+def tested_datasets():
+    return [f"<results>/datasets/{domain}.nc" for domain in CONFIG.evaluate.domains]
+
+
+def model_options(wildcards):
+    options = CONFIG.models[wildcards.model].model_dump(mode="json")
+    if options["family"] != "pca_knn":
+        options["training"] = CONFIG.training_of(wildcards.model).model_dump(
+            mode="json"
+        )
+    return options
+
+
+def per_run(template):
+    """Fill model, source and seed of every training run into a path."""
+    return [
+        template.format(model=model, source=source, seed=seed)
+        for model, source, seed in CONFIG.runs()
+    ]
+
+
+def simulate_mem_mb(wildcards):
+    """Waves of one batch, potentials, abTEM itself, and all patterns of the specimen."""
+    specimen_set = SPECIMENS[wildcards.specimen].specimen_set
+    simulate = CONFIG.simulate_of(specimen_set)
+    ny, nx = simulate.scan.positions
+    thicknesses = len(CONFIG.specimens[specimen_set].thicknesses_nm)
+    patterns = 3 * 4e-6 * ny * nx * thicknesses * simulate.detector.pixels**2
+    return int(1000 + 1.5 * simulate.memory_mb + patterns)
+
+
+def benchmarks_folder():
+    """Where the benchmark files are, as the summary reads them."""
+    return workflow.pathvars.items["benchmarks"]
+
+
+def reference_files(template):
+    """Files of one specimen per class from the set of the reference domain."""
+    first = {}
+    for specimen in plan.specimens_of_domain(CONFIG, CONFIG.evaluate.reference_domain):
+        first.setdefault(specimen.polar_class.name, specimen.name)
+    return [template.format(specimen=name) for name in first.values()]
+
+
+def annotated(path, name, category):
+    """A figure with its caption and place in the Snakemake report."""
+    caption = f"../report/{name}.rst"
+    return report(path, caption=caption, category=category, labels={"figure": name})
+
+
+def figure_outputs(figures):
+    """Output of every figure in every format, the first annotated for the Snakemake report."""
+    categories = {
+        "structure": "1 Crystals",
+        "examples": "2 Patterns",
+        "resources": "4 Resources",
+    }
+    outputs = {}
+    for name, formats in figures.items():
+        paths = [f"<results>/figures/{name}.{suffix}" for suffix in formats]
+        outputs[name] = annotated(paths[0], name, categories.get(name, "3 Evaluation"))
+        outputs |= {f"{name}_{Path(path).suffix[1:]}": path for path in paths[1:]}
+    return outputs
+
+
+def templates_of_report():
+    folder = Path(os.path.relpath(workflow.basedir)) / "resources" / "report"
+    return sorted(str(path) for path in folder.iterdir())

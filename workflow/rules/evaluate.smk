@@ -1,0 +1,105 @@
+# Predictions of every model on every tested data domain, their scores, and the summary.
+
+
+rule predict_patterns:
+    """Predict the test patterns of all tested data domains with one model."""
+    input:
+        code=code_of("predict_patterns", "evaluate/predict.py"),
+        model="<results>/models/{model}/{source}/{seed}",
+        datasets=tested_datasets(),
+    output:
+        nc=ensure("<results>/predictions/{model}/{source}/{seed}.nc", non_empty=True),
+    log:
+        "<logs>/predict_patterns/{model}/{source}/{seed}.log",
+    benchmark:
+        "<benchmarks>/predict_patterns/{model}/{source}/{seed}.jsonl"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="4h",
+    script:
+        "../scripts/predict_patterns.py"
+
+
+rule compute_metrics:
+    """Score every model on every data domain, with intervals over specimens."""
+    input:
+        code=code_of("compute_metrics", "evaluate"),
+        predictions=per_run("<results>/predictions/{model}/{source}/{seed}.nc"),
+    output:
+        csv=report(
+            "<results>/metrics.csv",
+            caption="../report/metrics.rst",
+            category="3 Evaluation",
+            labels={"table": "scores"},
+        ),
+        confusion="<results>/confusion.nc",
+    log:
+        "<logs>/compute_metrics.log",
+    benchmark:
+        "<benchmarks>/compute_metrics.jsonl"
+    conda:
+        "../../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="1h",
+    params:
+        bootstrap=CONFIG.evaluate.bootstrap,
+        confidence=CONFIG.evaluate.confidence,
+        seed=CONFIG.seed,
+    script:
+        "../scripts/compute_metrics.py"
+
+
+rule resolve_config:
+    """Write down the whole configuration, defaults included."""
+    output:
+        yaml=report(
+            "<results>/config.resolved.yaml",
+            caption="../report/config.rst",
+            category="4 Resources",
+            labels={"table": "configuration"},
+        ),
+    log:
+        "<logs>/resolve_config.log",
+    localrule: True
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        config=CONFIG.model_dump(mode="json"),
+    script:
+        "../scripts/resolve_config.py"
+
+
+rule summarise_results:
+    """Collect the headline numbers that the report is drawn from."""
+    input:
+        code=code_of("summarise_results", "evaluate"),
+        metrics="<results>/metrics.csv",
+        confusion="<results>/confusion.nc",
+        config="<results>/config.resolved.yaml",
+        models=per_run("<results>/models/{model}/{source}/{seed}"),
+    output:
+        json=report(
+            "<results>/summary.json",
+            caption="../report/summary.rst",
+            category="3 Evaluation",
+            labels={"table": "headline numbers"},
+        ),
+    log:
+        "<logs>/summarise_results.log",
+    benchmark:
+        "<benchmarks>/summarise_results.jsonl"
+    conda:
+        "../../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        benchmarks=benchmarks_folder(),
+    script:
+        "../scripts/summarise_results.py"

@@ -1,0 +1,59 @@
+# Figures and the one-page report.
+from polarstem.report import FIGURES
+
+
+rule draw_figures:
+    """Draw every figure of the report."""
+    input:
+        code=code_of("draw_figures", "report"),
+        structures=reference_files("<results>/structures/{specimen}.xyz"),
+        simulations=reference_files("<results>/simulations/{specimen}.nc"),
+        models=per_run("<results>/models/{model}/{source}/{seed}"),
+        metrics="<results>/metrics.csv",
+        confusion="<results>/confusion.nc",
+        summary="<results>/summary.json",
+        config="<results>/config.resolved.yaml",
+    output:
+        **figure_outputs(FIGURES),
+    log:
+        "<logs>/draw_figures.log",
+    benchmark:
+        "<benchmarks>/draw_figures.jsonl"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="30m",
+    script:
+        "../scripts/draw_figures.py"
+
+
+rule write_report:
+    """Write the self-contained HTML page."""
+    input:
+        code=code_of("write_report", "report"),
+        template=templates_of_report(),
+        figures=rules.draw_figures.output,
+        summary="<results>/summary.json",
+        metrics="<results>/metrics.csv",
+        config="<results>/config.resolved.yaml",
+    output:
+        html=report(
+            "<results>/report.html",
+            caption="../report/report.rst",
+            category="0 Report",
+            labels={"page": "the whole story"},
+        ),
+    log:
+        "<logs>/write_report.log",
+    benchmark:
+        "<benchmarks>/write_report.jsonl"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    script:
+        "../scripts/write_report.py"

@@ -1,0 +1,31 @@
+# Training: one job for each model, source of patterns and seed.
+
+
+rule train_model:
+    """Train one model and save it."""
+    input:
+        code=code_of("train_model", "models", "data/patterns.py"),
+        datasets=datasets_of_source,
+        # only the order matters: a new data domain must not retrain every model
+        manifest=ancient("<results>/datasets/manifest.json"),
+    output:
+        model=directory("<results>/models/{model}/{source}/{seed}"),
+    log:
+        "<logs>/train_model/{model}/{source}/{seed}.log",
+    benchmark:
+        "<benchmarks>/train_model/{model}/{source}/{seed}.jsonl"
+    conda:
+        "../../envs/train.yaml"
+    # one, so that the numbers do not depend on the number of cores; jobs run side by side
+    threads: 1
+    resources:
+        mem_mb=2000 + 2 * CONFIG.train.memory_mb,
+        runtime="12h",
+        gpu=int(CONFIG.train.device == "gpu"),
+    params:
+        options=model_options,
+        device=CONFIG.train.device,
+        memory_mb=CONFIG.train.memory_mb,
+        seed=CONFIG.seed,
+    script:
+        "../scripts/train_model.py"

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Adapter of the rule compute_metrics.
+from polarstem.evaluate.table import compute_metrics
+from polarstem.logs import job_log
+
+with job_log(snakemake.log[0]):
+    compute_metrics(
+        snakemake.input.predictions,
+        snakemake.output.csv,
+        snakemake.output.confusion,
+        bootstrap=snakemake.params.bootstrap,
+        confidence=snakemake.params.confidence,
+        seed=snakemake.params.seed,
+    )

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Adapter of the rule draw_figures.
+from pathlib import Path
+
+import yaml
+
+from polarstem.logs import job_log
+from polarstem.report.figures.draw import draw_figures
+
+with job_log(snakemake.log[0]):
+    with open(snakemake.input.config, encoding="utf-8") as file:
+        config = yaml.safe_load(file)
+    draw_figures(
+        structures=snakemake.input.structures,
+        simulations=snakemake.input.simulations,
+        model_dirs=snakemake.input.models,
+        metrics_csv=snakemake.input.metrics,
+        confusion_nc=snakemake.input.confusion,
+        summary_json=snakemake.input.summary,
+        config=config,
+        output_dir=Path(snakemake.output[0]).parent,
+    )

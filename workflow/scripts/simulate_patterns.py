@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Adapter of the rule simulate_patterns.
+from polarstem.logs import job_log
+from polarstem.simulate.specimen import simulate_specimen
+
+with job_log(snakemake.log[0]):
+    simulate_specimen(
+        snakemake.input.xyz,
+        snakemake.output.nc,
+        snakemake.params.settings,
+        threads=snakemake.threads,
+    )
