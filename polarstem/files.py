@@ -28,12 +28,17 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _is_full(error: BaseException, folder: Path) -> bool:
-    """Whether a write failed for want of space; HDF5 hides the errno behind its own text."""
+def _is_full(error: BaseException, temporary: Path) -> bool:
+    """Whether a write failed for want of space."""
     if isinstance(error, OSError) and error.errno in _FULL:
         return True
     if isinstance(error, OSError | RuntimeError) and "HDF" in str(error):
-        return shutil.disk_usage(folder).free < 2**20
+        # HDF5 hides the cause behind its own text: see whether the file can grow
+        try:
+            with temporary.open("ab") as file:
+                file.write(bytes(2**20))
+        except OSError as cause:
+            return cause.errno in _FULL
     return "No space left" in str(error)
 
 
@@ -69,9 +74,10 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             shutil.rmtree(path)
         os.replace(temporary, path)
     except BaseException as error:
+        full = _is_full(error, temporary)
         with suppress(OSError):
             _remove(temporary)
-        if _is_full(error, path.parent):
+        if full:
             raise PolarstemError(
                 f"The disk is full: {path} could not be written and nothing was kept of it; "
                 "free some space and run the same command again."

@@ -15,8 +15,10 @@ from typing import Any
 
 import polarstem
 
-_PACKAGES = ("abtem", "ase", "lightning", "numpy", "scikit-learn", "snakemake", "timm", "torch")
-_PACKAGES += ("xarray",)
+_PACKAGES = (
+    *("abtem", "ase", "lightning", "numpy", "scikit-learn"),
+    *("snakemake", "timm", "torch", "xarray"),
+)
 
 
 @cache

@@ -90,7 +90,7 @@ def _row(name: str, field: FieldInfo) -> str:
     if field.is_required():
         default = "required"
     else:
-        value = field.get_default(call_default_factory=True)  # type: ignore[call-arg]
+        value = field.get_default(call_default_factory=True)
         default = "see below" if isinstance(value, BaseModel) else f"`{json.dumps(value)}`"
     meaning = (field.description or "").replace("|", "\\|")
     return f"| `{name}` | {_type(field.annotation)} | {default} | {meaning} |"

@@ -19,11 +19,11 @@ def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in override.items():
         old = merged.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
         # a material or the aberrations are one value, not a section to be merged into
-        merged[key] = (
-            merge(old, value) if both and key not in ("material", "aberrations") else value
-        )
+        whole = key in ("material", "aberrations")
+        if isinstance(old, dict) and isinstance(value, dict) and not whole:
+            value = merge(old, value)
+        merged[key] = value
     return merged
 
 

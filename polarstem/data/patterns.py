@@ -151,12 +151,12 @@ class PatternSet:
         patterns = np.asarray(intensity, np.float32)
         return cls([patterns], zeros, np.arange(n), full, class_names, class_directions)
 
-    def read(self, which: slice | ArrayLike) -> NDArray[np.float32]:
+    def read(self, which: slice | NDArray[Any]) -> NDArray[np.float32]:
         """Read patterns.
 
         Parameters
         ----------
-        which : slice or array_like of int, shape (m,)
+        which : slice or ndarray of int, shape (m,)
             Which patterns, in this order.
 
         Returns
@@ -183,9 +183,9 @@ class PatternSet:
             part = slice(start, min(start + size, self.n))
             yield part, self.read(part)
 
-    def select(self, which: ArrayLike) -> PatternSet:
+    def select(self, which: NDArray[Any]) -> PatternSet:
         """Keep the patterns of a mask or of indices; files stay shared with this set."""
-        labels = {key: values[np.asarray(which)] for key, values in self._labels.items()}
+        labels = {key: values[which] for key, values in self._labels.items()}
         owner, row = self._owner[which], self._row[which]
         return PatternSet(
             self._sources, owner, row, labels, self.class_names, self.class_directions

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 def pixel_angles(pixels: int, mrad_per_pixel: float) -> NDArray[np.float64]:
     """Angles of the pixel centres, symmetric about the optic axis, shape (pixels,) [mrad]."""
-    return (np.arange(pixels) - (pixels - 1) / 2) * mrad_per_pixel
+    centred_index = np.arange(pixels, dtype=np.float64) - (pixels - 1) / 2
+    return centred_index * mrad_per_pixel
 
 
 def binning_matrix(

@@ -187,7 +187,7 @@ def potential(
     slices = max(exits) * per_period
     slab = atoms[atoms.positions[:, 2] < slices * slice_thickness]
     slab.cell[2, 2] = slices * slice_thickness
-    members = []
+    members: list[Any] = []
     for symbol, share in (crystal.occupancy or {"": 1.0}).items():
         member = slab.copy()
         if crystal.occupancy:
@@ -204,7 +204,8 @@ def potential(
         members.append(built)
     for other in members[1:]:
         members[0].array[:] += other.array
-    return members[0]
+    total: abtem.PotentialArray = members[0]
+    return total
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,10 @@ from polarstem.structures.build import read_specimen
 logger = logging.getLogger("polarstem")
 
 # what a specimen file says of itself that its patterns are labelled with
-_LABELS = ("specimen", "specimen_set", "split", "class_name", "class_index", "direction_deg")
-_LABELS += ("amplitude", "phase", "a_site")
+_LABELS = (
+    *("specimen", "specimen_set", "split", "class_name", "class_index", "direction_deg"),
+    *("variant", "amplitude", "polarization_uC_cm2", "phase", "a_site"),
+)
 _ROUNDING = 1e-3  # of the beam: single precision over hundreds of slices
 
 
@@ -125,12 +127,10 @@ def simulate_specimen(
             "cell_y": ("y", grid.cell_y, _about("1", "fraction of the cell, down from A column")),
             "cell_x": ("x", grid.cell_x, _about("1", "fraction of the cell, right from A column")),
         },
-        attrs={key: atoms.info[key] for key in _LABELS}
-        | {
-            "variant": atoms.info["variant"],
-            "polarization_uC_cm2": atoms.info["polarization_uC_cm2"],
-        }
-        | provenance(settings, seed=settings["seed"]),
+        attrs={
+            **{key: atoms.info[key] for key in _LABELS},
+            **provenance(settings, seed=settings["seed"]),
+        },
     )
     pattern = (1, 1, *(data.sizes[d] for d in ("x", "ky", "kx")))
     encoding = {"intensity": {"zlib": True, "complevel": 1, "chunksizes": pattern}}

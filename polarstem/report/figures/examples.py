@@ -144,8 +144,9 @@ def draw_examples(
         for axes, pattern in zip(patterns[:, 0], classes, strict=True):
             colour = style.direction_colour(pattern.direction_deg)
             axes.set_ylabel("ky [mrad]", labelpad=1, fontsize=7)
-            axes.text(
-                -0.66, 0.5, pattern.name, transform=axes.transAxes, ha="right", va="center",
+            axes.annotate(
+                pattern.name, (0, 0.5), (-34, 0), xycoords="axes fraction",
+                textcoords="offset points", ha="right", va="center",
                 bbox={"boxstyle": "round,pad=0.25", "fc": (*colour, 0.5), "ec": "none"},
             )  # fmt: skip
         style.save(figure, output)

@@ -73,9 +73,9 @@ def new_figure(
     `top` keeps room above all axes [inch].
     """
     with plt.rc_context(_RC):
-        layout = ConstrainedLayoutEngine(
-            compress=gap is not None, rect=(0.006, 0, 0.994, 1 - top / height)
-        )
+        margin = 0.05 / width  # boxes around texts reach out of the layout
+        room = (margin, 0, 1 - 2 * margin, 1 - top / height)
+        layout = ConstrainedLayoutEngine(compress=gap is not None, rect=room)
         if gap is not None:
             layout.set(w_pad=gap, h_pad=gap, wspace=0, hspace=0)
         figure = plt.figure(figsize=(width, height), layout=layout)

@@ -85,17 +85,7 @@ def test_nothing_is_loaded_from_elsewhere(page, source):
 def test_every_figure_is_embedded_whole_with_a_text(page, drawn):
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert len(images) == len(FIGURES)
-    for attributes, (name, formats) in zip(
-        sorted(images, key=lambda a: a["src"]),
-        sorted(
-            FIGURES.items(),
-            key=lambda f: base64.b64encode(
-                (drawn.figures / f"{f[0]}.{f[1][-1]}").read_bytes()
-            ).decode(),
-        ),
-        strict=True,
-    ):
-        del name, formats
+    for attributes in images:
         assert len(attributes["alt"]) > 30
         assert 300 < int(attributes["width"]) < 1300
     embedded = {base64.b64decode(a["src"].split(",", 1)[1]) for a in images}

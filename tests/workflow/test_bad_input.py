@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad input through the real command line: one clear sentence, no traceback, nothing written."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from runs import ROOT, command, environment, existing, snakemake
+
+pytestmark = pytest.mark.slow
+
+
+def refused(folder: Path, config: str) -> list[str]:
+    """Problems that a dry run in an empty folder lists; nothing may be written."""
+    snakefile = str(ROOT / "Snakefile")
+    text = snakemake(folder, "-n", "-s", snakefile, config=config, succeeds=False).stdout
+    assert "Traceback" not in text
+    assert [path for path in folder.iterdir() if path.name != ".snakemake"] == []
+    lines = [line.strip() for line in text.splitlines()]
+    problems = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
+    assert f"The configuration has {len(problems)} problem" in text
+    return problems
+
+
+def test_wrong_keys_are_listed_all_at_once(
+    other_config: Callable[..., str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    config = other_config(
+        ("semiangle_mrad: 24", "semiangel_mrad: 24"),
+        ("energy_kv: 200", "energy_kv: high"),
+        ("pixels_per_cell: 32", "pixels_per_cell: 31"),
+        ("thicknesses_nm: [5, 10]", "thicknesses_nm: [-5, 10]"),
+    )
+    problems = refused(folder, config)
+    wanted = {
+        "simulate.semiangel_mrad": "did you mean `semiangle_mrad`?",
+        "simulate.energy_kv": "'high'",
+        "simulate.pixels_per_cell": "must be even",
+        "specimens.tiny.thicknesses_nm[0]": "greater than 0",
+    }
+    assert len(problems) == len(wanted)
+    for where, what in wanted.items():
+        assert [p for p in problems if p.startswith(f"{where}: ") and what in p], (where, problems)
+
+
+def test_wrong_work_is_listed_all_at_once(other_config: Callable[..., str], tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    config = other_config(
+        ("train: 1, validation: 1, test: 1", "train: 1, validation: 1"),
+        ("resnet10t", "resnet10tt"),
+        ("sources: [both]", "sources: [bth]"),
+    )
+    problems = refused(folder, config)
+    assert any("specimens.tiny.per_class.test: is 0" in p for p in problems), problems
+    assert any("not known to timm; did you mean `resnet10t`?" in p for p in problems), problems
+    assert any("no source 'bth'; did you mean `both`?" in p for p in problems), problems
+
+
+def test_broken_yaml_is_told_in_words(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    config = tmp_path / "broken.yaml"
+    config.write_text("seed: [1\n", encoding="utf-8")
+    snakefile = str(ROOT / "Snakefile")
+    done = snakemake(folder, "-n", "-s", snakefile, config=str(config), succeeds=False)
+    assert "broken.yaml" in done.stdout
+
+
+def test_value_on_the_command_line(tmp_path: Path) -> None:
+    done = snakemake(
+        tmp_path, "-n", "-s", str(ROOT / "Snakefile"), "--config", "seeed=3",
+        config=str(ROOT / "tests" / "configs" / "tiny.yaml"), succeeds=False,
+    )  # fmt: skip
+    assert "seeed: unknown key; did you mean `seed`?" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def halve(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def test_truncated_files_are_named(copy_of_tiny: Path) -> None:
+    results = copy_of_tiny / "results"
+    structure = results / "structures" / "tiny_phonons-LM-test-0.xyz"
+    simulation = results / "simulations" / "tiny-RM-test-0.nc"
+    dataset = results / "datasets" / "warm.nc"
+    for broken in ([structure, simulation], [dataset]):
+        whole = {path: path.read_bytes() for path in broken}
+        for path in broken:
+            halve(path)
+        before = existing(results)
+        text = snakemake(copy_of_tiny, "--cores", "2", "--keep-going", succeeds=False).stdout
+        assert "Traceback" not in text
+        for path in broken:
+            told = [x for x in text.splitlines() if "Error: The " in x and path.name in x]
+            assert told, path.name
+            assert "delete it and run the same command again" in told[0]
+        after = existing(results)
+        changed = {path for path in after if before.get(path) != after[path]}
+        assert not changed, "nothing new may be made of a broken file"
+        kept = set(before) - set(after)
+        assert not {p for p in kept if p.parts[0] in ("models", "predictions", "figures")}
+        for path, content in whole.items():
+            path.write_bytes(content)
+
+
+def test_full_disk_keeps_nothing_half_written(tmp_path: Path, tiny: SimpleNamespace) -> None:
+    """A file size limit fails a write halfway, as a full disk does; a real one where we may."""
+    folder = tmp_path / "full"
+    shutil.copytree(tiny.folder, folder, ignore=shutil.ignore_patterns("results", ".snakemake"))
+    results = folder / "results"
+    results.mkdir()
+    (results / "keep").touch()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(results)]
+    mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        if not mounted:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    try:
+        (results / "keep").touch()  # Snakemake would remove an empty folder
+        done = subprocess.run(
+            command("results/simulations/tiny-RM-test-0.nc", "--cores", "1"),
+            cwd=folder,
+            env=environment(),
+            preexec_fn=limit,
+            capture_output=True,
+            text=True,
+        )
+        left = {str(path) for path in existing(results)}
+        hidden = [path for path in results.rglob(".*") if path.is_file()]
+    finally:
+        if mounted:
+            subprocess.run(["umount", str(results)], check=True)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0, text
+    assert "Traceback" not in text, text
+    assert "Error: The disk is full: results/simulations/tiny-RM-test-0.nc" in text
+    assert left == {"keep", "structures/tiny-RM-test-0.xyz"}
+    assert not hidden

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a change makes out of date, and what it leaves alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from runs import TINY, planned
+
+pytestmark = pytest.mark.slow
+
+REPORT = {"draw_figures", "write_report"}
+EVALUATE = {"compute_metrics", "summarise_results"} | REPORT
+PREDICT = {"predict_patterns"} | EVALUATE
+TRAIN = {"train_model"} | PREDICT
+DATA = {"assemble_dataset", "check_leakage"} | TRAIN
+SIMULATE = {"simulate_patterns"} | DATA
+STRUCTURES = {"build_structure", "tabulate_specimens"} | SIMULATE
+
+STAGES = {
+    "polarstem/structures/build.py": STRUCTURES,
+    "resources/crystals.yaml": STRUCTURES,
+    "polarstem/simulate/scan.py": SIMULATE,
+    "polarstem/data/assemble.py": DATA,
+    "polarstem/models/heads.py": TRAIN,
+    "polarstem/evaluate/predict.py": PREDICT,
+    "polarstem/evaluate/metrics.py": EVALUATE,
+    "polarstem/report/figures/style.py": REPORT,
+    "workflow/scripts/train_model.py": TRAIN,
+}
+SOURCES = ("Snakefile", "workflow/**/*.smk", "workflow/scripts/*.py", "polarstem/**/*.py")
+
+
+def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: Path) -> None:
+    """One test, because the finished run is copied once for it."""
+    now = time.time()
+    for pattern in SOURCES:
+        for path in copy_of_tiny.glob(pattern):
+            os.utime(path, (now, now))
+    assert planned(copy_of_tiny) == {}, "moved and touched"
+
+    for name, expected in STAGES.items():
+        path = copy_of_tiny / name
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text + "\n# edited\n", encoding="utf-8")
+        jobs = planned(copy_of_tiny)
+        path.write_text(text, encoding="utf-8")
+        assert set(jobs) == expected, name
+    assert planned(copy_of_tiny) == {}, "all edits taken back"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param(
+            [("bootstrap: 200", "bootstrap: 300")],
+            dict.fromkeys(EVALUATE | {"resolve_config"}, 1),
+            id="bootstrap",
+        ),
+        pytest.param(
+            [("max_epochs: 3", "max_epochs: 4")],
+            dict.fromkeys(EVALUATE | {"resolve_config", "train_model", "predict_patterns"}, 1),
+            id="training of one model",
+        ),
+        pytest.param(
+            [
+                (
+                    "  warm:",
+                    "  noisy: {specimens: tiny, thicknesses_nm: [5], dose_electrons: 1e5}\n  warm:",
+                ),
+                ("domains: [thin,", "domains: [noisy, thin,"),
+            ],
+            dict.fromkeys(EVALUATE | {"resolve_config", "assemble_dataset", "check_leakage"}, 1)
+            | {"predict_patterns": 5},
+            id="one more data domain",
+        ),
+        pytest.param(
+            [("validation: 1, test: 1", "validation: 1, test: 2")],
+            dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage", "tabulate_specimens"}, 1)
+            | {"build_structure": 4, "simulate_patterns": 4, "assemble_dataset": 2}
+            | {"train_model": 5, "predict_patterns": 5},
+            id="one more test specimen of each class",
+        ),
+    ],
+)
+def test_a_changed_key_reruns_what_depends_on_it(
+    tiny: object,
+    other_config: Callable[..., str],
+    changes: list[tuple[str, str]],
+    expected: dict[str, int],
+) -> None:
+    config = other_config(*changes)
+    assert planned(tiny.folder, config=config) == expected
+
+
+def test_order_of_keys_does_not_matter(tiny: object, tmp_path: Path) -> None:
+    import yaml
+
+    config = yaml.safe_load((tiny.folder / TINY).read_text(encoding="utf-8"))
+
+    def turned(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: turned(value[key]) for key in reversed(value)}
+        return value
+
+    path = tmp_path / "turned.yaml"
+    # the order of runs, specimens and models is part of the results; that of settings is not
+    config["simulate"] = turned(config["simulate"])
+    config["structures"] = turned(config["structures"])
+    config["evaluate"] = turned(config["evaluate"])
+    path.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    assert planned(tiny.folder, config=str(path)) == {}

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole pipeline on the tiny configuration."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import netCDF4
+import pandas as pd
+import pytest
+from runs import planned, snakemake
+
+from polarstem.config import check, load, plan
+from polarstem.report import FIGURES
+
+pytestmark = pytest.mark.slow
+
+PROVENANCE = {"config_hash", "config", "git_commit", "versions", "seed", "Conventions"}
+
+
+def test_every_stage_left_its_outputs(tiny: SimpleNamespace) -> None:
+    results = tiny.folder / "results"
+    config = load(tiny.folder / "tests" / "configs" / "tiny.yaml")
+    specimens = [specimen.name for specimen in plan.all_specimens(config)]
+    expected = [f"structures/{name}.xyz" for name in specimens]
+    expected += [f"simulations/{name}.nc" for name in specimens]
+    expected += [f"datasets/{domain}.nc" for domain in config.used_domains()]
+    for model, source, seed in config.runs():
+        expected += [f"models/{model}/{source}/{seed}/model.json"]
+        expected += [f"predictions/{model}/{source}/{seed}.nc"]
+    expected += [f"figures/{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds]
+    expected += ["structures/specimens.csv", "datasets/manifest.json", "metrics.csv"]
+    expected += ["confusion.nc", "summary.json", "config.resolved.yaml", "report.html"]
+    absent = [name for name in expected if not (results / name).stat().st_size]
+    assert not absent
+    hidden = [p for p in results.rglob(".*") if p.name != ".snakemake_timestamp"]
+    assert not hidden, "temporary files were left"
+
+
+def test_tiny_covers_every_family_and_head() -> None:
+    config = load(Path(__file__).parents[1] / "configs" / "tiny.yaml")
+    models = [config.models[name] for name in config.used_models()]
+    assert {model.family for model in models} == {"timm", "cnn", "pca_knn"}
+    assert {re.sub(r"\d.*", "", getattr(m, "architecture", "")) for m in models} >= {
+        "resnet",
+        "vgg",
+    }
+    heads = {getattr(model, "head", None) for model in models} - {None}
+    assert heads == {"classification", "regression", "prototype"}
+    assert any(config.simulate_of(s).phonons.configurations for s in plan.used_sets(config))
+
+
+def test_netcdf_files_say_what_they_hold(tiny: SimpleNamespace) -> None:
+    paths = sorted((tiny.folder / "results").rglob("*.nc"))
+    assert {p.parent.name for p in paths} >= {"simulations", "datasets"}
+    problems = []
+    for path in paths:
+        with netCDF4.Dataset(path) as file:
+            problems += [f"{path.name}: {name}" for name in PROVENANCE - set(file.ncattrs())]
+            for name, variable in file.variables.items():
+                for attribute in ("units", "long_name"):
+                    if not getattr(variable, attribute, ""):
+                        problems.append(f"{path.name}: {name} has no {attribute}")
+            json.loads(file.config)
+            json.loads(file.versions)
+    assert not problems, "\n".join(sorted(set(problems)))
+
+
+def test_summary_entries_are_explained(tiny: SimpleNamespace) -> None:
+    summary = json.loads((tiny.folder / "results" / "summary.json").read_text(encoding="utf-8"))
+    for key, entry in summary.items():
+        assert entry.keys() >= {"value", "low", "high", "n", "unit", "meaning"}, key
+        assert entry["unit"], key
+        assert len(entry["meaning"].split()) > 3, key
+        if entry["low"] is not None and entry["value"] is not None:
+            assert entry["low"] <= entry["value"] <= entry["high"], key
+    config = load(tiny.folder / "tests" / "configs" / "tiny.yaml")
+    for rule in ("build_structure", "simulate_patterns", "train_model", "compute_metrics"):
+        assert summary[f"stages.{rule}.seconds"]["value"] > 0
+        assert f"stages.{rule}.max_rss_mb" in summary
+    for model in config.used_models():
+        assert f"same_thickness.{model}" in summary
+        assert f"other_thickness.10.{model}" in summary
+    assert "same_thickness.best" in summary
+    assert "other_thickness.10.best" in summary
+
+
+def test_metrics_table_is_complete(tiny: SimpleNamespace) -> None:
+    table = pd.read_csv(tiny.folder / "results" / "metrics.csv")
+    config = load(tiny.folder / "tests" / "configs" / "tiny.yaml")
+    runs = set(zip(table.model, table.source, table.seed, table.domain, strict=True))
+    assert runs == {(*run, domain) for run in config.runs() for domain in config.evaluate.domains}
+    metrics = {"accuracy", "balanced_accuracy", "macro_f1"}
+    metrics |= {"mean_angular_error", "flip_rate", "majority_accuracy"}
+    assert set(table.metric) == metrics
+    assert len(table) == len(runs) * len(metrics)
+    assert (table.n > 0).all()
+
+
+def test_resolved_config_is_a_config(tiny: SimpleNamespace) -> None:
+    import yaml
+
+    text = (tiny.folder / "results" / "config.resolved.yaml").read_text(encoding="utf-8")
+    resolved = yaml.safe_load(text)
+    again = check(resolved)
+    assert again.model_dump(mode="json") == resolved
+    assert again.evaluate.domains == ("thin", "thick", "warm")
+
+
+def test_every_job_left_log_and_benchmark(tiny: SimpleNamespace) -> None:
+    jobs = re.findall(r"^\s+log: (\S+)$", tiny.text, re.MULTILINE)
+    benchmarks = re.findall(r"^\s+benchmark: (\S+)$", tiny.text, re.MULTILINE)
+    assert len(jobs) > 40
+    for log in jobs:
+        assert (tiny.folder / log).read_text(encoding="utf-8").rstrip().endswith("done"), log
+    for benchmark in benchmarks:
+        record = json.loads((tiny.folder / benchmark).read_text(encoding="utf-8"))
+        assert record["s"] > 0, benchmark
+
+
+def test_second_run_does_nothing(tiny: SimpleNamespace) -> None:
+    assert "Nothing to be done" in snakemake(tiny.folder, "--cores", "2").stdout
+    assert planned(tiny.folder) == {}
+
+
+def test_snakemake_report_holds_every_figure(tiny: SimpleNamespace, tmp_path: Path) -> None:
+    archive = tmp_path / "report.zip"
+    snakemake(tiny.folder, "--report", str(archive))
+    with zipfile.ZipFile(archive) as file:
+        assert file.testzip() is None
+        names = {Path(name).name for name in file.namelist()}
+    figures = {f"{name}.{kinds[0]}" for name, kinds in FIGURES.items()}
+    assert names >= figures | {"metrics.csv", "specimens.csv", "report.html"}
