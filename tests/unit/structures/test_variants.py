@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,7 +108,7 @@ def test_unknown_phase_and_zone_are_told() -> None:
         classes("O", [1, 1, 1])
 
 
-def test_import_stays_light() -> None:
+def test_import_stays_light(root: Path) -> None:
     code = "import sys, polarstem.structures.variants, polarstem.structures.crystals\n"
     code += "assert not {'numpy', 'ase', 'torch'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
