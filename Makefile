@@ -64,7 +64,6 @@ lock: ## resolve pyproject.toml into requirements.lock (ARGS=--upgrade takes new
 
 .PHONY: clean
 clean: ## delete results, logs and caches; .venv stays
-	[ ! -d benchmarks ] || find benchmarks \( -name '*.jsonl' -o -type d -empty \) -delete
 	rm -rf results logs quick report.zip .snakemake .pytest_cache .mypy_cache .ruff_cache
 
 # Sets $$python in the shell of a recipe, or stops with one sentence.

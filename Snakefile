@@ -12,6 +12,11 @@ min_version("9.20")
 configfile: "config.yaml"
 
 
+# beside the other results: benchmarks/ holds the project's own speed comparisons
+pathvars:
+    benchmarks="<results>/benchmarks",
+
+
 report: "workflow/report/workflow.rst"
 
 

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from polarstem.errors import PolarstemError
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import xarray
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_claims: list[IO[str]] = []  # kept open: closing a file gives its lock back
 
 
 def _remove(path: Path) -> None:
@@ -102,19 +101,18 @@ def claim(path: Path | str) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a", encoding="utf-8")
+    # a bare descriptor: nothing closes it, and with it the lock, before the process ends
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.close()
+        os.close(descriptor)
         raise PolarstemError(
             f"Another run is at work in {path.parent.resolve().parent}; wait until it has ended, "
             "or end it, and run the same command again."
         ) from None
     except OSError:  # a file system without locks: better unprotected than not at all
-        file.close()
-        return
-    _claims.append(file)
+        os.close(descriptor)
 
 
 def open_netcdf(path: Path | str, what: str) -> xarray.Dataset:

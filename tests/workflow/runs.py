@@ -17,7 +17,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "tests/configs/tiny.yaml"
 # all that the workflow makes: never part of the sources
-MADE = ("results", "logs", "benchmarks", "quick", ".snakemake", ".venv", ".git", "report.zip")
+MADE = ("results", "logs", "quick", ".snakemake", ".venv", ".git", ".hypothesis", "report.zip")
 
 
 def copy_sources(target: Path) -> None:
@@ -73,13 +73,16 @@ def planned(folder: Path, *arguments: str, config: str = TINY) -> dict[str, int]
     return jobs
 
 
-def existing(folder: Path) -> dict[Path, tuple[int, int]]:
-    """Size and time of every file that stands under its final name."""
-    return {
-        path.relative_to(folder): (path.stat().st_size, path.stat().st_mtime_ns)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
-    }
+def existing(results: Path) -> dict[Path, tuple[int, int]]:
+    """Size and time of every result that stands under its final name; benchmarks left out."""
+    found = {}
+    for path in sorted(results.rglob("*")):
+        name = path.relative_to(results)
+        if path.is_dir() or name.parts[0] == "benchmarks":
+            continue
+        if not any(part.startswith(".") for part in name.parts):
+            found[name] = (path.stat().st_size, path.stat().st_mtime_ns)
+    return found
 
 
 def read_netcdf(path: Path) -> dict[str, Any]:

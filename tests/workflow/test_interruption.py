@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ase.io import read
-from runs import command, environment, read_netcdf, same_numbers, snakemake
+from runs import command, environment, existing, read_netcdf, same_numbers, snakemake
 from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.slow
@@ -61,12 +61,9 @@ def with_children_gone(group: int) -> None:
 
 def everything_present_is_whole(results: Path) -> None:
     """Read all that stands under its final name."""
-    for path in results.rglob("*"):
-        if path.name.startswith(".") or not path.is_file():
-            continue
-        if any(part.startswith(".") for part in path.relative_to(results).parts):
-            continue
-        assert path.stat().st_size, path
+    for name, (size, _) in existing(results).items():
+        path = results / name
+        assert size, path
         match path.suffix:
             case ".nc":
                 read_netcdf(path)
@@ -107,9 +104,10 @@ def test_killed_runs_complete_with_the_same_numbers(
     for specimen in SPECIMENS:
         (results / "simulations" / f"{specimen}.nc").unlink()
     (results / "structures" / f"{SPECIMENS[0]}.xyz").unlink()
-    for made in ("datasets", "models", "predictions"):
+    for made in ("datasets", "models", "predictions", "figures"):
         shutil.rmtree(results / made)
-    (results / "metrics.csv").unlink()
+    for made in ("metrics.csv", "summary.json", "report.html"):
+        (results / made).unlink()
 
     for moment, how, delay in (
         ("grid points", signal.SIGKILL, 0.3),

@@ -89,18 +89,19 @@ def per_run(template):
 
 
 def simulate_mem_mb(wildcards):
-    """Waves of one batch, potentials, abTEM itself, and all patterns of the specimen."""
+    """One batch of waves, the images of some scan rows, potentials, and abTEM itself."""
     specimen_set = SPECIMENS[wildcards.specimen].specimen_set
-    simulate = CONFIG.simulate_of(specimen_set)
-    ny, nx = simulate.scan.positions
-    thicknesses = len(CONFIG.specimens[specimen_set].thicknesses_nm)
-    patterns = 3 * 4e-6 * ny * nx * thicknesses * simulate.detector.pixels**2
-    return int(1000 + 1.5 * simulate.memory_mb + patterns)
+    return 1500 + 2 * CONFIG.simulate_of(specimen_set).memory_mb
+
+
+def simulate_gpus(wildcards):
+    specimen_set = SPECIMENS[wildcards.specimen].specimen_set
+    return int(CONFIG.simulate_of(specimen_set).device == "gpu")
 
 
 def benchmarks_folder():
     """Where the benchmark files are, as the summary reads them."""
-    return workflow.pathvars.items["benchmarks"]
+    return workflow.pathvars.apply("<benchmarks>")
 
 
 def reference_files(template):

@@ -18,6 +18,7 @@ rule simulate_patterns:
     resources:
         mem_mb=simulate_mem_mb,
         runtime="12h",
+        gpu=simulate_gpus,
     params:
         settings=simulation_settings,
     script:

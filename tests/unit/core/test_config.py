@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The check of a configuration: every problem at once, each with a place and a hint."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polarstem.config import ConfigError, check, load
+from polarstem.config.check import nearest, timm_names
+from polarstem.config.docs import reference_text, write_resolved
+from polarstem.config.model import merge
+from polarstem.errors import PolarstemError
+
+ROOT = Path(__file__).resolve().parents[3]
+TINY = yaml.safe_load((ROOT / "tests" / "configs" / "tiny.yaml").read_text(encoding="utf-8"))
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """The tiny configuration with one value set, or taken out if it is None."""
+    data = copy.deepcopy(TINY)
+    section = data
+    *parents, last = path.split(".")
+    for key in parents:
+        section = section.setdefault(key, {})
+    if value is None:
+        del section[last]
+    else:
+        section[last] = value
+    return data
+
+
+def problems_of(data: object) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        check(data)
+    problems = caught.value.problems
+    assert all("\n" not in problem for problem in problems)
+    return problems
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("seeed", 3, "seeed: unknown key; did you mean `seed`?"),
+        ("seed", None, "seed: is required and missing"),
+        ("seed", "x", "seed: 'x': should be a valid integer"),
+        ("seed", -1, "seed: -1: should be greater than or equal to 0"),
+        (
+            "simulate.semiangle",
+            24,
+            "simulate.semiangle: unknown key; did you mean `semiangle_mrad`?",
+        ),
+        ("simulate.energy_kv", "high", "simulate.energy_kv: 'high': should be a valid number"),
+        ("simulate.energy_kv", float("nan"), "simulate.energy_kv: nan: should be a finite number"),
+        ("simulate.pixels_per_cell", 31, "simulate.pixels_per_cell: 31: must be even"),
+        ("simulate.device", "cuda", "simulate.device: 'cuda' is not one of 'cpu' or 'gpu'"),
+        ("simulate.aberrations", {"C1": 5}, "'C1' is no aberration; known: C10"),
+        ("simulate.scan.offset", "center", "simulate.scan.offset: 'center' is not one of"),
+        ("structures.phase", "M", "structures.phase: 'M' is not one of 'T', 'O' or 'R'"),
+        ("structures.zone_axis", [1, 1, 1], "must be [0, 0, 1] or [1, 1, 0]"),
+        ("structures.cells", [3], "structures.cells"),
+        ("structures.material", "KNM", "structures.material"),
+        (
+            "specimens.tiny.thicknesses_nm",
+            [-5],
+            "specimens.tiny.thicknesses_nm[0]: -5: should be gr",
+        ),
+        ("specimens.tiny.thicknesses_nm", [5, 10, 10], "a thickness stands there twice"),
+        (
+            "specimens.tiny.classes",
+            ["RX"],
+            "specimens.tiny.classes: no class 'RX'; known: `RM`, `MU`",
+        ),
+        (
+            "specimens.tiny.simulate",
+            {"energykv": 1},
+            "specimens.tiny.simulate.energykv: unknown key",
+        ),
+        ("specimens.tiny.per_class", {}, "specimens.tiny.per_class"),
+        ("specimens.tiny.per_class.test", 0, "so every class needs a specimen in the test split"),
+        ("specimens.tiny.per_class.train", 0, "so every class needs a specimen in the train split"),
+        ("specimens.tiny.per_class.validation", 0, "a specimen in the validation split"),
+        ("specimens.tiny.classes", ["RM"], "trained on and needs every class"),
+        ("specimens.tiny.structures", {"phase": "O"}, "all specimens must share one class table"),
+        ("specimens.bad-name", {}, "specimens.bad-name"),
+        ("domains.thin.specimens", "tinny", "no specimen set 'tinny'; did you mean `tiny`?"),
+        (
+            "domains.thin.thicknesses_nm",
+            [7],
+            "7 nm is not simulated for 'tiny', which has 5, 10 nm",
+        ),
+        ("domains.thick.thicknesses_nm", [5], "stands in 'thin' too"),
+        (
+            "models.tiny_cnn.family",
+            "ccn",
+            "models.tiny_cnn.family: 'ccn' is no model family; did you",
+        ),
+        ("models.tiny_cnn.hed", "x", "models.tiny_cnn.hed: unknown key; did you mean `head`?"),
+        ("models.tiny_pca_knn.head", "regression", "models.tiny_pca_knn.head: unknown key"),
+        ("models.tiny_cnn.training.max_epoch", 3, "training.max_epoch: unknown key; did you mean"),
+        (
+            "models.tiny_resnet.architecture",
+            "resnet5",
+            "'resnet5' is not known to timm; did you mean",
+        ),
+        ("train.sources.thin", ["thn"], "train.sources.thin: no data domain 'thn'; did you mean"),
+        ("train.sources.thin", [], "train.sources.thin"),
+        ("train.runs", [], "train.runs"),
+        (
+            "train.runs",
+            [{"models": ["cnn"], "sources": ["thin"]}],
+            "train.runs[0].models: no model",
+        ),
+        ("train.seeds", [1, 1], "train.seeds: a seed stands there twice"),
+        ("evaluate.domains", ["thin", "cold"], "evaluate.domains: no data domain 'cold'"),
+        ("evaluate.reference_source", "thick", "evaluate.reference_source: no used source 'thick'"),
+        ("evaluate.reference_domain", "cold", "evaluate.reference_domain: no tested data domain"),
+        ("evaluate.confidence", 95, "evaluate.confidence: 95: should be less than 1"),
+    ],
+)
+def test_each_mistake_is_one_clear_sentence(path: str, value: object, expected: str) -> None:
+    problems = problems_of(changed(path, value))
+    assert any(expected in problem for problem in problems), problems
+
+
+def test_all_problems_come_at_once() -> None:
+    data = changed("simulate.energy_kv", -1)
+    data["structures"]["phase"] = "X"
+    data["report"]["titel"] = "x"
+    del data["seed"]
+    with pytest.raises(ConfigError, match="The configuration has 4 problems:\n  - ") as caught:
+        check(data)
+    assert len(caught.value.problems) == 4
+
+
+@pytest.mark.parametrize("data", [None, [], "x", {}])
+def test_no_configuration_at_all(data: object) -> None:
+    assert problems_of(data)
+
+
+def test_defaults_are_filled_and_stable(tmp_path: Path) -> None:
+    config = check(TINY)
+    assert config.simulate.tilt_mrad == (0, 0)
+    path = tmp_path / "resolved.yaml"
+    write_resolved(config.model_dump(mode="json"), path)
+    assert load(path) == config
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("seed: [1\n", encoding="utf-8")
+    for name in (path, tmp_path / "absent.yaml"):
+        with pytest.raises(PolarstemError, match=f"{name.name} cannot be read"):
+            load(name)
+
+
+def test_sets_and_models_replace_some_keys() -> None:
+    config = check(TINY)
+    assert config.simulate_of("tiny").phonons.configurations == 0
+    warm = config.simulate_of("tiny_phonons")
+    assert warm.phonons.configurations == 2
+    assert warm.detector == config.simulate.detector
+    assert config.training_of("tiny_cnn").max_epochs == 3
+    assert config.training_of("tiny_cnn").batch_size == config.train.training.batch_size
+
+
+def test_merge_keeps_its_inputs() -> None:
+    base = {"a": {"b": 1, "c": [1, 2]}, "material": {"x": 1}}
+    before = copy.deepcopy(base)
+    override = {"a": {"c": [3]}, "material": {"y": 2}, "new": {"z": 1}}
+    assert merge(base, override) == {
+        "a": {"b": 1, "c": [3]},
+        "material": {"y": 2},
+        "new": {"z": 1},
+    }
+    assert base == before
+
+
+nested = st.recursive(
+    st.integers() | st.text(max_size=3),
+    lambda inner: st.dictionaries(st.sampled_from("abcd"), inner, max_size=3),
+    max_leaves=8,
+)
+mappings = st.dictionaries(st.sampled_from("abcd"), nested, max_size=4)
+
+
+@given(mappings, mappings)
+def test_merge_takes_every_value_of_the_override(base: Any, override: Any) -> None:
+    merged = merge(base, override)
+    assert merge(merged, override) == merged
+    assert merge(base, {}) == base
+    assert set(merged) == set(base) | set(override)
+
+
+def test_nearest() -> None:
+    assert nearest("domian", ["domain", "model"]) == "did you mean `domain`?"
+    assert nearest("x", ["domain", "model"]) == "known: `domain`, `model`"
+    assert nearest("x", []) == "known: none"
+    assert nearest("x", [f"name{i}" for i in range(20)]) == "no name is close to it"
+
+
+def test_names_are_those_that_timm_registers() -> None:
+    timm = importlib.import_module("timm")
+    names = timm_names()
+    assert set(timm.list_models()) <= names
+    assert {"resnet18", "vgg11_bn", "vgg16", "resnet50"} <= names
+
+
+def test_every_key_is_documented() -> None:
+    text = reference_text()
+    for key in (
+        "seed",
+        "pixels_per_cell",
+        "per_class",
+        "dose_electrons",
+        "architecture",
+        "bootstrap",
+    ):
+        assert f"| `{key}` |" in text
+    assert "|  |" not in text.replace("\n|---|---|---|---|", ""), "a key has no description"
+
+
+def test_import_is_light() -> None:
+    """Snakemake reads the configuration for every job."""
+    code = (
+        "import sys; from polarstem.config import load; load(sys.argv[1]);"
+        "print(*{'numpy', 'torch', 'abtem', 'ase', 'xarray', 'timm', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "tests/configs/tiny.yaml"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == ""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[object], Path]:
+    def dump(data: object) -> Path:
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(data), encoding="utf-8")
+        return path
+
+    return dump
+
+
+def test_load_reads_what_check_takes(write: Callable[[object], Path]) -> None:
+    assert load(write(TINY)) == check(TINY)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files are whole or absent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from polarstem.errors import PolarstemError
+from polarstem.files import atomic_path, claim, open_netcdf
+
+
+def fail_halfway(target: Path, error: BaseException | type[BaseException]) -> None:
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(b"half")
+        raise error
+
+
+def test_success_replaces_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.txt"
+    for text in ("first", "second"):
+        with atomic_path(target) as temporary:
+            assert temporary.parent == target.parent
+            assert temporary.suffix == ".txt"
+            temporary.write_text(text)
+            assert not target.exists() or target.read_text() == "first"
+        assert target.read_text() == text
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt, SystemExit])
+def test_failure_keeps_the_old_file(tmp_path: Path, stop: type[BaseException]) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(stop):
+        fail_halfway(target, stop)
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_directories_are_replaced_whole(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    for name in ("first", "second"):
+        with atomic_path(target) as temporary:
+            temporary.mkdir()
+            (temporary / name).touch()
+        assert [path.name for path in target.iterdir()] == [name]
+
+    def fail() -> None:
+        with atomic_path(target) as temporary:
+            temporary.mkdir()
+            (temporary / "third").touch()
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail()
+    assert [path.name for path in target.iterdir()] == ["second"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_leftover_of_a_killed_run_is_cleared(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    code = (
+        "import os, sys; from polarstem.files import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), 9)\n"
+    )
+    root = Path(__file__).parents[3]
+    subprocess.run([sys.executable, "-c", code, str(target)], cwd=root, check=False)
+    assert not target.exists()
+    assert len(list(tmp_path.iterdir())) == 1
+    with atomic_path(target) as temporary:
+        assert not temporary.exists()
+        temporary.write_text("whole")
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_full_disk_is_one_sentence(tmp_path: Path, code: int) -> None:
+    with pytest.raises(PolarstemError, match=r"disk is full: .*a\.nc could not be written"):
+        fail_halfway(tmp_path / "a.nc", OSError(code, os.strerror(code)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_is_seen_behind_hdf5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    target = tmp_path / "a.nc"
+    hdf5 = RuntimeError("NetCDF: HDF error")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", lambda *_: None)
+        patch.setattr(Path, "open", full)
+        with pytest.raises(PolarstemError, match="disk is full"):
+            fail_halfway(target, hdf5)
+
+
+def test_other_hdf5_errors_are_not_taken_for_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="HDF"):
+        fail_halfway(tmp_path / "a.nc", RuntimeError("NetCDF: HDF error"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_open_netcdf(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    xr.Dataset({"a": ("x", [1.0, 2.0] * 2000)}).to_netcdf(path)
+    with open_netcdf(path, "simulation") as data:
+        assert data["a"].shape == (4000,)
+    for size in (0, 10, path.stat().st_size // 2):
+        os.truncate(path, size)
+        with pytest.raises(PolarstemError, match=rf"simulation file .*a\.nc \({size} bytes\)"):
+            open_netcdf(path, "simulation")
+    with pytest.raises(PolarstemError, match=r"no data set file .*b\.nc"):
+        open_netcdf(tmp_path / "b.nc", "data set")
+
+
+def test_claim_ends_with_its_process(tmp_path: Path) -> None:
+    lock = tmp_path / "run" / "lock"
+    code = (
+        "import os, sys; from polarstem.files import claim\n"
+        "claim(sys.argv[1]); print('held', flush=True); sys.stdin.read()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(lock)],
+        cwd=Path(__file__).parents[3],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(PolarstemError, match="Another run is at work"):
+            claim(lock)
+        process.kill()
+    claim(lock)

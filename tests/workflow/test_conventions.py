@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Habits that hold for every rule, script and module."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from runs import ROOT, planned
+
+from polarstem.config import load, plan
+from polarstem.config.docs import reference_text, schema_text
+
+RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
+MODULES = sorted((ROOT / "polarstem").rglob("*.py"))
+PRESETS = sorted((ROOT / "resources" / "presets").glob("*.yaml"))
+
+# Data flows one way; these are free for all, whatever stands above them.
+ORDER = ("structures", "simulate", "data", "models", "evaluate", "report")
+SHARED = {"config", "errors", "files", "seeds", "logs", "provenance"}
+# What the config must know of a stage to check itself, and how stages name themselves to it.
+CONFIG_MAY_USE = {"structures"}
+PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+
+def rules() -> dict[str, str]:
+    """Text of every rule, by name."""
+    found = {}
+    for path in [ROOT / "Snakefile", *RULE_FILES]:
+        parts = re.split(r"^rule (\w+):\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        found |= dict(zip(parts[1::2], parts[2::2], strict=True))
+    return found
+
+
+RULES = rules()
+COMPUTING = {name: text for name, text in RULES.items() if "localrule: True" not in text}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("name", COMPUTING)
+def test_rule_is_complete(name: str) -> None:
+    text = COMPUTING[name]
+    assert re.match(r'    """[^"]+\."""\n', text), "a sentence on what it does"
+    for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "script"):
+        assert re.search(rf"^    {directive}:", text, re.MULTILINE), directive
+    for resource in ("mem_mb", "runtime"):
+        assert re.search(rf"^        {resource}=", text, re.MULTILINE), resource
+    assert f'"../scripts/{name}.py"' in text
+    assert f'code_of("{name}"' in text
+    for folder, kind in (("logs", "log"), ("benchmarks", "jsonl")):
+        assert re.search(rf'"<{folder}>/{name}(/[^"]*)?\.{kind}"', text), folder
+
+
+def test_rules_and_scripts_belong_together() -> None:
+    assert {path.stem for path in SCRIPTS} == {n for n, text in RULES.items() if "script:" in text}
+
+
+def test_no_rule_hides_a_function() -> None:
+    for path in [ROOT / "Snakefile", *RULE_FILES]:
+        text = path.read_text(encoding="utf-8")
+        assert "lambda" not in text, path.name
+        assert path.name == "common.smk" or not re.search(r"^\s*def ", text, re.MULTILINE)
+        assert path.name != "common.smk" or not re.search(r"^rule ", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("paths", "most"),
+    [
+        pytest.param([ROOT / "Snakefile", *SCRIPTS], 60, id="scripts"),
+        pytest.param(RULE_FILES, 200, id="rules"),
+        pytest.param(MODULES, 400, id="modules"),
+    ],
+)
+def test_files_are_short(paths: list[Path], most: int) -> None:
+    lengths = {name_of(p): len(p.read_text(encoding="utf-8").splitlines()) for p in paths}
+    assert {name: n for name, n in lengths.items() if n > most} == {}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of all that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_stages_import_only_what_stands_before_them() -> None:
+    wrong = []
+    for path in MODULES:
+        own = path.relative_to(ROOT / "polarstem").parts[0].removesuffix(".py")
+        if own in ("cli", "__main__", "__init__"):
+            continue
+        for name in imports(path):
+            if not name.startswith("polarstem."):
+                continue
+            other = name.split(".")[1]
+            if other in {own, "__version__", *SHARED} or (
+                own == "config" and other in CONFIG_MAY_USE
+            ):
+                continue
+            if own in ORDER and other in ORDER and ORDER.index(other) < ORDER.index(own):
+                continue
+            wrong.append(f"{name_of(path)} imports {name}")
+    assert wrong == []
+
+
+def test_package_knows_nothing_of_snakemake_or_the_workflow() -> None:
+    wrong = [
+        f"{name_of(path)}: {name}"
+        for path in MODULES
+        for name in imports(path)
+        if name.split(".")[0] in ("snakemake", "workflow", "snakemake_interface_common")
+    ]
+    assert wrong == []
+
+
+def test_scripts_have_no_future_import() -> None:
+    """Snakemake puts lines before the script's first, where Python allows no such import."""
+    assert [p.name for p in SCRIPTS if "__future__" in p.read_text(encoding="utf-8")] == []
+
+
+def test_nothing_a_user_loads_is_a_pickle() -> None:
+    wrong = []
+    for path in [*MODULES, *SCRIPTS]:
+        wrong += [f"{name_of(path)}: {n}" for n in imports(path) if n.split(".")[0] in PICKLES]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            values = {k.arg: getattr(k.value, "value", None) for k in node.keywords}
+            if values.get("allow_pickle") or values.get("weights_only") is False:
+                wrong.append(f"{name_of(path)}:{node.lineno}")
+            if called == "torch.load" and values.get("weights_only") is not True:
+                wrong.append(f"{name_of(path)}:{node.lineno}: torch.load without weights_only")
+            if called in ("np.load", "numpy.load") and values.get("allow_pickle") is not False:
+                wrong.append(f"{name_of(path)}:{node.lineno}: np.load without allow_pickle=False")
+    assert wrong == []
+
+
+def test_sources_name_their_licence() -> None:
+    first = {p: p.read_text(encoding="utf-8").split("\n", 1)[0] for p in [*MODULES, *SCRIPTS]}
+    assert [name_of(p) for p, line in first.items() if "GPL-3.0-or-later" not in line] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [ROOT / "config.yaml", ROOT / "tests" / "configs" / "tiny.yaml", *PRESETS],
+    ids=lambda path: path.stem,
+)
+def test_shipped_configs_are_valid(path: Path) -> None:
+    config = load(path)
+    assert plan.all_specimens(config)
+    unused = set(config.models) - set(config.used_models())
+    unused |= set(config.domains) - set(config.used_domains())
+    unused |= set(config.train.sources) - set(config.used_sources())
+    unused |= set(config.specimens) - set(plan.used_sets(config))
+    assert not unused, "sections that no run uses"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [ROOT / "config.yaml", *PRESETS], ids=lambda path: path.stem)
+def test_dry_run_shows_the_whole_benchmark(path: Path, tmp_path: Path) -> None:
+    config = load(path)
+    jobs = planned(tmp_path, "-s", str(ROOT / "Snakefile"), config=str(path))
+    assert jobs["simulate_patterns"] == len(plan.all_specimens(config))
+    assert jobs["assemble_dataset"] == len(config.used_domains())
+    assert jobs["train_model"] == jobs["predict_patterns"] == len(config.runs())
+    assert set(jobs) == set(RULES) - {"all"}
+
+
+def test_generated_reference_is_in_step() -> None:
+    hint = "run `python -m polarstem docs`"
+    reference = (ROOT / "docs" / "config.md").read_text(encoding="utf-8")
+    assert reference == reference_text(), hint
+    schema = ROOT / "workflow" / "schemas" / "config.schema.json"
+    assert schema.read_text(encoding="utf-8") == schema_text(), hint

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every command and every piece of Python in the documentation works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from runs import ROOT, TINY, environment
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONSOLE = ("console", "bash", "sh", "shell")
+# what only a person does, or what other tests do
+IGNORED = ("git", "cd", "sbatch", "squeue", "scancel", "ssh", "tail", "less", "open", "xdg-open")
+
+
+def blocks(languages: tuple[str, ...]) -> list[object]:
+    """Fenced blocks of these languages, each as a test parameter."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8") if page.exists() else ""
+        for match in re.finditer(r"^```(\w+)[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            if match[1] in languages:
+                line = text[: match.start()].count("\n") + 1
+                found.append(pytest.param(match[2], id=f"{page.name}:{line}"))
+    return found
+
+
+def commands(block: str) -> list[list[str]]:
+    """Commands of a block as words; in a console block with prompts only the lines after one."""
+    lines = block.replace("\\\n", " ").splitlines()
+    if any(line.startswith("$ ") for line in lines):
+        lines = [line[2:] for line in lines if line.startswith("$ ")]
+    found = []
+    for line in lines:
+        for part in line.split("&&"):
+            words = shlex.split(part, comments=True)
+            # settings of the environment in front of a command
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                words = words[1:]
+            if words:
+                found.append(words)
+    return found
+
+
+def harmless(words: list[str]) -> list[str] | None:
+    """The same command so that it can be run in a finished tiny run; None if it is ignored."""
+    program, rest = words[0], words[1:]
+    if program in IGNORED:
+        return None
+    if program == "make":
+        return ["make", "-n", *rest]
+    name = program.removeprefix(".venv/bin/")
+    if name == "snakemake":
+        if "--report" in rest and "--configfile" not in rest:
+            return [sys.executable, "-m", "snakemake", *rest, "--configfile", TINY]
+        looks = {"--lint", "--rulegraph", "--dag", "--report", "--summary", "--list-rules"}
+        return [sys.executable, "-m", "snakemake", *rest, *([] if looks & set(rest) else ["-n"])]
+    if name in ("python", "python3"):
+        return [sys.executable, *rest]
+    if name in ("pytest", "ruff", "mypy", "snakefmt"):
+        return [sys.executable, "-m", name, "--version"]
+    pytest.fail(f"a command of a form that this test does not know: {shlex.join(words)}")
+
+
+def run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", blocks(CONSOLE))
+def test_commands_work(block: str, tiny: SimpleNamespace) -> None:
+    for words in commands(block):
+        command = harmless(words)
+        if command is not None:
+            run(command, tiny.folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", blocks(("python",)))
+def test_python_works(block: str, tiny: SimpleNamespace) -> None:
+    run([sys.executable, "-c", block], tiny.folder)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    if not page.exists():
+        pytest.skip("not written yet")
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)|(?:src|href)=\"([^\"#]+)\"", text):
+        name = target[0] or target[1]
+        if not re.match(r"\w+:", name):
+            assert (page.parent / name).exists(), name
+
+
+def test_make_targets_are_those_that_make_lists() -> None:
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for target in ("report", "quick", "test", "clean"):
+        assert re.search(rf"^  {target} ", shown.stdout, re.MULTILINE), target
