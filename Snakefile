@@ -1,8 +1,7 @@
-# From KNN crystals to a report on polarization mapping with 4D-STEM.
-# Stages: structures -> simulate -> dataset -> train -> evaluate -> report (workflow/rules/).
+# The stages structures -> simulate -> dataset -> train -> evaluate -> report (workflow/rules/).
 from snakemake.utils import min_version
 
-from polarstem.config import ConfigError, check
+from polarstem.config import check
 from polarstem.errors import PolarstemError
 from polarstem.files import claim
 
@@ -22,7 +21,7 @@ report: "workflow/report/workflow.rst"
 
 try:
     CONFIG = check({key: config[key] for key in config if key != "pathvars"})
-except ConfigError as error:
+except PolarstemError as error:
     raise WorkflowError(str(error))
 
 
@@ -43,8 +42,7 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-# One run at a time in a folder. Snakemake's own lock is off in the profiles, because it outlives
-# a killed run and would stop the next one.
+# One run at a time in a folder; Snakemake's own lock, off in profiles/, would outlive a kill.
 onstart:
     try:
         claim(".snakemake/polarstem.lock")

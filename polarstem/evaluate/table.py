@@ -170,11 +170,15 @@ def _counts(part: DomainPredictions, scores: SpecimenScores, bins: int) -> xr.Da
             ),
         },
         coords={
-            **{name: ("run", [part.run[name]]) for name in RUN_ATTRIBUTES if name != "seed"},
-            "seed": ("run", [int(part.run["seed"])]),
-            "domain": ("run", [part.domain]),
-            "true": ("true", names, {"long_name": "true class"}),
-            "predicted": ("predicted", names, {"long_name": "predicted class"}),
+            **{
+                name: ("run", [part.run[name]], {"units": "1", "long_name": f"{name} of the run"})
+                for name in RUN_ATTRIBUTES
+                if name != "seed"
+            },
+            "seed": ("run", [int(part.run["seed"])], {"units": "1", "long_name": "training seed"}),
+            "domain": ("run", [part.domain], {"units": "1", "long_name": "data domain"}),
+            "true": ("true", names, {"units": "1", "long_name": "true class"}),
+            "predicted": ("predicted", names, {"units": "1", "long_name": "predicted class"}),
             "cell_y": ("cell_y", centres, {**cell, "positive": "down"}),
             "cell_x": ("cell_x", centres, cell),
         },

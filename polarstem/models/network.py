@@ -217,13 +217,12 @@ class NetworkModel(Model):
         return torch.from_numpy(labels).to(self.device)
 
     def _write(self, directory: Path) -> None:
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         state = self._trained().state_dict()
-        save_file(
-            {key: value.cpu().contiguous() for key, value in state.items()},
-            directory / WEIGHTS_FILE,
-        )
+        # as bytes: safetensors' own file would be readable by its owner alone
+        weights = save({key: value.cpu().contiguous() for key, value in state.items()})
+        (directory / WEIGHTS_FILE).write_bytes(weights)
         write_history(directory / HISTORY_FILE, self.history)
 
     def _read(self, directory: Path, device: str) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
@@ -18,7 +20,7 @@ from polarstem.files import atomic_path
 from polarstem.provenance import provenance
 from polarstem.simulate.detector import pixel_angles
 from polarstem.simulate.multislice import Crystal, exit_periods, simulate_patterns
-from polarstem.simulate.scan import probe_grid
+from polarstem.simulate.scan import ProbeGrid, probe_grid
 from polarstem.structures.build import read_specimen
 
 logger = logging.getLogger("polarstem")
@@ -78,46 +80,73 @@ def simulate_specimen(
         len(grid.positions),
         ", ".join(f"{t:g}" for t in nominal),
     )
+    with atomic_path(output) as temporary:
+        attributes = {**{key: atoms.info[key] for key in _LABELS}, **provenance(settings)}
+        attributes["seed"] = settings["seed"]
+        exits = np.array(periods) * crystal.cell[2] / 10
+        _coordinates(grid, simulate, nominal, exits, attributes).to_netcdf(
+            temporary, engine="netcdf4"
+        )
+        with netCDF4.Dataset(temporary, "a") as file:
+            _define(file)
+            _fill(file, crystal, grid, nominal, simulate, settings["seed"], threads)
+
+
+def rows_at_once(simulate: Simulate, thicknesses: int) -> int:
+    """Scan rows whose images fit into ``memory_mb``, at least one."""
+    image = 4e-6 * simulate.detector.pixels**2
+    per_row = 2 * thicknesses * simulate.scan.positions[1] * image
+    return max(1, int(simulate.memory_mb / per_row))
+
+
+def _fill(
+    file: netCDF4.Dataset,
+    crystal: Crystal,
+    grid: ProbeGrid,
+    nominal: list[float],
+    simulate: Simulate,
+    seed: int,
+    threads: int,
+) -> None:
+    """Simulate some scan rows at a time and write them, so that memory stays bounded."""
     start = time.perf_counter()
-    patterns = simulate_patterns(
-        crystal, grid.positions, nominal, simulate, settings["seed"], threads
-    )
-    shape = (len(nominal), *scan.positions)
-    total = patterns.total.reshape(shape)
-    detected = patterns.intensity.sum(axis=(-1, -2), dtype=np.float64).reshape(shape)
-    _check_sums(total, detected)
+    ny, nx = simulate.scan.positions
+    size = rows_at_once(simulate, len(nominal))
+    extremes = []
+    for row in range(0, ny, size):
+        rows = slice(row, min(row + size, ny))
+        positions = grid.positions[rows.start * nx : rows.stop * nx]
+        patterns = simulate_patterns(crystal, positions, nominal, simulate, seed, threads)
+        shape = (len(nominal), rows.stop - rows.start, nx)
+        detected = patterns.intensity.sum(axis=(-1, -2), dtype=np.float64)
+        _check_sums(patterns.total, detected)
+        file["intensity"][:, rows] = patterns.intensity.reshape(
+            *shape, *patterns.intensity.shape[-2:]
+        )
+        file["total_fraction"][:, rows] = patterns.total.reshape(shape)
+        file["detected_fraction"][:, rows] = detected.reshape(shape)
+        extremes.append((patterns.total.min(), patterns.total.max(), detected.min()))
+    low, high, least = np.array(extremes).T
     logger.info(
-        "%.1f s; %.3f to %.3f of the beam within the simulated angles, %.3f to %.3f detected",
+        "%.1f s; %.3f to %.3f of the beam within the simulated angles, at least %.3f detected",
         time.perf_counter() - start,
-        total.min(),
-        total.max(),
-        detected.min(),
-        detected.max(),
+        low.min(),
+        high.max(),
+        least.min(),
     )
+
+
+def _coordinates(
+    grid: ProbeGrid,
+    simulate: Simulate,
+    nominal: list[float],
+    exits: NDArray[np.float64],
+    attributes: dict[str, Any],
+) -> xr.Dataset:
     angles = pixel_angles(simulate.detector.pixels, simulate.detector.mrad_per_pixel)
-    data = xr.Dataset(
-        {
-            "intensity": (
-                ("thickness", "y", "x", "ky", "kx"),
-                patterns.intensity.reshape(*shape, len(angles), len(angles)),
-                _about("1", "fraction of the incident beam per detector pixel"),
-            ),
-            "total_fraction": (
-                ("thickness", "y", "x"),
-                total,
-                _about("1", "fraction of the incident beam within the simulated angles"),
-            ),
-            "detected_fraction": (
-                ("thickness", "y", "x"),
-                detected.astype(np.float32),
-                _about("1", "fraction of the incident beam on the detector"),
-            ),
-            "exit_thickness": (
-                "thickness",
-                np.array(periods) * crystal.cell[2] / 10,
-                _about("nm", "thickness of the exit plane, in whole periods of the crystal"),
-            ),
-        },
+    about = "thickness of the exit plane, in whole periods of the crystal"
+    return xr.Dataset(
+        {"exit_thickness": ("thickness", exits, _about("nm", about))},
         coords={
             "thickness": ("thickness", nominal, _about("nm", "nominal thickness")),
             "y": ("y", grid.y, _about("Å", "probe position, down")),
@@ -127,15 +156,21 @@ def simulate_specimen(
             "cell_y": ("y", grid.cell_y, _about("1", "fraction of the cell, down from A column")),
             "cell_x": ("x", grid.cell_x, _about("1", "fraction of the cell, right from A column")),
         },
-        attrs={
-            **{key: atoms.info[key] for key in _LABELS},
-            **provenance(settings, seed=settings["seed"]),
-        },
+        attrs=attributes,
     )
-    pattern = (1, 1, *(data.sizes[d] for d in ("x", "ky", "kx")))
-    encoding = {"intensity": {"zlib": True, "complevel": 1, "chunksizes": pattern}}
-    with atomic_path(output) as temporary:
-        data.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+
+
+def _define(file: netCDF4.Dataset) -> None:
+    """Add the variables that are written row by row."""
+    scan = ("thickness", "y", "x")
+    chunks = (1, 1, *(file.dimensions[name].size for name in ("x", "ky", "kx")))
+    intensity = file.createVariable(
+        "intensity", "f4", (*scan, "ky", "kx"), zlib=True, complevel=1, chunksizes=chunks
+    )
+    intensity.setncatts(_about("1", "fraction of the incident beam per detector pixel"))
+    for name, where in (("total", "within the simulated angles"), ("detected", "on the detector")):
+        variable = file.createVariable(f"{name}_fraction", "f4", scan)
+        variable.setncatts(_about("1", f"fraction of the incident beam {where}"))
 
 
 def _about(units: str, long_name: str) -> dict[str, str]:

@@ -162,7 +162,7 @@ def test_bad_input_leaves_nothing(simulation, tmp_path):
         assemble([good], output, nm=(30.0,))
     broken = tmp_path / "broken.nc"
     broken.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
-    with pytest.raises(PolarstemError, match="broken.nc .* truncated or not netCDF"):
+    with pytest.raises(PolarstemError, match=r"broken\.nc .* truncated or not netCDF"):
         assemble([good, broken], output)
     assert not list(output.parent.iterdir())
 

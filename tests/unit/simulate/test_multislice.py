@@ -162,11 +162,11 @@ def test_exit_periods():
     assert exit_periods([10, 20, 50], 4.0, 125) == [25, 50, 125]
     with pytest.raises(PolarstemError, match="same number"):
         exit_periods([10, 10.1], 4.0, 50)
-    with pytest.raises(PolarstemError, match="8.00 nm thick"):
+    with pytest.raises(PolarstemError, match=r"8\.00 nm thick"):
         exit_periods([20], 4.0, 20)
 
 
 def test_a_detector_wider_than_the_simulation_is_refused(crystal, simulate, settings):
     wide = settings.detector.model_copy(update={"pixels": 64})
-    with pytest.raises(PolarstemError, match="raise simulate.pixels_per_cell to"):
+    with pytest.raises(PolarstemError, match=r"raise simulate\.pixels_per_cell to"):
         simulate(crystal(), [(0, 0)], detector=wide)

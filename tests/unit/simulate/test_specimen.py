@@ -67,7 +67,7 @@ def test_rows_at_a_time_change_nothing(structure, tmp_path, monkeypatch):
 
 def test_a_truncated_structure_is_named(structure, tmp_path):
     structure.write_bytes(structure.read_bytes()[:-40])
-    with pytest.raises(PolarstemError, match="test.xyz"):
+    with pytest.raises(PolarstemError, match=r"test\.xyz"):
         simulate_specimen(structure, tmp_path / "out" / "test.nc", SETTINGS)
     assert not (tmp_path / "out").exists()
 
