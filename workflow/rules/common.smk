@@ -67,6 +67,16 @@ def datasets_of_source(wildcards):
     ]
 
 
+def training_size(wildcards):
+    """Number of specimens times thicknesses that a source joins."""
+    domains = CONFIG.train.sources[wildcards.source]
+    return sum(
+        len(plan.specimens_of_domain(CONFIG, domain))
+        * len(CONFIG.domains[domain].thicknesses_nm)
+        for domain in domains
+    )
+
+
 def tested_datasets():
     return [f"<results>/datasets/{domain}.nc" for domain in CONFIG.evaluate.domains]
 

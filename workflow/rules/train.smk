@@ -14,6 +14,8 @@ rule train_model:
         "<logs>/train_model/{model}/{source}/{seed}.log",
     benchmark:
         "<benchmarks>/train_model/{model}/{source}/{seed}.jsonl"
+    # the longest first, so that it does not run alone at the end
+    priority: training_size
     conda:
         "../../envs/train.yaml"
     # one, so that the numbers do not depend on the number of cores; jobs run side by side
