@@ -43,6 +43,9 @@ class Training(Section):
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="Adam's weight decay")
     batch_size: Annotated[int, Field(ge=2)] = Field(128, description="patterns per step")
     max_epochs: Count = Field(20, description="most passes over the training patterns")
+    max_steps: Count = Field(
+        1_000_000, description="most optimiser steps; cuts the epochs of large training sets"
+    )
     patience: Count = Field(
         5, description="epochs without a lower validation loss before training stops"
     )

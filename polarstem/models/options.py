@@ -43,8 +43,15 @@ class TrainingOptions:
     weight_decay: float = 1e-4
     batch_size: int = 128
     max_epochs: int = 20
+    max_steps: int = 1_000_000
     patience: int = 5
     schedule: str = field(default="constant", metadata={"choices": SCHEDULES})
+
+    def for_patterns(self, count: int) -> TrainingOptions:
+        """Cut the epochs so that `count` training patterns take at most `max_steps` steps."""
+        steps_per_epoch = -(-count // self.batch_size)
+        epochs = max(1, self.max_steps // steps_per_epoch)
+        return dataclasses.replace(self, max_epochs=min(self.max_epochs, epochs))
 
 
 @dataclass(frozen=True)

@@ -265,6 +265,7 @@ def train_network(
     list of Epoch
         The history.
     """
+    settings = settings.for_patterns(len(train))
     rows = np.random.default_rng(derive_seed(seed, "references")).permutation(len(train))
     loop = _Loop(
         network,

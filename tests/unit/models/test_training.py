@@ -18,6 +18,7 @@ from torch import nn
 
 from polarstem.errors import PolarstemError
 from polarstem.models import cnn, create, training
+from polarstem.models.options import TrainingOptions
 
 TRAINING = {"learning_rate": 1e-3, "batch_size": 32, "max_epochs": 4}
 ALL_THAT_IS_RANDOM = {
@@ -253,3 +254,11 @@ model.fit(*sets, workdir=Path(sys.argv[1]), seed=1).save(sys.argv[2])
         for name in ("whole", "cut")
     )
     assert first == second
+
+
+def test_large_training_sets_get_fewer_epochs() -> None:
+    settings = TrainingOptions(batch_size=64, max_epochs=40, max_steps=1000)
+    assert settings.for_patterns(640).max_epochs == 40  # 10 steps an epoch
+    assert settings.for_patterns(64 * 100).max_epochs == 10
+    assert settings.for_patterns(64 * 100 + 1).max_epochs == 9
+    assert settings.for_patterns(10**7).max_epochs == 1
