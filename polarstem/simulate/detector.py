@@ -13,6 +13,33 @@ def pixel_angles(pixels: int, mrad_per_pixel: float) -> NDArray[np.float64]:
     return centred_index * mrad_per_pixel
 
 
+def box_overlap(
+    centres: NDArray[np.float64], width: float, pixels: int, mrad_per_pixel: float
+) -> NDArray[np.float32]:
+    """Fraction of each box that falls into each detector pixel.
+
+    Parameters
+    ----------
+    centres : ndarray, shape (samples,)
+        Middle of each box [mrad].
+    width : float
+        Width of a box [mrad].
+    pixels : int
+        Number of detector pixels; zero angle is in their middle.
+    mrad_per_pixel : float
+        Size of a pixel [mrad].
+
+    Returns
+    -------
+    ndarray, shape (pixels, samples)
+        Weights in [0, 1]; a column sums to 1 where the box lies within the detector.
+    """
+    edges = (np.arange(pixels + 1) - pixels / 2) * mrad_per_pixel
+    high, low = centres + width / 2, centres - width / 2
+    overlap = np.minimum(edges[1:, None], high) - np.maximum(edges[:-1, None], low)
+    return (np.clip(overlap, 0, None) / width).astype(np.float32)
+
+
 def binning_matrix(
     samples: int, mrad_per_sample: float, pixels: int, mrad_per_pixel: float
 ) -> NDArray[np.float32]:
@@ -39,11 +66,8 @@ def binning_matrix(
     """
     if samples % 2 == 0:
         raise ValueError(f"the samples must be centred on zero: odd number needed, got {samples}")
-    centres = (np.arange(samples) - samples // 2) * mrad_per_sample
-    low, high = centres - mrad_per_sample / 2, centres + mrad_per_sample / 2
-    edges = (np.arange(pixels + 1) - pixels / 2) * mrad_per_pixel
-    overlap = np.minimum(edges[1:, None], high) - np.maximum(edges[:-1, None], low)
-    return (np.clip(overlap, 0, None) / mrad_per_sample).astype(np.float32)
+    centres = (np.arange(samples, dtype=np.float64) - samples // 2) * mrad_per_sample
+    return box_overlap(centres, mrad_per_sample, pixels, mrad_per_pixel)
 
 
 def centred(patterns: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The scattering matrix of a crystal: what it holds, and its netCDF file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from abtem.core.energy import energy2wavelength
+from numpy.typing import NDArray
+
+from polarstem.errors import PolarstemError
+from polarstem.files import atomic_path, open_netcdf
+from polarstem.provenance import provenance
+
+
+@dataclass(frozen=True)
+class WaveGrid:
+    """Plane waves of an aperture on the reciprocal grid of a field of repeating units.
+
+    A wave of the field's grid, m / (N a) with whole numbers m, is a lattice vector g / a of the
+    unit plus a reduced wave vector r / (N a) within half a lattice vector: m = N g + r. The
+    crystal scatters it to waves of the same r only. Waves are sorted by r, then g. All index
+    pairs are (y, x), in the crystal's frame: x right, y up.
+
+    Attributes
+    ----------
+    size : tuple of float
+        Size of the repeating unit along y and x [Å].
+    units : tuple of int
+        N: repeating units of the field along y and x.
+    energy_kv : float
+        Energy of the electrons [keV].
+    semiangle_mrad, margin_mrad : float
+        Radius of the disc of waves: largest aperture plus largest tilt [mrad].
+    reach_mrad : float
+        Exit waves are kept up to this angle along y and x [mrad].
+    """
+
+    size: tuple[float, float]
+    units: tuple[int, int]
+    energy_kv: float
+    semiangle_mrad: float
+    margin_mrad: float
+    reach_mrad: float
+
+    @property
+    def wavelength(self) -> float:
+        """Relativistic wavelength [Å]."""
+        return energy2wavelength(self.energy_kv * 1e3)
+
+    @property
+    def mrad_per_sample(self) -> NDArray[np.float64]:
+        """Angle between two waves of the field's grid along y and x [mrad]."""
+        return 1e3 * self.wavelength / (np.array(self.size) * self.units)
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """m of every wave, shape (wave, 2)."""
+        step = self.mrad_per_sample
+        # half a sample more: the soft edge of the aperture
+        radius = self.semiangle_mrad + self.margin_mrad + step.max() / 2
+        limits = np.floor(radius / step).astype(int)
+        y, x = (np.arange(-limit, limit + 1) for limit in limits)
+        m = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+        m = m[np.hypot(*(m * step).T) < radius]
+        g, r = self.split(m)
+        return m[np.lexsort((g[:, 1], g[:, 0], r[:, 1], r[:, 0]))]
+
+    def split(self, m: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Lattice vectors g and reduced wave vectors r of waves m, shape (wave, 2) each."""
+        n = np.array(self.units)
+        g = (m + n // 2) // n
+        return g, m - n * g
+
+    @property
+    def beams(self) -> tuple[int, int]:
+        """Largest index of the lattice vectors kept behind the crystal, along y and x."""
+        y, x = np.ceil(self.reach_mrad / (self.mrad_per_sample * self.units) - 0.5 + 1e-9)
+        return max(0, int(y)), max(0, int(x))
+
+    def matrix_shape(self, thicknesses: int) -> tuple[int, int, int, int]:
+        """Shape of the scattering matrix: thickness, wave, G along y and x."""
+        y, x = self.beams
+        return thicknesses, len(self.indices), 2 * y + 1, 2 * x + 1
+
+    def predicted_mb(self, thicknesses: int) -> float:
+        """Size of the scattering matrix, in memory and as a file [MB]."""
+        return float(np.prod(self.matrix_shape(thicknesses))) * 8 / 1e6
+
+
+@dataclass(frozen=True)
+class ScatteringMatrix:
+    """Amplitudes of all plane waves of an aperture behind a crystal.
+
+    Attributes
+    ----------
+    array : ndarray, shape (thickness, wave, Gy, Gx), complex64
+        Amplitude that the incident wave N g + r has in the exit wave N G + r, for G from
+        -`WaveGrid.beams` to +`WaveGrid.beams`, ascending (y up). The identity in vacuum, up to
+        the propagator's phase.
+    grid : WaveGrid
+        Which waves these are.
+    thickness_nm : tuple of float
+        Thickness of each exit plane, in whole periods [nm].
+    nominal_nm : tuple of float
+        The thicknesses asked for [nm].
+    settings : mapping
+        What the matrix depends on, for its provenance: JSON values.
+    """
+
+    array: NDArray[np.complex64]
+    grid: WaveGrid
+    thickness_nm: tuple[float, ...]
+    nominal_nm: tuple[float, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def plane(self, thickness_nm: float) -> int:
+        """Index of the exit plane of a nominal or exact thickness [nm].
+
+        Raises
+        ------
+        PolarstemError
+            If there is none: thicknesses are not interpolated.
+        """
+        for thicknesses in (self.nominal_nm, self.thickness_nm):
+            for index, known in enumerate(thicknesses):
+                if abs(known - thickness_nm) < 1e-6:
+                    return index
+        listed = ", ".join(f"{t:g}" for t in self.nominal_nm)
+        raise PolarstemError(
+            f"{thickness_nm:g} nm is no exit plane of this scattering matrix, which has "
+            f"{listed} nm; choose one of these or compute the matrix anew."
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write it as netCDF: real and imaginary parts, units and provenance."""
+        g = [
+            np.arange(-n, n + 1) / length
+            for n, length in zip(self.grid.beams, self.grid.size, strict=True)
+        ]
+        q = self.grid.indices / (np.array(self.grid.size) * self.grid.units)
+        dims = ("thickness", "wave", "Gy", "Gx")
+        amplitude = "part of the amplitude of the exit wave reduced q + G"
+        data = xr.Dataset(
+            {
+                "real": (dims, self.array.real, _about("1", f"real {amplitude}")),
+                "imaginary": (dims, self.array.imag, _about("1", f"imaginary {amplitude}")),
+                "exit_thickness": (
+                    "thickness",
+                    list(self.thickness_nm),
+                    _about("nm", "thickness of the exit plane, in whole periods"),
+                ),
+                "qy": ("wave", q[:, 0], _about("1/angstrom", "incident plane wave, up")),
+                "qx": ("wave", q[:, 1], _about("1/angstrom", "incident plane wave, right")),
+            },
+            coords={
+                "thickness": ("thickness", list(self.nominal_nm), _about("nm", "thickness")),
+                "Gy": ("Gy", g[0], _about("1/angstrom", "reciprocal lattice vector, up")),
+                "Gx": ("Gx", g[1], _about("1/angstrom", "reciprocal lattice vector, right")),
+            },
+            attrs={
+                "unit_size_yx_angstrom": list(self.grid.size),
+                "units_yx": list(self.grid.units),
+                "energy_kv": self.grid.energy_kv,
+                "semiangle_mrad": self.grid.semiangle_mrad,
+                "margin_mrad": self.grid.margin_mrad,
+                "reach_mrad": self.grid.reach_mrad,
+                **provenance(self.settings),
+            },
+        )
+        with atomic_path(path) as temporary:
+            data.to_netcdf(temporary, engine="netcdf4")
+
+    @classmethod
+    def load(cls, path: Path | str) -> ScatteringMatrix:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        PolarstemError
+            If the file is absent, truncated or something else.
+        """
+        with open_netcdf(path, "scattering matrix") as data:
+            try:
+                grid = WaveGrid(
+                    size=_pair(data.attrs["unit_size_yx_angstrom"], float),
+                    units=_pair(data.attrs["units_yx"], int),
+                    energy_kv=float(data.attrs["energy_kv"]),
+                    semiangle_mrad=float(data.attrs["semiangle_mrad"]),
+                    margin_mrad=float(data.attrs["margin_mrad"]),
+                    reach_mrad=float(data.attrs["reach_mrad"]),
+                )
+                array = np.empty(grid.matrix_shape(data.sizes["thickness"]), np.complex64)
+                array.real = data["real"].values
+                array.imag = data["imaginary"].values
+                return cls(
+                    array=array,
+                    grid=grid,
+                    thickness_nm=tuple(data["exit_thickness"].values.tolist()),
+                    nominal_nm=tuple(data["thickness"].values.tolist()),
+                    settings=json.loads(data.attrs["config"]),
+                )
+            except (KeyError, ValueError, OSError, RuntimeError) as error:
+                raise PolarstemError(
+                    f"{path} is no complete scattering matrix of polarstem; delete it and run the "
+                    "same command again."
+                ) from error
+
+
+def _about(units: str, long_name: str) -> dict[str, str]:
+    return {"units": units, "long_name": long_name}
+
+
+def _pair(values: Any, kind: type) -> tuple[Any, Any]:
+    y, x = (kind(value) for value in values)
+    return y, x

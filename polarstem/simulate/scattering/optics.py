@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The illumination: amplitude of each plane wave, and how far they are coherent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from polarstem.config.physics import ABERRATIONS
+from polarstem.errors import PolarstemError
+from polarstem.simulate.scattering.matrix import WaveGrid
+
+# A Gaussian's standard deviation as a fraction of its full width at half maximum
+_SIGMA = 1 / np.sqrt(8 * np.log(2))
+_INCOHERENT_LOSS = 1e-4  # largest share of a wave's intensity that the modes leave out
+
+
+@dataclass(frozen=True)
+class Optics:
+    """Settings of the illumination.
+
+    Attributes
+    ----------
+    semiangle_mrad : float
+        Convergence semi-angle [mrad].
+    aberrations : mapping
+        Polar coefficients by abTEM's names [Å; angles in rad]; defocus is -C10.
+    tilt_mrad : tuple of float
+        Beam tilt against the zone axis along x and y [mrad], with the sign of abTEM's
+        ``Probe(tilt=...)``. The disc of waves moves over the crystal by
+        ``tan(tilt) / wavelength``, aberrations and detector with it. It need not fall onto the
+        field's reciprocal grid: the aperture is then sampled at shifted points.
+    source_fwhm : float
+        Full width at half maximum of the Gaussian source, in the specimen [Å].
+    defocus_spread : float
+        Standard deviation of the Gaussian spread of the defocus [Å].
+    """
+
+    semiangle_mrad: float
+    aberrations: Mapping[str, float] = field(default_factory=dict)
+    tilt_mrad: tuple[float, float] = (0.0, 0.0)
+    source_fwhm: float = 0.0
+    defocus_spread: float = 0.0
+
+    @property
+    def centre_mrad(self) -> NDArray[np.float64]:
+        """Where the optic axis meets the crystal's reciprocal plane, along y and x [mrad]."""
+        return 1e3 * np.tan(np.array(self.tilt_mrad[::-1]) / 1e3)
+
+    @property
+    def coherent(self) -> bool:
+        """Whether source and energy are sharp."""
+        return self.source_fwhm == 0 and self.defocus_spread == 0
+
+    def check(self, grid: WaveGrid) -> None:
+        """Refuse what the computed waves do not cover.
+
+        Raises
+        ------
+        PolarstemError
+            If aperture or tilt are too large or an aberration is unknown.
+        """
+        if not 0 < self.semiangle_mrad <= grid.semiangle_mrad + 1e-9:
+            raise PolarstemError(
+                f"A convergence semi-angle of {self.semiangle_mrad:g} mrad is outside this "
+                f"scattering matrix, which was computed up to {grid.semiangle_mrad:g} mrad; lower "
+                "it or compute the matrix anew."
+            )
+        tilt = float(np.hypot(*self.centre_mrad))
+        if tilt > grid.margin_mrad + 1e-9:
+            raise PolarstemError(
+                f"A tilt of {tilt:.3g} mrad is outside the margin of this scattering matrix, "
+                f"which was computed for up to {grid.margin_mrad:g} mrad; lower it or compute the "
+                "matrix anew with a larger margin."
+            )
+        for name in self.aberrations:
+            if name not in ABERRATIONS:
+                raise PolarstemError(f"{name!r} is no aberration; known: {', '.join(ABERRATIONS)}.")
+        if self.source_fwhm < 0 or self.defocus_spread < 0:
+            raise PolarstemError(
+                f"Source size {self.source_fwhm:g} Å and defocus spread {self.defocus_spread:g} Å "
+                "must be zero or positive; correct them."
+            )
+
+
+def aberration_phase(
+    aberrations: Mapping[str, float],
+    alpha: NDArray[np.float64],
+    azimuth: NDArray[np.float64],
+    wavelength: float,
+) -> NDArray[np.float64]:
+    """Aberration function chi; a wave's factor is exp(-i chi).
+
+    Parameters
+    ----------
+    aberrations : mapping
+        Polar coefficients C_nm and angles phi_nm by abTEM's names [Å, rad].
+    alpha, azimuth : ndarray
+        Angle to the optic axis [rad] and direction, counter-clockwise from +x [rad].
+    wavelength : float
+        Wavelength [Å].
+
+    Returns
+    -------
+    ndarray
+        2 pi / wavelength times the sum of C_nm alpha^(n+1) cos(m (azimuth - phi_nm)) / (n+1) [rad]
+        (E. J. Kirkland, Advanced Computing in Electron Microscopy, 2nd ed., 2.5; as
+        ``abtem.transfer.Aberrations``).
+    """
+    path = np.zeros(np.broadcast(alpha, azimuth).shape)
+    for name, value in aberrations.items():
+        if name.startswith("C"):
+            n, m = int(name[1]), int(name[2])
+            angle = aberrations.get(f"phi{n}{m}", 0.0)
+            path = path + value * alpha ** (n + 1) * np.cos(m * (azimuth - angle)) / (n + 1)
+    return 2 * np.pi / wavelength * path
+
+
+def soft_aperture(
+    angles: NDArray[np.float64], semiangle_mrad: float, mrad_per_sample: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Share of each sample that lies in the aperture, as ``abtem.transfer.soft_aperture``.
+
+    Parameters
+    ----------
+    angles : ndarray, shape (wave, 2)
+        Angles to the optic axis along y and x [mrad].
+    semiangle_mrad : float
+        Radius of the aperture [mrad].
+    mrad_per_sample : ndarray, shape (2,)
+        Distance of two samples along y and x [mrad].
+    """
+    alpha = np.hypot(*angles.T)
+    # with azimuth a: sqrt((dx cos a)^2 + (dy sin a)^2); any value does on the axis
+    width = np.hypot(*(angles * mrad_per_sample).T) / np.where(alpha > 0, alpha, 1.0)
+    width = np.where(alpha > 0, width, mrad_per_sample.min())
+    share: NDArray[np.float64] = np.clip((semiangle_mrad - alpha) / width + 0.5, 0.0, 1.0)
+    return share
+
+
+def incident_waves(
+    grid: WaveGrid, indices: NDArray[np.int64], optics: Optics
+) -> NDArray[np.complex128]:
+    """Amplitude of each plane wave of a probe at the origin, shape (wave,).
+
+    Parameters
+    ----------
+    grid : WaveGrid
+        The computed waves.
+    indices : ndarray, shape (wave, 2)
+        Its ``indices``.
+    optics : Optics
+        Aperture, aberrations and tilt.
+
+    Returns
+    -------
+    ndarray, complex128
+        Their intensities sum to 1.
+    """
+    step = grid.mrad_per_sample
+    angles = indices * step - optics.centre_mrad
+    aperture = soft_aperture(angles, optics.semiangle_mrad, step)
+    chi = aberration_phase(
+        optics.aberrations,
+        np.hypot(*angles.T) / 1e3,
+        np.arctan2(angles[:, 0], angles[:, 1]),
+        grid.wavelength,
+    )
+    waves = aperture * np.exp(-1j * chi)
+    return waves / np.sqrt((aperture**2).sum())
+
+
+def coherence_modes(
+    grid: WaveGrid, waves: NDArray[np.int64], used: NDArray[np.bool_], optics: Optics
+) -> torch.Tensor:
+    """Modes whose intensities add up to partially coherent illumination.
+
+    A Gaussian source multiplies the interference of the waves k and k' by
+    ``exp(-2 pi^2 s^2 |k - k'|^2)``, a Gaussian spread of the defocus by
+    ``exp(-(pi wavelength d (k^2 - k'^2))^2 / 2)``. This mutual coherence W is positive
+    semidefinite; a pivoted Cholesky decomposition W = L L^T (H. Harbrecht et al., Appl. Numer.
+    Math. 62, 428 (2012)) needs as many columns, the modes, as the illumination has degrees of
+    freedom, and replaces sums over source points and defoci.
+
+    Parameters
+    ----------
+    grid : WaveGrid
+        The computed waves.
+    waves : ndarray, shape (reduced, wave, 2)
+        Index m of the waves of each reduced wave vector, filled up to one length.
+    used : ndarray, shape (reduced, wave)
+        Which are no filling.
+    optics : Optics
+        Source and defocus spread; the defocus counts from the tilted axis.
+
+    Returns
+    -------
+    Tensor, shape (reduced, wave, mode), float32
+        Real amplitudes; over the modes, their squares sum to 1 for each wave in use.
+    """
+    angles = torch.from_numpy((waves * grid.mrad_per_sample - optics.centre_mrad) / 1e3)
+    k = angles / grid.wavelength
+    distance = (k[:, :, None] - k[:, None]).square().sum(-1)
+    squares = k.square().sum(-1)
+    spread = np.pi * grid.wavelength * optics.defocus_spread
+    sigma = _SIGMA * optics.source_fwhm
+    exponent = -2 * (np.pi * sigma) ** 2 * distance
+    exponent -= (spread * (squares[:, :, None] - squares[:, None])).square() / 2
+    mask = torch.from_numpy(used)
+    coherence = exponent.exp() * mask[:, :, None] * mask[:, None]
+    rest = mask.to(torch.float64)
+    rows = torch.arange(len(rest))
+    modes: list[torch.Tensor] = []
+    while not modes or rest.max() > _INCOHERENT_LOSS:
+        pivot = rest.argmax(1)
+        column = coherence[rows, :, pivot]
+        for mode in modes:
+            column = column - mode * mode[rows, pivot, None]
+        # a decomposition that is complete has nothing but rounding left
+        scale = rest[rows, pivot].clamp(min=1e-12).rsqrt() * (rest[rows, pivot] > 1e-9)
+        modes.append(column * scale[:, None])
+        rest = (rest - modes[-1].square()).clamp(min=0)
+    found = torch.stack(modes, dim=-1)
+    length = found.square().sum(-1, keepdim=True).sqrt()
+    return (found / length.clamp(min=1e-12)).to(torch.float32)
