@@ -14,7 +14,13 @@ from polarstem.config.physics import Detector
 from polarstem.errors import PolarstemError
 from polarstem.simulate.detector import box_overlap
 from polarstem.simulate.scattering.matrix import ScatteringMatrix
-from polarstem.simulate.scattering.optics import Optics, coherence_modes, incident_waves
+from polarstem.simulate.scattering.optics import (
+    Optics,
+    defocus_modes,
+    incident_waves,
+    source_positions,
+    source_weights,
+)
 
 
 @dataclass(frozen=True)
@@ -27,10 +33,12 @@ class _Illumination:
         Place of each reduced wave vector in the field's first zone, row by row.
     rows : Tensor, shape (reduced, wave)
         Rows of the scattering matrix; the filling points to a row of its neighbours.
-    amplitudes : Tensor, shape (reduced, mode, wave), complex64
+    amplitudes : Tensor, shape (reduced, wave, mode), complex64
         Of a probe at the origin; zero for the filling.
-    k : Tensor, shape (reduced, wave, 2), float64
-        Spatial frequency of each wave along y and x [1/Å].
+    g : Tensor, shape (reduced, wave, 2), int64
+        Lattice vector of each wave along y and x, counted from the lowest.
+    lowest, span : tuple of int
+        Lowest lattice vector and number of steps to the highest.
     bins_y, bins_x : Tensor, shape (pixels, samples)
         Detector pixels out of samples, y pointing down.
     """
@@ -38,7 +46,9 @@ class _Illumination:
     places: torch.Tensor
     rows: torch.Tensor
     amplitudes: torch.Tensor
-    k: torch.Tensor
+    g: torch.Tensor
+    lowest: tuple[int, int]
+    span: tuple[int, int]
     bins_y: torch.Tensor
     bins_x: torch.Tensor
 
@@ -120,17 +130,29 @@ class VirtualMicroscope:
         optics.check(self.matrix.grid)
         planes = [self.matrix.plane(thickness) for thickness in thicknesses_nm]
         light = self._illuminate(optics)
+        size = self.matrix.grid.size
+        fractions = np.asarray(positions, dtype=np.float64)[:, ::-1] / size
+        weights = None
+        if optics.source_fwhm > 0:
+            table = source_weights(fractions, light.span, size, optics.source_fwhm)
+            weights = torch.from_numpy(table).to(self.device)
+            fractions = source_positions(light.span)
+        places = torch.from_numpy(np.ascontiguousarray(fractions)).to(self.device)
         pixels = self.detector.pixels
         shape = (len(planes), len(positions), pixels, pixels)
-        images = torch.empty(shape, dtype=torch.float32, device=self.device)
-        places = torch.from_numpy(np.asarray(positions, dtype=np.float64)[:, ::-1].copy())
-        size = self._batch(light)
+        images = torch.zeros(shape, dtype=torch.float32, device=self.device)
+        batch = self._batch(light)
         for row, plane in enumerate(planes):
             scattered = self._array[plane][light.rows]
-            for start in range(0, len(places), size):
-                chunk = slice(start, start + size)
-                probes = _probes(light, places[chunk].to(self.device))
-                images[row, chunk] = self._detect(probes, scattered, light)
+            for start in range(0, len(places), batch):
+                chunk = slice(start, start + batch)
+                part = self._detect(_probes(light, places[chunk]), scattered, light)
+                if weights is None:
+                    images[row, chunk] = part
+                else:
+                    images[row].flatten(1).addmm_(weights[:, chunk], part.flatten(1))
+        if weights is not None:
+            images.clamp_(min=0)  # rounding of the interpolation
         if dose is None:
             return images
         generator = torch.Generator(self.device).manual_seed(seed)
@@ -138,7 +160,7 @@ class VirtualMicroscope:
 
     def _batch(self, light: _Illumination) -> int:
         """Probe positions that fit into the memory at once."""
-        reduced, modes, waves = light.amplitudes.shape
+        reduced, waves, modes = light.amplitudes.shape
         beams = self._array.shape[-1]
         samples = light.bins_y.shape[1] * light.bins_x.shape[1]
         per_probe = 16 * reduced * modes * (waves + beams) + 12 * samples
@@ -151,7 +173,7 @@ class VirtualMicroscope:
         lit = np.flatnonzero(amplitudes)
         m = self._waves[lit]
         units = np.array(grid.units)
-        _, r = grid.split(m)
+        g, r = grid.split(m)
         # the waves are sorted by reduced wave vector: number these, and the waves within each
         place = (r + units // 2) @ (units[1], 1)
         places, first, group, counts = np.unique(
@@ -163,10 +185,9 @@ class VirtualMicroscope:
         table[group, within] = np.arange(len(m))
         used[group, within] = True
         wave = torch.from_numpy(np.where(used, amplitudes[lit][table], 0).astype(np.complex64))
-        if optics.coherent:
-            modes = wave[:, None]
-        else:
-            modes = wave[:, None] * coherence_modes(grid, m[table], used, optics).swapaxes(1, 2)
+        modes = wave[..., None]
+        if optics.defocus_spread > 0:
+            modes = modes * defocus_modes(grid, m[table], used, optics)
         bins = []
         for axis in (0, 1):
             most = grid.beams[axis] * units[axis] + units[axis] // 2
@@ -175,12 +196,14 @@ class VirtualMicroscope:
             centres = (np.arange(count) - most) * step - optics.centre_mrad[axis]
             pixels, width = self.detector.pixels, self.detector.mrad_per_pixel
             bins.append(torch.from_numpy(box_overlap(centres, step, pixels, width)))
-        k = m[table] / (units * np.array(grid.size))
+        lowest, highest = g.min(axis=0), g.max(axis=0)
         return _Illumination(
             places=torch.from_numpy(places).to(self.device),
             rows=torch.from_numpy(lit[table]).to(self.device),
             amplitudes=modes.to(self.device),
-            k=torch.from_numpy(k).to(self.device),
+            g=torch.from_numpy((g - lowest)[table]).to(self.device),
+            lowest=(int(lowest[0]), int(lowest[1])),
+            span=(int(highest[0] - lowest[0]), int(highest[1] - lowest[1])),
             bins_y=bins[0].flip(0).to(self.device),
             bins_x=bins[1].to(self.device),
         )
@@ -189,10 +212,12 @@ class VirtualMicroscope:
         self, probes: torch.Tensor, scattered: torch.Tensor, light: _Illumination
     ) -> torch.Tensor:
         """Intensities behind the crystal, shape (position, ky, kx)."""
-        reduced, count, modes, waves = probes.shape
-        amplitude = torch.bmm(probes.reshape(reduced, count * modes, waves), scattered)
-        intensity = torch.view_as_real(amplitude).square().sum(-1)
-        intensity = intensity.view(reduced, count, modes, -1).sum(2)
+        reduced, waves, modes, count = probes.shape
+        columns = probes.view(reduced, waves, modes * count).swapaxes(1, 2)
+        amplitude = torch.bmm(columns, scattered)
+        intensity = amplitude.real.square().addcmul_(amplitude.imag, amplitude.imag)
+        if modes > 1:
+            intensity = intensity.view(reduced, modes, count, -1).sum(1)
         units, beams = self.matrix.grid.units, self.matrix.grid.beams
         if reduced < units[0] * units[1]:
             # an aperture smaller than the first zone leaves samples dark
@@ -206,8 +231,15 @@ class VirtualMicroscope:
         return light.bins_y @ (samples @ light.bins_x.T)
 
 
-def _probes(light: _Illumination, positions: torch.Tensor) -> torch.Tensor:
-    """Amplitudes of the waves of each probe, shape (reduced, position, mode, wave)."""
-    phase = -2 * torch.pi * (light.k @ positions.T)
-    shift = torch.polar(torch.ones_like(phase), phase).to(torch.complex64)
-    return shift.swapaxes(1, 2)[:, :, None] * light.amplitudes[:, None]
+def _probes(light: _Illumination, fractions: torch.Tensor) -> torch.Tensor:
+    """Amplitudes of the waves of each probe, shape (reduced, wave, mode, position).
+
+    The phase of the reduced wave vector is left out: its waves share it.
+    """
+    phases = []
+    for axis in (0, 1):
+        order = torch.arange(light.span[axis] + 1, device=fractions.device) + light.lowest[axis]
+        turn = -2 * torch.pi * torch.outer(order.to(fractions.dtype), fractions[:, axis])
+        table = torch.polar(torch.ones_like(turn), turn).to(torch.complex64)
+        phases.append(table[light.g[..., axis]])
+    return (phases[0] * phases[1])[:, :, None] * light.amplitudes[..., None]

@@ -51,11 +51,6 @@ class Optics:
         """Where the optic axis meets the crystal's reciprocal plane, along y and x [mrad]."""
         return 1e3 * np.tan(np.array(self.tilt_mrad[::-1]) / 1e3)
 
-    @property
-    def coherent(self) -> bool:
-        """Whether source and energy are sharp."""
-        return self.source_fwhm == 0 and self.defocus_spread == 0
-
     def check(self, grid: WaveGrid) -> None:
         """Refuse what the computed waves do not cover.
 
@@ -174,17 +169,16 @@ def incident_waves(
     return waves / np.sqrt((aperture**2).sum())
 
 
-def coherence_modes(
+def defocus_modes(
     grid: WaveGrid, waves: NDArray[np.int64], used: NDArray[np.bool_], optics: Optics
 ) -> torch.Tensor:
-    """Modes whose intensities add up to partially coherent illumination.
+    """Modes whose intensities add up to illumination with a spread of defocus.
 
-    A Gaussian source multiplies the interference of the waves k and k' by
-    ``exp(-2 pi^2 s^2 |k - k'|^2)``, a Gaussian spread of the defocus by
+    A Gaussian spread d of the defocus multiplies the interference of the waves k and k' by
     ``exp(-(pi wavelength d (k^2 - k'^2))^2 / 2)``. This mutual coherence W is positive
     semidefinite; a pivoted Cholesky decomposition W = L L^T (H. Harbrecht et al., Appl. Numer.
     Math. 62, 428 (2012)) needs as many columns, the modes, as the illumination has degrees of
-    freedom, and replaces sums over source points and defoci.
+    freedom, and replaces a sum over defoci.
 
     Parameters
     ----------
@@ -195,7 +189,7 @@ def coherence_modes(
     used : ndarray, shape (reduced, wave)
         Which are no filling.
     optics : Optics
-        Source and defocus spread; the defocus counts from the tilted axis.
+        The spread; the defocus counts from the tilted axis.
 
     Returns
     -------
@@ -203,27 +197,80 @@ def coherence_modes(
         Real amplitudes; over the modes, their squares sum to 1 for each wave in use.
     """
     angles = torch.from_numpy((waves * grid.mrad_per_sample - optics.centre_mrad) / 1e3)
-    k = angles / grid.wavelength
-    distance = (k[:, :, None] - k[:, None]).square().sum(-1)
-    squares = k.square().sum(-1)
+    squares = (angles / grid.wavelength).square().sum(-1)
     spread = np.pi * grid.wavelength * optics.defocus_spread
-    sigma = _SIGMA * optics.source_fwhm
-    exponent = -2 * (np.pi * sigma) ** 2 * distance
-    exponent -= (spread * (squares[:, :, None] - squares[:, None])).square() / 2
-    mask = torch.from_numpy(used)
-    coherence = exponent.exp() * mask[:, :, None] * mask[:, None]
-    rest = mask.to(torch.float64)
+    mask = torch.from_numpy(used).to(torch.float64)
+    rest = mask.clone()
     rows = torch.arange(len(rest))
     modes: list[torch.Tensor] = []
     while not modes or rest.max() > _INCOHERENT_LOSS:
         pivot = rest.argmax(1)
-        column = coherence[rows, :, pivot]
+        apart = spread * (squares - squares[rows, pivot, None])
+        column = torch.exp(-apart.square() / 2) * mask
         for mode in modes:
             column = column - mode * mode[rows, pivot, None]
-        # a decomposition that is complete has nothing but rounding left
-        scale = rest[rows, pivot].clamp(min=1e-12).rsqrt() * (rest[rows, pivot] > 1e-9)
-        modes.append(column * scale[:, None])
+        # where the decomposition is complete, nothing but rounding is left
+        left = rest[rows, pivot]
+        modes.append(column * torch.where(left > 1e-9, left.rsqrt(), 0.0)[:, None])
         rest = (rest - modes[-1].square()).clamp(min=0)
     found = torch.stack(modes, dim=-1)
     length = found.square().sum(-1, keepdim=True).sqrt()
     return (found / length.clamp(min=1e-12)).to(torch.float32)
+
+
+def source_positions(span: tuple[int, int]) -> NDArray[np.float64]:
+    """Probe positions that determine the patterns at all others.
+
+    The intensity of a wave N G + r interferes waves of one reduced wave vector, which differ by
+    lattice vectors: as a function of the probe position it repeats with the unit and is limited
+    to the frequencies -span to span.
+
+    Parameters
+    ----------
+    span : tuple of int
+        Largest difference of two lattice vectors in the aperture along y and x.
+
+    Returns
+    -------
+    ndarray, shape (n, 2)
+        Fractions of the unit along y and x.
+    """
+    y, x = (np.arange(2 * most + 1) / (2 * most + 1) for most in span)
+    return np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def source_weights(
+    fractions: NDArray[np.float64],
+    span: tuple[int, int],
+    size: tuple[float, float],
+    fwhm: float,
+) -> NDArray[np.float32]:
+    """Weights of the patterns at `source_positions` in those with a Gaussian source.
+
+    Trigonometric interpolation, each frequency damped by the source's Fourier transform
+    ``exp(-2 (pi s G)^2)``, s its standard deviation: exact for any position and size.
+
+    Parameters
+    ----------
+    fractions : ndarray, shape (position, 2)
+        Probe positions as fractions of the unit along y and x.
+    span : tuple of int
+        As in `source_positions`.
+    size : tuple of float
+        Size of the unit along y and x [Å].
+    fwhm : float
+        Full width at half maximum of the source [Å].
+
+    Returns
+    -------
+    ndarray, shape (position, n), float32
+    """
+    along = []
+    for fraction, most, length in zip(fractions.T, span, size, strict=True):
+        count = 2 * most + 1
+        order = np.arange(-most, most + 1)
+        damping = np.exp(-2 * (np.pi * _SIGMA * fwhm * order / length) ** 2)
+        offset = fraction[:, None] - np.arange(count) / count
+        along.append(np.cos(2 * np.pi * offset[..., None] * order) @ damping / count)
+    weights = along[0][:, :, None] * along[1][:, None]
+    return weights.reshape(len(fractions), -1).astype(np.float32)
