@@ -73,12 +73,22 @@ class Workspace:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """Waves of one reduced wave vector that are propagated together."""
+class Job:
+    """Waves of one reduced wave vector that are propagated together.
+
+    Attributes
+    ----------
+    rows : slice
+        Their rows of the scattering matrix.
+    incident : ndarray, shape (wave, 2)
+        Lattice vector g of each along y and x.
+    reduced : ndarray, shape (2,)
+        Their reduced wave vector r along y and x.
+    """
 
     rows: slice
-    incident: NDArray[np.int64]  # g of each wave, (wave, 2)
-    reduced: NDArray[np.int64]  # r, (2,)
+    incident: NDArray[np.int64]
+    reduced: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -155,14 +165,14 @@ class Multislice:
         ndarray, shape (thickness, wave, Gy, Gx), complex64
             As in `ScatteringMatrix`.
         """
-        jobs = self._jobs()
+        jobs = self.jobs()
         result = np.empty(self.grid.matrix_shape(len(self.exits)), np.complex64)
         largest = max(len(job.incident) for job in jobs)
         free: SimpleQueue[Workspace] = SimpleQueue()
         for _ in range(threads):
             free.put(Workspace(largest, self.shape))
 
-        def work(job: _Job) -> None:
+        def work(job: Job) -> None:
             workspace = free.get()
             try:
                 self._propagate(job, workspace, result)
@@ -174,7 +184,8 @@ class Multislice:
                 pass
         return result
 
-    def _jobs(self) -> list[_Job]:
+    def jobs(self) -> list[Job]:
+        """Batches of waves that share a propagator, each small enough for a core's cache."""
         g, r = self.grid.split(self.grid.indices)
         starts = np.flatnonzero(np.any(np.diff(r, axis=0, prepend=r[:1] - 1), axis=1))
         most = max(1, _BATCH_BYTES // (8 * int(np.prod(self.shape))))
@@ -183,10 +194,10 @@ class Multislice:
             # batches of nearly equal size
             edges = np.linspace(start, stop, -(-(stop - start) // most) + 1).astype(int).tolist()
             for first, last in pairwise(edges):
-                jobs.append(_Job(slice(first, last), g[first:last], r[start]))
+                jobs.append(Job(slice(first, last), g[first:last], r[start]))
         return jobs
 
-    def _propagate(self, job: _Job, workspace: Workspace, result: NDArray[np.complex64]) -> None:
+    def _propagate(self, job: Job, workspace: Workspace, result: NDArray[np.complex64]) -> None:
         waves, forward, backward = workspace.batch(len(job.incident))
         flat = waves.reshape(len(waves), -1)
         phases = (
