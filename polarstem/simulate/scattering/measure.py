@@ -14,6 +14,7 @@ from polarstem.config.physics import Detector
 from polarstem.errors import PolarstemError
 from polarstem.simulate.detector import box_overlap
 from polarstem.simulate.scattering.matrix import ScatteringMatrix
+from polarstem.simulate.scattering.noise import count_electrons
 from polarstem.simulate.scattering.optics import (
     Optics,
     defocus_modes,
@@ -155,8 +156,7 @@ class VirtualMicroscope:
             images.clamp_(min=0)  # rounding of the interpolation
         if dose is None:
             return images
-        generator = torch.Generator(self.device).manual_seed(seed)
-        return torch.poisson(images.mul_(dose), generator)
+        return count_electrons(images.mul_(dose), seed)
 
     def _batch(self, light: _Illumination) -> int:
         """Probe positions that fit into the memory at once."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import abtem
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from abtem.core.energy import energy2wavelength
 
@@ -17,6 +18,7 @@ from polarstem.simulate import multislice
 from polarstem.simulate.multislice import Crystal, simulate_patterns
 from polarstem.simulate.scattering.matrix import ScatteringMatrix
 from polarstem.simulate.scattering.measure import VirtualMicroscope
+from polarstem.simulate.scattering.noise import count_electrons
 from polarstem.simulate.scattering.optics import Optics, aberration_phase
 from polarstem.simulate.scattering.propagate import compute_scattering_matrix
 from polarstem.simulate.scattering.unit import projected_potentials, repeating_unit
@@ -314,6 +316,14 @@ def test_threads_and_batches_change_nothing(crystal, matrix, eye):
         crystal("RU"), [4.0, 2.0], microscope(), cells=(3, 3), margin_mrad=4.0, threads=3
     )
     np.testing.assert_array_equal(matrix.array, again.array)
+    means = torch.linspace(0, 30, 1000)
+    several = []
+    before = torch.get_num_threads()
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        several.append(count_electrons(means.clone(), 5))
+    torch.set_num_threads(before)
+    assert torch.equal(*several)
     small = VirtualMicroscope(matrix, Detector(**DETECTOR), memory_mb=0.1)
     positions = np.random.default_rng(0).random((9, 2)) * 12
     optics = Optics(24.0, source_fwhm=0.5)
@@ -334,6 +344,24 @@ def test_dose(eye):
     bright = mean > 5
     spread = ((counts - mean)[bright].square() / mean[bright]).mean()
     assert spread == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e-3, 0.7, 9.9, 10.1, 60.0, 4e4])
+def test_counts_are_poisson(mean):
+    number = 100_000
+    counts = count_electrons(torch.full((number,), mean), seed=3).numpy()
+    expected = scipy.stats.poisson(mean)
+    quantiles = np.linspace(0.02, 0.98, 25)
+    edges = np.arange(5) if mean < 1 else np.unique(expected.ppf(quantiles))
+    shares = np.diff(expected.cdf([-1, *edges, np.inf]))
+    found = np.histogram(counts, [-0.5, *(edges + 0.5), np.inf])[0]
+    likely = shares * number > 5
+    chi2 = ((found - shares * number)[likely] ** 2 / (shares * number)[likely]).sum()
+    assert chi2 < scipy.stats.chi2(max(1, likely.sum() - 1)).ppf(0.999)
+    other = count_electrons(torch.full((number,), mean), seed=4).numpy()
+    if mean > 0.5:
+        assert abs(np.corrcoef(counts, other)[0, 1]) < 0.015
+        assert abs(np.corrcoef(counts[1:], counts[:-1])[0, 1]) < 0.015
 
 
 def test_thermal_smearing(crystal):
