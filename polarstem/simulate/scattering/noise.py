@@ -92,6 +92,9 @@ def count_electrons(means: torch.Tensor, seed: int) -> torch.Tensor:
     flat = means.view(-1).numpy()
     key = np.uint64(int(_mix(np.uint64(seed % 2**64) + _STEP)))
     threads = torch.get_num_threads()
+    if threads == 1:
+        _draw(flat, key, 0, len(flat))
+        return means
     edges = np.linspace(0, len(flat), threads + 1).astype(int).tolist()
     with ThreadPoolExecutor(threads) as pool:
         parts = [pool.submit(_draw, flat, key, *part) for part in pairwise(edges)]
