@@ -4,7 +4,13 @@
 rule simulate_patterns:
     """Simulate one specimen."""
     input:
-        code=code_of("simulate_patterns", "simulate"),
+        code=code_of(
+            "simulate_patterns",
+            "simulate/detector.py",
+            "simulate/multislice.py",
+            "simulate/scan.py",
+            "simulate/specimen.py",
+        ),
         xyz="<results>/structures/{specimen}.xyz",
     output:
         nc=ensure("<results>/simulations/{specimen}.nc", non_empty=True),
