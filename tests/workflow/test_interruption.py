@@ -35,6 +35,8 @@ def interrupt(folder: Path, moment: str, how: signal.Signals, delay: float) -> N
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # a background job of a shell ignores SIGINT, and so do its descendants
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         deadline = time.monotonic() + 300
         while moment not in log.read_text(encoding="utf-8"):
