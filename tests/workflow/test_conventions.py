@@ -53,7 +53,7 @@ def test_rule_is_complete(name: str) -> None:
     for resource in ("mem_mb", "runtime"):
         assert re.search(rf"^        {resource}=", text, re.MULTILINE), resource
     assert f'"../scripts/{name}.py"' in text
-    assert f'code_of("{name}"' in text
+    assert re.search(rf'code_of\(\s*"{name}"', text)
     for folder, kind in (("logs", "log"), ("benchmarks", "jsonl")):
         assert re.search(rf'"<{folder}>/{name}(/[^"]*)?\.{kind}"', text), folder
 
