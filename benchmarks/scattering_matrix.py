@@ -31,11 +31,8 @@ from polarstem.simulate.multislice import Crystal, abtem_settings, exit_periods,
 from polarstem.simulate.scattering.matrix import ScatteringMatrix
 from polarstem.simulate.scattering.measure import VirtualMicroscope
 from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.propagate import (
-    Multislice,
-    Workspace,
-    compute_scattering_matrix,
-)
+from polarstem.simulate.scattering.propagate import Multislice, compute_scattering_matrix
+from polarstem.simulate.scattering.transforms import Workspace, batches
 from polarstem.simulate.scattering.unit import projected_potentials, repeating_unit, transmission
 from polarstem.structures.build import build_specimen
 from polarstem.structures.recipes import make_recipe
@@ -232,11 +229,15 @@ def against_transforms(size: Size) -> dict:
         slice_thickness=unit.cell[2] / unit.slices_per_period,
         exits=[slices],
     )
-    batches = [len(job.incident) for job in multislice.jobs()]
-    workspace = Workspace(max(batches), multislice.shape)
+    workspace = Workspace(multislice.shape)
+    counts = [
+        last - first
+        for used in multislice.grid.groups.used
+        for first, last in batches(used.sum(), workspace.most)
+    ]
 
     def transforms() -> None:
-        for count in batches:
+        for count in counts:
             _, forward, backward = workspace.batch(count)
             for _ in range(slices):
                 forward.execute()

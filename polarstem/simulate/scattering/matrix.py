@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -17,6 +18,26 @@ from numpy.typing import NDArray
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.provenance import provenance
+
+_PARTS = {"real": "real", "imaginary": "imag"}
+
+
+class Groups(NamedTuple):
+    """Plane waves gathered by reduced wave vector.
+
+    Attributes
+    ----------
+    reduced : ndarray, shape (group, 2)
+        Reduced wave vector r along y and x.
+    rows : ndarray, shape (group, member)
+        Number of each wave; the filling of short groups repeats their first.
+    used : ndarray of bool, shape (group, member)
+        Which are no filling.
+    """
+
+    reduced: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    used: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -59,7 +80,7 @@ class WaveGrid:
         """Angle between two waves of the field's grid along y and x [mrad]."""
         return 1e3 * self.wavelength / (np.array(self.size) * self.units)
 
-    @property
+    @cached_property
     def indices(self) -> NDArray[np.int64]:
         """m of every wave, shape (wave, 2)."""
         step = self.mrad_per_sample
@@ -71,6 +92,16 @@ class WaveGrid:
         m = m[np.hypot(*(m * step).T) < radius]
         g, r = self.split(m)
         return m[np.lexsort((g[:, 1], g[:, 0], r[:, 1], r[:, 0]))]
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The waves, gathered by reduced wave vector."""
+        _, r = self.split(self.indices)
+        first = np.flatnonzero(np.any(np.diff(r, axis=0, prepend=r[:1] - 1), axis=1))
+        counts = np.diff(first, append=len(r))
+        order = np.arange(counts.max())
+        used = order < counts[:, None]
+        return Groups(r[first], np.where(used, first[:, None] + order, first[:, None]), used)
 
     def split(self, m: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Lattice vectors g and reduced wave vectors r of waves m, shape (wave, 2) each."""
@@ -91,7 +122,8 @@ class WaveGrid:
 
     def predicted_mb(self, thicknesses: int) -> float:
         """Size of the scattering matrix, in memory and as a file [MB]."""
-        return float(np.prod(self.matrix_shape(thicknesses))) * 8 / 1e6
+        planes, waves, *beams = self.matrix_shape(thicknesses)
+        return planes * waves * (float(np.prod(beams)) + self.groups.rows.shape[1]) * 8 / 1e6
 
 
 @dataclass(frozen=True)
@@ -104,6 +136,10 @@ class ScatteringMatrix:
         Amplitude that the incident wave N g + r has in the exit wave N G + r, for G from
         -`WaveGrid.beams` to +`WaveGrid.beams`, ascending (y up). The identity in vacuum, up to
         the propagator's phase.
+    overlap : ndarray, shape (thickness, wave, member), complex64
+        Product of the exit wave with that of each member of its group (`WaveGrid.groups`), over
+        all simulated angles: ``sum_G conj(S_wave) S_member``. With it, what the crystal scatters
+        beyond the kept angles is known.
     grid : WaveGrid
         Which waves these are.
     thickness_nm : tuple of float
@@ -115,6 +151,7 @@ class ScatteringMatrix:
     """
 
     array: NDArray[np.complex64]
+    overlap: NDArray[np.complex64]
     grid: WaveGrid
     thickness_nm: tuple[float, ...]
     nominal_nm: tuple[float, ...]
@@ -145,12 +182,22 @@ class ScatteringMatrix:
             for n, length in zip(self.grid.beams, self.grid.size, strict=True)
         ]
         q = self.grid.indices / (np.array(self.grid.size) * self.grid.units)
-        dims = ("thickness", "wave", "Gy", "Gx")
         amplitude = "part of the amplitude of the exit wave reduced q + G"
+        product = "part of the product with the exit wave of a wave of the same reduced q"
         data = xr.Dataset(
             {
-                "real": (dims, self.array.real, _about("1", f"real {amplitude}")),
-                "imaginary": (dims, self.array.imag, _about("1", f"imaginary {amplitude}")),
+                **{
+                    f"{name}{part}": (
+                        ("thickness", "wave", *dims),
+                        getattr(array, attribute),
+                        _about("1", f"{part} {meaning}"),
+                    )
+                    for name, array, dims, meaning in (
+                        ("", self.array, ("Gy", "Gx"), amplitude),
+                        ("overlap_", self.overlap, ("member",), product),
+                    )
+                    for part, attribute in _PARTS.items()
+                },
                 "exit_thickness": (
                     "thickness",
                     list(self.thickness_nm),
@@ -196,11 +243,9 @@ class ScatteringMatrix:
                     margin_mrad=float(data.attrs["margin_mrad"]),
                     reach_mrad=float(data.attrs["reach_mrad"]),
                 )
-                array = np.empty(grid.matrix_shape(data.sizes["thickness"]), np.complex64)
-                array.real = data["real"].values
-                array.imag = data["imaginary"].values
                 return cls(
-                    array=array,
+                    array=_joined(data, ""),
+                    overlap=_joined(data, "overlap_"),
                     grid=grid,
                     thickness_nm=tuple(data["exit_thickness"].values.tolist()),
                     nominal_nm=tuple(data["thickness"].values.tolist()),
@@ -211,6 +256,13 @@ class ScatteringMatrix:
                     f"{path} is no complete scattering matrix of polarstem; delete it and run the "
                     "same command again."
                 ) from error
+
+
+def _joined(data: xr.Dataset, name: str) -> NDArray[np.complex64]:
+    array = np.empty(data[f"{name}real"].shape, np.complex64)
+    for part, attribute in _PARTS.items():
+        setattr(array, attribute, data[f"{name}{part}"].values)
+    return array
 
 
 def _about(units: str, long_name: str) -> dict[str, str]:

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,16 +13,21 @@ from numpy.typing import NDArray
 
 from polarstem.config.physics import Detector
 from polarstem.errors import PolarstemError
-from polarstem.simulate.detector import box_overlap
+from polarstem.simulate.camera import Camera
+from polarstem.simulate.parallel import in_parts, one_blas_thread
 from polarstem.simulate.scattering.matrix import ScatteringMatrix
-from polarstem.simulate.scattering.noise import count_electrons
 from polarstem.simulate.scattering.optics import (
     Optics,
     defocus_modes,
     incident_waves,
+    inverse,
     source_positions,
     source_weights,
+    turned,
 )
+from polarstem.structures.symmetry import IDENTITY, Turn
+
+_FEW = 0.75  # of the matrix: with fewer waves lit, these are copied together first
 
 
 @dataclass(frozen=True)
@@ -30,28 +36,24 @@ class _Illumination:
 
     Attributes
     ----------
-    places : Tensor, shape (reduced,)
-        Place of each reduced wave vector in the field's first zone, row by row.
-    rows : Tensor, shape (reduced, wave)
-        Rows of the scattering matrix; the filling points to a row of its neighbours.
-    amplitudes : Tensor, shape (reduced, wave, mode), complex64
+    groups : ndarray, shape (group,)
+        Numbers of the lit reduced wave vectors.
+    members : ndarray, shape (group, member), optional
+        Which waves of each group; all where it is None.
+    amplitudes : Tensor, shape (group, member, mode), complex64
         Of a probe at the origin; zero for the filling.
-    g : Tensor, shape (reduced, wave, 2), int64
+    g : Tensor, shape (group, member, 2), int64
         Lattice vector of each wave along y and x, counted from the lowest.
     lowest, span : tuple of int
         Lowest lattice vector and number of steps to the highest.
-    bins_y, bins_x : Tensor, shape (pixels, samples)
-        Detector pixels out of samples, y pointing down.
     """
 
-    places: torch.Tensor
-    rows: torch.Tensor
+    groups: NDArray[np.int64]
+    members: NDArray[np.int64] | None
     amplitudes: torch.Tensor
     g: torch.Tensor
     lowest: tuple[int, int]
     span: tuple[int, int]
-    bins_y: torch.Tensor
-    bins_x: torch.Tensor
 
 
 class VirtualMicroscope:
@@ -61,8 +63,8 @@ class VirtualMicroscope:
     ----------
     matrix : ScatteringMatrix
         The crystal.
-    detector : Detector
-        Pixels along each side and their size [mrad]; the optic axis passes through its middle.
+    detector : Detector or Camera
+        Pixels along each side and their size [mrad], or all there is to say of it.
     device : str
         Torch's name of the device.
     memory_mb : float
@@ -77,23 +79,23 @@ class VirtualMicroscope:
     def __init__(
         self,
         matrix: ScatteringMatrix,
-        detector: Detector,
+        detector: Detector | Camera,
         device: str = "cpu",
         memory_mb: float = 200.0,
     ) -> None:
-        kept = matrix.grid.reach_mrad - matrix.grid.margin_mrad
-        half = detector.pixels * detector.mrad_per_pixel / 2
-        if half > kept + 1e-9:
-            raise PolarstemError(
-                f"The detector reaches {half:g} mrad, but this scattering matrix was kept up to "
-                f"{kept:g} mrad; narrow the detector or compute the matrix anew."
-            )
         self.matrix = matrix
-        self.detector = detector
+        self.camera = Camera.of(detector)
         self.device = torch.device(device)
         self.memory_mb = memory_mb
-        self._waves = matrix.grid.indices
-        self._array = torch.from_numpy(matrix.array).flatten(2).to(self.device)
+        self._check(self.camera, IDENTITY)
+        _, rows, used = groups = matrix.grid.groups
+        self._groups = groups
+        self._waves = matrix.grid.indices[rows]
+        planes, _, y, x = matrix.array.shape
+        padded = matrix.array.reshape(planes, -1, y * x)[:, rows] * used[..., None]
+        self._array = torch.from_numpy(padded).to(self.device)
+        self._overlap = torch.from_numpy(matrix.overlap[:, rows] * used[..., None])
+        self._overlap = self._overlap.to(self.device)
 
     def measure(
         self,
@@ -102,13 +104,15 @@ class VirtualMicroscope:
         optics: Optics,
         dose: float | None = None,
         seed: int = 0,
+        turn: Turn = IDENTITY,
+        camera: Camera | None = None,
     ) -> torch.Tensor:
         """Measure patterns at any probe positions.
 
         Parameters
         ----------
         positions : ndarray, shape (n, 2)
-            Probe positions x and y (y up) in the crystal's frame [Å].
+            Probe positions x and y (y up) [Å]; the crystal's cell has its corner at the origin.
         thicknesses_nm : sequence of float
             Exit planes of the matrix [nm].
         optics : Optics
@@ -117,6 +121,10 @@ class VirtualMicroscope:
             Electrons per pattern: patterns are then counts with Poisson noise.
         seed : int
             Seed of the noise; batches and thread counts do not change it.
+        turn : Turn
+            Turn or mirror of the crystal about the origin; optics, positions and detector stay.
+        camera : Camera, optional
+            Another one than the microscope's.
 
         Returns
         -------
@@ -128,118 +136,171 @@ class VirtualMicroscope:
         PolarstemError
             If the matrix does not hold what is asked for.
         """
-        optics.check(self.matrix.grid)
-        planes = [self.matrix.plane(thickness) for thickness in thicknesses_nm]
-        light = self._illuminate(optics)
+        camera = camera or self.camera
+        self._check(camera, turn)
+        light, planes, places = self._prepare(positions, thicknesses_nm, optics, turn)
         size = self.matrix.grid.size
-        fractions = np.asarray(positions, dtype=np.float64)[:, ::-1] / size
         weights = None
         if optics.source_fwhm > 0:
-            table = source_weights(fractions, light.span, size, optics.source_fwhm)
+            table = source_weights(places, light.span, size, optics.source_fwhm)
             weights = torch.from_numpy(table).to(self.device)
-            fractions = source_positions(light.span)
-        places = torch.from_numpy(np.ascontiguousarray(fractions)).to(self.device)
-        pixels = self.detector.pixels
-        shape = (len(planes), len(positions), pixels, pixels)
+            places = source_positions(light.span)
+        samples = self._samples[light.groups].reshape(-1, 2)
+        steps = np.diag(self.matrix.grid.mrad_per_sample[::-1])
+        footprint = camera.footprint(samples, steps, np.array(turn), optics.centre_mrad[::-1])
+        shape = (len(planes), len(positions), camera.pixels, camera.pixels)
         images = torch.zeros(shape, dtype=torch.float32, device=self.device)
-        batch = self._batch(light)
         for row, plane in enumerate(planes):
-            scattered = self._array[plane][light.rows]
-            for start in range(0, len(places), batch):
-                chunk = slice(start, start + batch)
-                part = self._detect(_probes(light, places[chunk]), scattered, light)
+            scattered = _lit(self._array[plane], light)
+            for chunk, probes in self._probes(light, places, len(samples)):
+                part = camera.project(_intensity(scattered, probes), footprint)
                 if weights is None:
                     images[row, chunk] = part
                 else:
                     images[row].flatten(1).addmm_(weights[:, chunk], part.flatten(1))
         if weights is not None:
             images.clamp_(min=0)  # rounding of the interpolation
-        if dose is None:
-            return images
-        return count_electrons(images.mul_(dose), seed)
+        return camera.expose(images, dose, seed)
 
-    def _batch(self, light: _Illumination) -> int:
-        """Probe positions that fit into the memory at once."""
-        reduced, waves, modes = light.amplitudes.shape
-        beams = self._array.shape[-1]
-        samples = light.bins_y.shape[1] * light.bins_x.shape[1]
-        per_probe = 16 * reduced * modes * (waves + beams) + 12 * samples
-        matrix = 8 * reduced * waves * beams
-        return max(1, int((self.memory_mb * 1e6 - matrix) / per_probe))
+    def total(
+        self,
+        positions: NDArray[np.float64],
+        thicknesses_nm: Sequence[float],
+        optics: Optics,
+        turn: Turn = IDENTITY,
+    ) -> torch.Tensor:
+        """Fraction of the incident beam within all simulated angles.
 
-    def _illuminate(self, optics: Optics) -> _Illumination:
+        Parameters
+        ----------
+        positions, thicknesses_nm, optics, turn
+            As in `measure`; source size and defocus spread are left out.
+
+        Returns
+        -------
+        Tensor, shape (thickness, position), float32
+
+        Raises
+        ------
+        PolarstemError
+            If the matrix does not hold what is asked for.
+        """
+        sharp = Optics(optics.semiangle_mrad, optics.aberrations, optics.tilt_mrad)
+        light, planes, places = self._prepare(positions, thicknesses_nm, sharp, turn)
+        sums = torch.empty((len(planes), len(places)), dtype=torch.float32, device=self.device)
+        for row, plane in enumerate(planes):
+            overlap = _lit(self._overlap[plane], light)
+            if light.members is not None:
+                members = torch.from_numpy(light.members).to(self.device)[:, None]
+                overlap = overlap.gather(2, members.expand(-1, overlap.shape[1], -1))
+            for chunk, probes in self._probes(light, places, 0):
+                waves = probes[:, :, 0]
+                sums[row, chunk] = (waves.conj() * (overlap @ waves)).real.sum((0, 1))
+        return sums
+
+    def _check(self, camera: Camera, turn: Turn) -> None:
+        kept = self.matrix.grid.reach_mrad - self.matrix.grid.margin_mrad
+        half = float(np.abs(turned(camera.corners_mrad[:, ::-1], inverse(turn))).max())
+        if half > kept + 1e-9:
+            raise PolarstemError(
+                f"The detector reaches {half:.4g} mrad, but this scattering matrix was kept up to "
+                f"{kept:.4g} mrad; narrow the detector or compute the matrix anew."
+            )
+
+    def _prepare(
+        self,
+        positions: NDArray[np.float64],
+        thicknesses_nm: Sequence[float],
+        optics: Optics,
+        turn: Turn,
+    ) -> tuple[_Illumination, list[int], NDArray[np.float64]]:
+        """Illumination, exit planes, and positions as fractions of the unit along y and x."""
+        optics.check(self.matrix.grid)
+        planes = [self.matrix.plane(thickness) for thickness in thicknesses_nm]
+        places = np.asarray(positions, dtype=np.float64)[:, ::-1]
+        fractions = turned(places, inverse(turn)) / self.matrix.grid.size
+        return self._illuminate(optics, turn), planes, fractions
+
+    def _illuminate(self, optics: Optics, turn: Turn) -> _Illumination:
         grid = self.matrix.grid
-        amplitudes = incident_waves(grid, self._waves, optics)
-        lit = np.flatnonzero(amplitudes)
-        m = self._waves[lit]
-        units = np.array(grid.units)
-        g, r = grid.split(m)
-        # the waves are sorted by reduced wave vector: number these, and the waves within each
-        place = (r + units // 2) @ (units[1], 1)
-        places, first, group, counts = np.unique(
-            place, return_index=True, return_inverse=True, return_counts=True
-        )
-        table = np.repeat(first[:, None], counts.max(), axis=1)
-        used = np.zeros(table.shape, bool)
-        within = np.arange(len(m)) - first[group]
-        table[group, within] = np.arange(len(m))
-        used[group, within] = True
-        wave = torch.from_numpy(np.where(used, amplitudes[lit][table], 0).astype(np.complex64))
-        modes = wave[..., None]
+        waves, used = self._waves, self._groups.used
+        amplitudes = incident_waves(grid, waves, optics, turn, used)
+        lit = amplitudes != 0
+        groups, members = np.arange(len(lit)), None
+        fullest = int(lit.sum(1).max())
+        if lit.any(1).sum() * fullest < _FEW * lit.size:
+            groups = np.flatnonzero(lit.any(1))
+            members = np.argsort(~lit[groups], axis=1, kind="stable")[:, :fullest]
+            rows = groups[:, None], members
+            waves, amplitudes, lit = waves[rows], amplitudes[rows], lit[rows]
+        modes = torch.from_numpy(amplitudes.astype(np.complex64))[..., None]
         if optics.defocus_spread > 0:
-            modes = modes * defocus_modes(grid, m[table], used, optics)
-        bins = []
-        for axis in (0, 1):
-            most = grid.beams[axis] * units[axis] + units[axis] // 2
-            count = units[axis] * (2 * grid.beams[axis] + 1)
-            step = grid.mrad_per_sample[axis]
-            centres = (np.arange(count) - most) * step - optics.centre_mrad[axis]
-            pixels, width = self.detector.pixels, self.detector.mrad_per_pixel
-            bins.append(torch.from_numpy(box_overlap(centres, step, pixels, width)))
-        lowest, highest = g.min(axis=0), g.max(axis=0)
+            angles = waves * grid.mrad_per_sample - turned(optics.centre_mrad, inverse(turn))
+            modes = modes * defocus_modes(angles, lit, grid.wavelength, optics.defocus_spread)
+        g, _ = grid.split(waves)
+        lowest, highest = g[lit].min(axis=0), g[lit].max(axis=0)
         return _Illumination(
-            places=torch.from_numpy(places).to(self.device),
-            rows=torch.from_numpy(lit[table]).to(self.device),
+            groups=groups,
+            members=members,
             amplitudes=modes.to(self.device),
-            g=torch.from_numpy((g - lowest)[table]).to(self.device),
+            g=torch.from_numpy(np.where(lit[..., None], g - lowest, 0)).to(self.device),
             lowest=(int(lowest[0]), int(lowest[1])),
             span=(int(highest[0] - lowest[0]), int(highest[1] - lowest[1])),
-            bins_y=bins[0].flip(0).to(self.device),
-            bins_x=bins[1].to(self.device),
         )
 
-    def _detect(
-        self, probes: torch.Tensor, scattered: torch.Tensor, light: _Illumination
-    ) -> torch.Tensor:
-        """Intensities behind the crystal, shape (position, ky, kx)."""
-        reduced, waves, modes, count = probes.shape
-        columns = probes.view(reduced, waves, modes * count).swapaxes(1, 2)
-        amplitude = torch.bmm(columns, scattered)
-        intensity = amplitude.real.square().addcmul_(amplitude.imag, amplitude.imag)
-        if modes > 1:
-            intensity = intensity.view(reduced, modes, count, -1).sum(1)
-        units, beams = self.matrix.grid.units, self.matrix.grid.beams
-        if reduced < units[0] * units[1]:
-            # an aperture smaller than the first zone leaves samples dark
-            dark = intensity.new_zeros((units[0] * units[1], *intensity.shape[1:]))
-            dark[light.places] = intensity
-            intensity = dark
-        y, x = (2 * n + 1 for n in beams)
-        # a sample is N G + r: G varies slowly, r fast
-        samples = intensity.view(*units, count, y, x).permute(2, 3, 0, 4, 1)
-        samples = samples.reshape(count, y * units[0], x * units[1])
-        return light.bins_y @ (samples @ light.bins_x.T)
+    @cached_property
+    def _samples(self) -> NDArray[np.float64]:
+        """Angles x and y of each sample in the crystal, shape (group, beam, 2) [mrad]."""
+        grid = self.matrix.grid
+        y, x = (np.arange(-most, most + 1) for most in grid.beams)
+        beams = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+        m = beams * grid.units + self._groups.reduced[:, None]
+        return np.ascontiguousarray((m * grid.mrad_per_sample)[..., ::-1])
+
+    def _probes(
+        self, light: _Illumination, fractions: NDArray[np.float64], samples: int
+    ) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Amplitudes of the waves of some probes at a time, (group, member, mode, position).
+
+        The phase of the reduced wave vector is left out: the waves of a group share it.
+        """
+        groups, members, modes = light.amplitudes.shape
+        per_probe = 16 * modes * (groups * members + samples) + 8 * samples
+        batch = max(1, int(self.memory_mb * 1e6 / per_probe))
+        places = torch.from_numpy(np.ascontiguousarray(fractions)).to(self.device)
+        for start in range(0, len(places), batch):
+            chunk = slice(start, start + batch)
+            phases = []
+            for axis in (0, 1):
+                order = torch.arange(light.span[axis] + 1, device=self.device) + light.lowest[axis]
+                turns = torch.outer(order.to(places.dtype), places[chunk, axis])
+                table = torch.exp(turns * -2j * torch.pi).to(torch.complex64)
+                phases.append(table[light.g[..., axis]])
+            phase = phases[0].mul_(phases[1])
+            yield chunk, phase[:, :, None] * light.amplitudes[..., None]
 
 
-def _probes(light: _Illumination, fractions: torch.Tensor) -> torch.Tensor:
-    """Amplitudes of the waves of each probe, shape (reduced, wave, mode, position).
+def _lit(array: torch.Tensor, light: _Illumination) -> torch.Tensor:
+    """Rows (group, member, ...) of the lit waves."""
+    if light.members is None:
+        return array
+    groups, members = (
+        torch.from_numpy(numbers).to(array.device) for numbers in (light.groups, light.members)
+    )
+    return array[groups[:, None], members]
 
-    The phase of the reduced wave vector is left out: its waves share it.
-    """
-    phases = []
-    for axis in (0, 1):
-        order = torch.arange(light.span[axis] + 1, device=fractions.device) + light.lowest[axis]
-        turn = -2 * torch.pi * torch.outer(order.to(fractions.dtype), fractions[:, axis])
-        table = torch.polar(torch.ones_like(turn), turn).to(torch.complex64)
-        phases.append(table[light.g[..., axis]])
-    return (phases[0] * phases[1])[:, :, None] * light.amplitudes[..., None]
+
+def _intensity(scattered: torch.Tensor, probes: torch.Tensor) -> torch.Tensor:
+    """Intensities behind the crystal, shape (sample, position)."""
+    groups, members, modes, count = probes.shape
+    rows, columns = scattered.swapaxes(1, 2), probes.reshape(groups, members, -1)
+    if scattered.device.type == "cpu":
+        # numpy's OpenBLAS takes half the time of torch's MKL, which favours one maker's CPUs
+        amplitude = torch.empty((groups, rows.shape[1], modes * count), dtype=torch.complex64)
+        with one_blas_thread():
+            a, b, product = (tensor.numpy() for tensor in (rows, columns, amplitude))
+            in_parts(lambda i, j: np.matmul(a[i:j], b[i:j], out=product[i:j]), groups)
+    else:
+        amplitude = rows @ columns
+    intensity = amplitude.real.square().addcmul_(amplitude.imag, amplitude.imag)
+    return intensity.view(-1, modes, count).sum(1) if modes > 1 else intensity.view(-1, count)

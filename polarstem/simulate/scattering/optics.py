@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from polarstem.config.physics import ABERRATIONS
 from polarstem.errors import PolarstemError
 from polarstem.simulate.scattering.matrix import WaveGrid
+from polarstem.structures.symmetry import IDENTITY, Turn
 
 # A Gaussian's standard deviation as a fraction of its full width at half maximum
 _SIGMA = 1 / np.sqrt(8 * np.log(2))
@@ -122,55 +124,82 @@ def soft_aperture(
 
     Parameters
     ----------
-    angles : ndarray, shape (wave, 2)
+    angles : ndarray, shape (..., 2)
         Angles to the optic axis along y and x [mrad].
     semiangle_mrad : float
         Radius of the aperture [mrad].
     mrad_per_sample : ndarray, shape (2,)
         Distance of two samples along y and x [mrad].
     """
-    alpha = np.hypot(*angles.T)
+    alpha = np.hypot(angles[..., 0], angles[..., 1])
     # with azimuth a: sqrt((dx cos a)^2 + (dy sin a)^2); any value does on the axis
-    width = np.hypot(*(angles * mrad_per_sample).T) / np.where(alpha > 0, alpha, 1.0)
+    across = angles * mrad_per_sample
+    width = np.hypot(across[..., 0], across[..., 1]) / np.where(alpha > 0, alpha, 1.0)
     width = np.where(alpha > 0, width, mrad_per_sample.min())
     share: NDArray[np.float64] = np.clip((semiangle_mrad - alpha) / width + 0.5, 0.0, 1.0)
     return share
 
 
+def turned(vectors: NDArray[Any], turn: Turn) -> NDArray[Any]:
+    """Turn vectors (y, x) along the last axis, as a crystal is turned."""
+    flipped: NDArray[Any] = (vectors[..., ::-1] @ np.array(turn).T)[..., ::-1]
+    return flipped
+
+
+def inverse(turn: Turn) -> Turn:
+    """Undo a turn or mirror."""
+    (a, b), (c, d) = turn
+    return (a, c), (b, d)
+
+
 def incident_waves(
-    grid: WaveGrid, indices: NDArray[np.int64], optics: Optics
+    grid: WaveGrid,
+    indices: NDArray[np.int64],
+    optics: Optics,
+    turn: Turn = IDENTITY,
+    used: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.complex128]:
-    """Amplitude of each plane wave of a probe at the origin, shape (wave,).
+    """Amplitude of each plane wave of a probe at the origin.
 
     Parameters
     ----------
     grid : WaveGrid
         The computed waves.
-    indices : ndarray, shape (wave, 2)
-        Its ``indices``.
+    indices : ndarray, shape (..., 2)
+        m of the waves: all of its ``indices``, in any order.
     optics : Optics
         Aperture, aberrations and tilt.
+    turn : Turn
+        By which the crystal is turned against the optics.
+    used : ndarray of bool, shape (...), optional
+        Which of `indices` are no filling.
 
     Returns
     -------
-    ndarray, complex128
-        Their intensities sum to 1.
+    ndarray, shape (...), complex128
+        Their intensities sum to 1; zero for the filling.
     """
     step = grid.mrad_per_sample
-    angles = indices * step - optics.centre_mrad
-    aperture = soft_aperture(angles, optics.semiangle_mrad, step)
-    chi = aberration_phase(
-        optics.aberrations,
-        np.hypot(*angles.T) / 1e3,
-        np.arctan2(angles[:, 0], angles[:, 1]),
-        grid.wavelength,
-    )
-    waves = aperture * np.exp(-1j * chi)
-    return waves / np.sqrt((aperture**2).sum())
+    centre = turned(optics.centre_mrad, inverse(turn))
+    angles = indices * step - centre
+    share = soft_aperture(angles, optics.semiangle_mrad, step)
+    if used is not None:
+        share *= used
+    waves: NDArray[np.complex128] = share / np.sqrt(np.square(share).sum()) + 0j
+    if optics.aberrations:
+        seen = turned(angles, turn)
+        chi = aberration_phase(
+            optics.aberrations,
+            np.hypot(seen[..., 0], seen[..., 1]) / 1e3,
+            np.arctan2(seen[..., 0], seen[..., 1]),
+            grid.wavelength,
+        )
+        waves *= np.exp(-1j * chi)
+    return waves
 
 
 def defocus_modes(
-    grid: WaveGrid, waves: NDArray[np.int64], used: NDArray[np.bool_], optics: Optics
+    angles_mrad: NDArray[np.float64], used: NDArray[np.bool_], wavelength: float, spread: float
 ) -> torch.Tensor:
     """Modes whose intensities add up to illumination with a spread of defocus.
 
@@ -182,30 +211,29 @@ def defocus_modes(
 
     Parameters
     ----------
-    grid : WaveGrid
-        The computed waves.
-    waves : ndarray, shape (reduced, wave, 2)
-        Index m of the waves of each reduced wave vector, filled up to one length.
+    angles_mrad : ndarray, shape (reduced, wave, 2)
+        Angles to the optic axis of the waves of each reduced wave vector [mrad].
     used : ndarray, shape (reduced, wave)
         Which are no filling.
-    optics : Optics
-        The spread; the defocus counts from the tilted axis.
+    wavelength : float
+        Wavelength [Å].
+    spread : float
+        Standard deviation of the defocus [Å].
 
     Returns
     -------
     Tensor, shape (reduced, wave, mode), float32
         Real amplitudes; over the modes, their squares sum to 1 for each wave in use.
     """
-    angles = torch.from_numpy((waves * grid.mrad_per_sample - optics.centre_mrad) / 1e3)
-    squares = (angles / grid.wavelength).square().sum(-1)
-    spread = np.pi * grid.wavelength * optics.defocus_spread
+    squares = torch.from_numpy(angles_mrad / 1e3 / wavelength).square().sum(-1)
+    phase = np.pi * wavelength * spread
     mask = torch.from_numpy(used).to(torch.float64)
     rest = mask.clone()
     rows = torch.arange(len(rest))
     modes: list[torch.Tensor] = []
     while not modes or rest.max() > _INCOHERENT_LOSS:
         pivot = rest.argmax(1)
-        apart = spread * (squares - squares[rows, pivot, None])
+        apart = phase * (squares - squares[rows, pivot, None])
         column = torch.exp(-apart.square() / 2) * mask
         for mode in modes:
             column = column - mode * mode[rows, pivot, None]

@@ -6,21 +6,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
-from queue import SimpleQueue
 
-import numba
 import numpy as np
-import pyfftw
 from numpy.typing import NDArray
 
 from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
 from polarstem.logs import progress
 from polarstem.simulate.multislice import Crystal, exit_periods
-from polarstem.simulate.scattering.matrix import ScatteringMatrix, WaveGrid
+from polarstem.simulate.scattering.matrix import Groups, ScatteringMatrix, WaveGrid
+from polarstem.simulate.scattering.transforms import Amplitudes, by_fftw, by_torch
 from polarstem.simulate.scattering.unit import (
     antialias,
     antialias_angle,
@@ -30,65 +26,6 @@ from polarstem.simulate.scattering.unit import (
 )
 
 logger = logging.getLogger("polarstem")
-
-_BATCH_BYTES = 2**18  # of the waves transformed at once: they stay in a core's cache
-# Estimated plans are the same each time; measured ones depend on the machine's mood and change
-# the last digits.
-_PLANNING = "FFTW_ESTIMATE"
-
-
-@numba.njit(nogil=True, fastmath=True, cache=True)
-def multiply(waves: NDArray[np.complex64], factor: NDArray[np.complex64]) -> None:
-    """Multiply each wave, shape (wave, pixel), by a factor, shape (pixel,), in place."""
-    for wave in range(waves.shape[0]):
-        for pixel in range(waves.shape[1]):
-            waves[wave, pixel] *= factor[pixel]
-
-
-class Workspace:
-    """Waves of one batch with their planned, in-place transforms.
-
-    Parameters
-    ----------
-    waves : int
-        Most waves in a batch.
-    shape : tuple of int
-        Grid along y and x.
-    """
-
-    def __init__(self, waves: int, shape: tuple[int, int]) -> None:
-        self._array = pyfftw.zeros_aligned((waves, *shape), np.complex64)
-        self._plans: dict[int, tuple[pyfftw.FFTW, pyfftw.FFTW]] = {}
-
-    def batch(self, waves: int) -> tuple[NDArray[np.complex64], pyfftw.FFTW, pyfftw.FFTW]:
-        """Give an array (wave, y, x) and its forward and backward transform, not normalized."""
-        part = self._array[:waves]
-        if waves not in self._plans:
-            forward, backward = (
-                pyfftw.FFTW(part, part, axes=(1, 2), direction=direction, flags=(_PLANNING,))
-                for direction in ("FFTW_FORWARD", "FFTW_BACKWARD")
-            )
-            self._plans[waves] = forward, backward
-        return part, *self._plans[waves]
-
-
-@dataclass(frozen=True)
-class Job:
-    """Waves of one reduced wave vector that are propagated together.
-
-    Attributes
-    ----------
-    rows : slice
-        Their rows of the scattering matrix.
-    incident : ndarray, shape (wave, 2)
-        Lattice vector g of each along y and x.
-    reduced : ndarray, shape (2,)
-        Their reduced wave vector r along y and x.
-    """
-
-    rows: slice
-    incident: NDArray[np.int64]
-    reduced: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -152,72 +89,55 @@ class Multislice:
         array = np.exp(1j * phase) * antialias(np.sqrt(squared), sampling) / squared.size
         return array.astype(np.complex64)
 
-    def run(self, threads: int = 1) -> NDArray[np.complex64]:
+    def factors(self, groups: Groups) -> tuple[NDArray[np.int64], NDArray[np.complex64]]:
+        """Incident lattice vectors and propagators.
+
+        Returns
+        -------
+        incident : ndarray, shape (group, member, 2)
+            g of each wave along y and x.
+        propagators : ndarray, shape (group, y, x), complex64
+        """
+        incident, _ = self.grid.split(self.grid.indices[groups.rows])
+        return incident, np.stack([self.propagator(r) for r in groups.reduced])
+
+    @property
+    def kept(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices along y and x of the exit waves that are kept, shapes (Gy, 1) and (Gx,)."""
+        y, x = (
+            np.arange(-most, most + 1) % n
+            for most, n in zip(self.grid.beams, self.shape, strict=True)
+        )
+        return y[:, None], x
+
+    def run(self, threads: int = 1, device: str = "cpu") -> tuple[Amplitudes, Amplitudes]:
         """Propagate all waves.
 
         Parameters
         ----------
         threads : int
-            Batches that run at the same time. The result does not depend on it.
+            Groups of waves that run at the same time on the CPU. The result does not depend
+            on it.
+        device : str
+            "cpu", for FFTW; or torch's name of another device.
 
         Returns
         -------
-        ndarray, shape (thickness, wave, Gy, Gx), complex64
+        array : ndarray, shape (thickness, wave, Gy, Gx), complex64
+        overlap : ndarray, shape (thickness, wave, member), complex64
             As in `ScatteringMatrix`.
         """
-        jobs = self.jobs()
-        result = np.empty(self.grid.matrix_shape(len(self.exits)), np.complex64)
-        largest = max(len(job.incident) for job in jobs)
-        free: SimpleQueue[Workspace] = SimpleQueue()
-        for _ in range(threads):
-            free.put(Workspace(largest, self.shape))
-
-        def work(job: Job) -> None:
-            workspace = free.get()
-            try:
-                self._propagate(job, workspace, result)
-            finally:
-                free.put(workspace)
-
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in progress(pool.map(work, jobs), len(jobs), "batches of plane waves"):
-                pass
-        return result
-
-    def jobs(self) -> list[Job]:
-        """Batches of waves that share a propagator, each small enough for a core's cache."""
-        g, r = self.grid.split(self.grid.indices)
-        starts = np.flatnonzero(np.any(np.diff(r, axis=0, prepend=r[:1] - 1), axis=1))
-        most = max(1, _BATCH_BYTES // (8 * int(np.prod(self.shape))))
-        jobs = []
-        for start, stop in zip(starts, [*starts[1:], len(r)], strict=True):
-            # batches of nearly equal size
-            edges = np.linspace(start, stop, -(-(stop - start) // most) + 1).astype(int).tolist()
-            for first, last in pairwise(edges):
-                jobs.append(Job(slice(first, last), g[first:last], r[start]))
-        return jobs
-
-    def _propagate(self, job: Job, workspace: Workspace, result: NDArray[np.complex64]) -> None:
-        waves, forward, backward = workspace.batch(len(job.incident))
-        flat = waves.reshape(len(waves), -1)
-        phases = (
-            np.exp(2j * np.pi * np.outer(job.incident[:, axis], np.arange(n)) / n)
-            for axis, n in enumerate(self.shape)
-        )
-        waves[:] = np.einsum("wy,wx->wyx", *phases)
-        slices = self.transmission.reshape(len(self.transmission), -1)
-        propagator = self.propagator(job.reduced).ravel()
-        ny, nx = self.shape
-        y, x = (np.arange(-most, most + 1) for most in self.grid.beams)
-        kept = np.ix_(np.arange(len(waves)), y % ny, x % nx)
-        planes = {number: plane for plane, number in enumerate(self.exits)}
-        for number in range(1, self.exits[-1] + 1):
-            multiply(flat, slices[(number - 1) % len(slices)])
-            forward.execute()
-            multiply(flat, propagator)
-            if number in planes:
-                result[planes[number], job.rows] = waves[kept]
-            backward.execute()
+        groups = self.grid.groups
+        planes = len(self.exits)
+        array = np.empty(self.grid.matrix_shape(planes), np.complex64)
+        overlap = np.zeros((*array.shape[:2], groups.rows.shape[1]), np.complex64)
+        done = by_fftw(self, threads) if device == "cpu" else by_torch(self, device)
+        for group, exits, products in progress(done, len(groups.rows), "groups of plane waves"):
+            count = groups.used[group].sum()
+            rows = groups.rows[group, :count]
+            array[:, rows] = exits[:, :count]
+            overlap[:, rows, :count] = products[:, :count, :count]
+        return array, overlap
 
 
 def compute_scattering_matrix(
@@ -227,8 +147,10 @@ def compute_scattering_matrix(
     *,
     cells: tuple[int, int],
     margin_mrad: float = 0.0,
+    reach_mrad: float | None = None,
     thermal_scale: float = 0.0,
     threads: int = 1,
+    device: str = "cpu",
 ) -> ScatteringMatrix:
     """Compute the scattering matrix of a crystal that is periodic in the plane.
 
@@ -240,17 +162,22 @@ def compute_scattering_matrix(
         Thicknesses to keep [nm], each rounded to whole periods along the beam. A crystal that
         repeats along the beam, or is one period thick, goes on as far as it takes.
     settings : Simulate
-        Energy, largest convergence semi-angle, pixels per cell, and the detector, whose angles
-        (and `margin_mrad` more) are kept. Its tilt and aberrations are a matter of `measure`.
+        Energy, largest convergence semi-angle, pixels per cell, and the detector. Its tilt and
+        aberrations are a matter of `measure`.
     cells : tuple of int
         Field of the probes: projected cells along x and y. Its reciprocal grid samples the
         aperture, as in a multislice of that field.
     margin_mrad : float
         Largest tilt that will be measured at the largest semi-angle [mrad].
+    reach_mrad : float, optional
+        Detector angle that is kept along x and y, `margin_mrad` more around it [mrad]; without
+        it, that of the detector's edge.
     thermal_scale : float
         As in `projected_potentials`.
     threads : int
-        Batches of waves that run at the same time.
+        Groups of waves that run at the same time on the CPU.
+    device : str
+        "cpu", or torch's name of another device.
 
     Raises
     ------
@@ -272,7 +199,7 @@ def compute_scattering_matrix(
     )
     size = unit.atoms.cell.lengths()
     grid_points = unit.grid_points(settings.pixels_per_cell)
-    half = settings.detector.pixels * settings.detector.mrad_per_pixel / 2
+    half = reach_mrad or settings.detector.pixels * settings.detector.mrad_per_pixel / 2
     grid = WaveGrid(
         size=(float(size[1]), float(size[0])),
         units=(cells[1] // my, cells[0] // mx),
@@ -309,10 +236,11 @@ def compute_scattering_matrix(
         grid.predicted_mb(shape[0]),
     )
     start = time.perf_counter()
-    array = multislice.run(threads)
+    array, overlap = multislice.run(threads, device)
     logger.info("%.1f s", time.perf_counter() - start)
     return ScatteringMatrix(
         array=array,
+        overlap=overlap,
         grid=grid,
         thickness_nm=tuple(count * unit.cell[2] / 10 for count in periods),
         nominal_nm=tuple(sorted(float(t) for t in thicknesses_nm)),

@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scattering_cases import DETECTOR, microscope
 
-from polarstem.config.physics import Simulate
+from polarstem.config.physics import Detector, Simulate
 from polarstem.simulate.multislice import Crystal, Patterns, simulate_patterns
+from polarstem.simulate.scattering.matrix import ScatteringMatrix
+from polarstem.simulate.scattering.measure import VirtualMicroscope
+from polarstem.simulate.scattering.propagate import compute_scattering_matrix
 from polarstem.structures.build import build_specimen
 from polarstem.structures.recipes import make_recipe
 from polarstem.structures.variants import classes
@@ -64,3 +68,17 @@ def simulate(settings: Simulate) -> Callable[..., Patterns]:
         return simulate_patterns(crystal, positions, nm, own, seed=3)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def matrix(crystal) -> ScatteringMatrix:
+    """A polar crystal of 4 nm with tilts up to 4 mrad."""
+    specimen = crystal("RU")
+    return compute_scattering_matrix(
+        specimen, [2.0, 4.0], microscope(), cells=(3, 3), margin_mrad=4.0
+    )
+
+
+@pytest.fixture(scope="session")
+def eye(matrix) -> VirtualMicroscope:
+    return VirtualMicroscope(matrix, Detector(**DETECTOR))

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Threads for loops outside torch: as many as torch may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from itertools import pairwise
+from threading import Lock
+from typing import Any
+
+import torch
+from threadpoolctl import ThreadpoolController
+
+_lock = Lock()
+_limits: list[Any] = []  # one for each thread inside `one_blas_thread`; the first one's is real
+
+
+def in_parts(work: Callable[[int, int], object], length: int) -> None:
+    """Share a loop that releases Python's lock among torch's number of threads.
+
+    Parameters
+    ----------
+    work : callable
+        Called with the first and one past the last index of each part.
+    length : int
+        Number of indices.
+    """
+    threads = min(torch.get_num_threads(), length)
+    if threads <= 1:
+        work(0, length)
+        return
+    edges = [length * part // threads for part in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        for part in [pool.submit(work, *edge) for edge in pairwise(edges)]:
+            part.result()
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep numpy's BLAS to one thread: for small products, which are shared out as a whole."""
+    with _lock:
+        _limits.append(None if _limits else _blas().limit(limits=1))
+    try:
+        yield
+    finally:
+        with _lock:
+            # the last one out restores what the first one found
+            if len(_limits) == 1:
+                _limits[0].restore_original_limits()
+                _limits.clear()
+            else:
+                _limits.pop()

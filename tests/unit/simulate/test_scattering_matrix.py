@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a scattering matrix is, keeps and refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scattering_cases import POSITIONS, microscope
+
+from polarstem.config.physics import Detector
+from polarstem.errors import PolarstemError
+from polarstem.simulate.scattering.matrix import ScatteringMatrix
+from polarstem.simulate.scattering.measure import VirtualMicroscope
+from polarstem.simulate.scattering.optics import Optics
+from polarstem.simulate.scattering.propagate import compute_scattering_matrix
+from polarstem.simulate.scattering.unit import projected_potentials, repeating_unit
+
+
+def test_thermal_smearing(crystal):
+    """The potential of a moving atom is the mean over its places."""
+    specimen = replace(
+        crystal("RM"), rms_displacement={"K": 0.1, "Na": 0.12, "Nb": 0.07, "O": 0.09}
+    )
+    unit = repeating_unit(specimen)
+    still = projected_potentials(unit, microscope())
+    warm = projected_potentials(unit, microscope(), thermal_scale=1.0)
+    np.testing.assert_allclose(warm.mean((1, 2)), still.mean((1, 2)), rtol=1e-4)
+    assert warm.max() < 0.95 * still.max()
+    # niobium alone, on a grid that resolves the static atom: the mean by hand
+    fine = microscope(pixels_per_cell=72)
+    alone = replace(
+        unit,
+        atoms=unit.atoms[unit.atoms.symbols == "Nb"],
+        occupancy={},
+        rms_displacement={"Nb": 0.4},
+    )
+    still = projected_potentials(alone, fine)
+    warm = projected_potentials(alone, fine, thermal_scale=0.5)
+    pixel = unit.atoms.cell[0, 0] / 72
+    shifts = np.arange(-20, 21)  # whole pixels, over more than five times the displacement
+    weights = np.exp(-((shifts * pixel / 0.2) ** 2) / 2)
+    mean = still
+    for axis in (1, 2):
+        moved = [np.roll(mean, shift, axis) for shift in shifts]
+        mean = np.tensordot(weights / weights.sum(), moved, 1)
+    assert np.abs(warm - mean).max() < 1e-4 * warm.max()
+    assert np.abs(warm - still).max() > 0.5 * warm.max()
+
+
+def test_save_and_load(matrix, tmp_path):
+    path = tmp_path / "matrix.nc"
+    matrix.save(path)
+    again = ScatteringMatrix.load(path)
+    np.testing.assert_array_equal(again.array, matrix.array)
+    assert again.grid == matrix.grid
+    assert again.thickness_nm == matrix.thickness_nm
+    assert again.nominal_nm == matrix.nominal_nm
+    assert again.settings == matrix.settings
+    assert path.stat().st_size == pytest.approx(matrix.grid.predicted_mb(2) * 1e6, rel=0.1)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(PolarstemError, match="truncated"):
+        ScatteringMatrix.load(path)
+    with pytest.raises(PolarstemError, match="no scattering matrix file"):
+        ScatteringMatrix.load(tmp_path / "absent.nc")
+
+
+def test_bad_measurements_are_told_what_there_is(matrix, eye):
+    def measure(nm=4.0, **optics):
+        return eye.measure(POSITIONS, [nm], Optics(**{"semiangle_mrad": 24.0} | optics))
+
+    with pytest.raises(PolarstemError, match=r"3 nm is no exit plane .* has 2, 4 nm"):
+        measure(3.0)
+    with pytest.raises(PolarstemError, match=r"25 mrad is outside .* up to 24 mrad"):
+        measure(semiangle_mrad=25.0)
+    with pytest.raises(PolarstemError, match=r"tilt of 4.24 mrad .* up to 4 mrad"):
+        measure(tilt_mrad=(3.0, -3.0))
+    with pytest.raises(PolarstemError, match=r"'C11' is no aberration"):
+        measure(aberrations={"C11": 1.0})
+    with pytest.raises(PolarstemError, match="must be zero or positive"):
+        measure(source_fwhm=-1.0)
+    with pytest.raises(PolarstemError, match=r"reaches 40 mrad, but .* up to 39.6 mrad"):
+        VirtualMicroscope(matrix, Detector(pixels=40, mrad_per_pixel=2.0))
+
+
+def test_bad_crystals_are_told_what_is_needed(crystal):
+    def compute(specimen, cells=(3, 3), **settings):
+        return compute_scattering_matrix(specimen, [2.0], microscope(**settings), cells=cells)
+
+    with pytest.raises(PolarstemError, match=r"repeats every one or two cells .* 3 x 3 cells"):
+        compute(crystal("RM", a_site="random"))
+    with pytest.raises(PolarstemError, match=r"whole repeating units of 2 x 2 cells"):
+        compute(crystal("RM", a_site="ordered", cells=(4, 4)))
+    moved = crystal("RM")
+    moved.atoms.positions[7, 0] += 0.01
+    with pytest.raises(PolarstemError, match="repeats every one or two cells"):
+        compute(moved)
+    with pytest.raises(PolarstemError, match=r"up to 50\.\d mrad only; raise .* to 40"):
+        compute(crystal("RM"), detector={"pixels": 40, "mrad_per_pixel": 4.0})
+
+
+def test_the_unit_is_the_crystal(crystal):
+    """One cell of the field, repeated, is the field; a crystal of one period goes on."""
+    field = crystal("RU", thickness_nm=4.0)
+    unit = repeating_unit(field)
+    assert unit.repeats == (1, 1, 1)
+    assert len(unit.atoms) == 5
+    one = crystal("RU", cells=(1, 1), thickness_nm=0.4)
+    settings = microscope()
+    from_field, from_one = (
+        compute_scattering_matrix(c, [4.0], settings, cells=(3, 3)).array for c in (field, one)
+    )
+    np.testing.assert_allclose(from_field, from_one, atol=1e-5)
+
+
+def test_torch_propagates_alike(crystal, matrix):
+    """The way for a GPU, run on the CPU."""
+    again = compute_scattering_matrix(
+        crystal("RU"), [2.0, 4.0], microscope(), cells=(3, 3), margin_mrad=4.0, device="cpu:0"
+    )
+    scale = np.abs(matrix.array).max()
+    assert np.abs(again.array - matrix.array).max() < 1e-4 * scale
+    np.testing.assert_allclose(again.overlap, matrix.overlap, atol=1e-4)
+
+
+def test_waves_are_orthogonal_while_none_is_lost(crystal):
+    """Scattering is unitary: thin crystals keep the product of two different waves at zero."""
+    matrix = compute_scattering_matrix(crystal("RM"), [0.4], microscope(), cells=(3, 3))
+    groups = matrix.grid.groups
+    for group, used in enumerate(groups.used):
+        count = used.sum()
+        products = matrix.overlap[0, groups.rows[group, :count], :count]
+        assert np.abs(products - np.eye(count)).max() < 0.05
+        np.testing.assert_allclose(products, products.conj().T, atol=1e-6)
