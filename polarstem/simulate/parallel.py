@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,9 +34,15 @@ def in_parts(work: Callable[[int, int], object], length: int) -> None:
         work(0, length)
         return
     edges = [length * part // threads for part in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        for part in [pool.submit(work, *edge) for edge in pairwise(edges)]:
-            part.result()
+    pool = _pool(threads, os.getpid())
+    for part in [pool.submit(work, *edge) for edge in pairwise(edges)]:
+        part.result()
+
+
+@cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads that stay; those of a process do not live on in its forks."""
+    return ThreadPoolExecutor(threads)
 
 
 @cache
