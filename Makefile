@@ -28,6 +28,10 @@ report: $(READY) ## standard benchmark (config.yaml) -> results/report.html
 quick: $(READY) ## the two-minute look (tests/configs/tiny.yaml) -> quick/results/report.html
 	$(SNAKEMAKE) --configfile tests/configs/tiny.yaml --directory quick $(ARGS)
 
+.PHONY: bench
+bench: $(READY) ## speed against abTEM, half an hour -> results/bench.json (ARGS=--reduced: a look)
+	$(BIN)/python -m benchmarks $(ARGS)
+
 .PHONY: test
 test: lint ## all checks and tests
 	$(BIN)/python -m pytest $(ARGS)

@@ -103,5 +103,5 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_make_targets_are_those_that_make_lists() -> None:
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for target in ("report", "quick", "test", "clean"):
+    for target in ("report", "quick", "bench", "test", "clean"):
         assert re.search(rf"^  {target} ", shown.stdout, re.MULTILINE), target

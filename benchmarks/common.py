@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all benchmarks share: the crystal, timing, the command line.
+
+Both sides of a comparison run in turns in one process on the same cores and must give the same
+patterns; times are medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import abtem
+import dask
+import numpy as np
+import pyfftw
+import torch
+
+from benchmarks.rows import Options, Row, table, write_rows
+from polarstem.config.physics import Simulate
+from polarstem.simulate.detector import measure as bin_patterns
+from polarstem.simulate.multislice import Crystal
+from polarstem.structures.build import build_specimen
+from polarstem.structures.recipes import make_recipe
+from polarstem.structures.variants import Vector, classes
+
+AGREEMENT = 5e-5  # largest relative L1 distance of two patterns that count as the same
+PIXELS, MRAD_PER_PIXEL = 64, 1.75
+RIGHT: Vector = (1, 0, 1)  # a variant of the O phase, polar to the right along [001]
+
+
+def say(text: str) -> None:
+    """Show progress, apart from the table."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds and result of one call."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def alternate(
+    sides: Mapping[str, Callable[[], Any]], runs: int, warm: bool = False
+) -> tuple[list[list[float]], list[Any]]:
+    """Run every side in turn, several times over.
+
+    FFTW remembers measured plans for the whole process and would lend those of one side to the
+    other; so each side keeps its own.
+
+    Parameters
+    ----------
+    sides : mapping
+        Work of each side, by name.
+    runs : int
+        Timed runs of each.
+    warm : bool
+        Whether each side runs once before, untimed.
+
+    Returns
+    -------
+    times : list
+        For each side, the seconds of all runs.
+    results : list
+        What each side gave last.
+    """
+    times: list[list[float]] = [[] for _ in sides]
+    results: list[Any] = [None for _ in sides]
+    plans: list[Any] = [None for _ in sides]
+    for run in range(0 if warm else 1, runs + 1):
+        for side, (name, work) in enumerate(sides.items()):
+            pyfftw.forget_wisdom()
+            if plans[side]:
+                pyfftw.import_wisdom(plans[side])
+            seconds, results[side] = timed(work)
+            plans[side] = pyfftw.export_wisdom()
+            if run:
+                times[side].append(seconds)
+                say(f"  run {run} of {runs}, {name}: {seconds:.3g} s")
+    return times, results
+
+
+def check(ours: Any, theirs: Any) -> float:
+    """Give the largest relative L1 distance of two patterns, or stop if they differ.
+
+    Parameters
+    ----------
+    ours, theirs : array_like, shape (..., ky, kx)
+        Patterns on the same detector.
+    """
+    a, b = np.asarray(ours), np.asarray(theirs)
+    if a.shape != b.shape:
+        raise SystemExit(f"The two sides gave patterns of shapes {a.shape} and {b.shape}.")
+    distance = float((np.abs(a - b).sum((-1, -2)) / b.sum((-1, -2))).max())
+    if not distance <= AGREEMENT:
+        raise SystemExit(
+            f"The two sides disagree by {distance:.1e} of a pattern, more than {AGREEMENT:g}; "
+            "their times cannot be compared."
+        )
+    return distance
+
+
+@contextmanager
+def plain_abtem(threads: int) -> Iterator[None]:
+    """abTEM as it is installed, with measured FFT plans, on a number of dask's threads."""
+    with (
+        abtem.config.set({"device": "cpu", "diagnostics.progress_bar": False}),
+        dask.config.set(scheduler="threads", num_workers=threads),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", module="abtem")
+        yield
+
+
+def scan(probe: abtem.Probe, slab: Any, positions: np.ndarray, batch: int = 8) -> Any:
+    """abTEM's patterns of probe positions as a user asks for them."""
+    return probe.scan(
+        slab,
+        scan=abtem.CustomScan(positions),
+        detectors=abtem.PixelatedDetector(max_angle="cutoff"),
+        max_batch=batch,
+    ).compute()
+
+
+def detected(measurement: Any, shape: tuple[int, int]) -> np.ndarray:
+    """Bring abTEM's measurement onto our detector, shape (thickness, position, ky, kx)."""
+    array = np.asarray(measurement.array)
+    array = array.reshape(*shape, *array.shape[-2:])
+    return bin_patterns(array, measurement.angular_sampling, PIXELS, MRAD_PER_PIXEL)
+
+
+def microscope(pixels_per_cell: int, **settings: Any) -> Simulate:
+    """The microscope of all benchmarks: 200 kV, 24 mrad, 64 x 64 pixels to 56 mrad."""
+    detector = {"pixels": PIXELS, "mrad_per_pixel": MRAD_PER_PIXEL}
+    return Simulate.model_validate(
+        {"pixels_per_cell": pixels_per_cell, "detector": detector, **settings}
+    )
+
+
+def knn(
+    cells: int, thickness_nm: float, variant: Vector = RIGHT, a_site: str = "virtual"
+) -> Crystal:
+    """KNN of the O phase along [001], with averaged K/Na unless said otherwise."""
+    polar = next(c for c in classes("O", (0, 0, 1)) if variant in c.variants)
+    recipe = make_recipe(
+        material="KNN",
+        variant=variant,
+        zone_axis=(0, 0, 1),
+        cells=(cells, cells),
+        thickness_nm=thickness_nm,
+        phase="O",
+        a_site=a_site,
+        name="benchmark",
+        specimen_set="benchmark",
+        split="test",
+        class_index=polar.index,
+        class_name=polar.name,
+        direction_deg=polar.direction_deg,
+    )
+    return Crystal.of(build_specimen(recipe))
+
+
+def raster(cell: float, side: int) -> np.ndarray:
+    """Square raster of probe positions over one cell, shape (n, 2) [Å]."""
+    along = (np.arange(side) + 0.5) / side * cell
+    return np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Options that all programs take."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--reduced", action="store_true", help="small sizes, for a quick look")
+    options.add_argument("--threads", type=int, default=2, help="of each side (default: 2)")
+    return options
+
+
+def main(rows: Callable[[Options], list[Row]], description: str | None) -> None:
+    """Run one benchmark from the command line."""
+    options = parser(description)
+    options.add_argument("--output", type=Path, help="JSON file to write")
+    given = options.parse_args()
+    torch.set_num_threads(given.threads)
+    done = rows(Options(given.reduced, given.threads))
+    print(table(done))
+    if given.output:
+        write_rows(done, given.output)
