@@ -24,6 +24,7 @@ from polarstem.files import atomic_path
 from polarstem.report import FIGURES
 from polarstem.report.describe import domain_rows, model_rows, simulation_rows
 from polarstem.report.figures.resources import stage_table
+from polarstem.report.speed import speed_rows
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "resources" / "report"
 PIXELS_PER_INCH = 134  # a figure two columns wide fills the page
@@ -37,6 +38,8 @@ def write_report(
     config_resolved_yaml: Path | str,
     versions: Mapping[str, str],
     output: Path | str,
+    bench_json: Path | str | None = None,
+    scaling: Path | str | None = None,
 ) -> None:
     """Write the report.
 
@@ -57,11 +60,13 @@ def write_report(
         Versions of the software, by name.
     output : path
         The page.
+    bench_json, scaling : path, optional
+        Rows and figure that ``make bench`` leaves.
 
     Raises
     ------
     PolarstemError
-        If a figure is missing.
+        If a figure is missing, or the rows are no rows.
     """
     missing = [name for name in FIGURES if name not in figures]
     if missing:
@@ -97,6 +102,8 @@ def write_report(
         model_settings=model_rows(config),
         stages=stage_table(summary),
         figures={name: embed(Path(path)) for name, path in figures.items()},
+        speed=speed_rows(bench_json) if bench_json else [],
+        scaling=embed(Path(scaling)) if scaling else None,
         versions=dict(versions),
     )
     with atomic_path(output) as path:

@@ -1,6 +1,15 @@
 # Figures and the one-page report.
 from polarstem.report import FIGURES
 
+# what `make bench` left: on the page if it is there, never made for it
+BENCH = [
+    path
+    for path in map(
+        workflow.pathvars.apply, ("<results>/bench.json", "<results>/bench/scaling.svg")
+    )
+    if Path(path).exists()
+]
+
 
 rule draw_figures:
     """Draw every figure of the report."""
@@ -38,6 +47,7 @@ rule write_report:
         summary="<results>/summary.json",
         metrics="<results>/metrics.csv",
         config="<results>/config.resolved.yaml",
+        bench=BENCH,
     output:
         html=report(
             "<results>/report.html",

@@ -11,6 +11,7 @@ with job_log(snakemake.log[0]):
     for path in map(Path, snakemake.input.figures):
         # of a figure in several formats the first stands on the page
         figures.setdefault(path.stem, path)
+    bench = {Path(path).name: path for path in snakemake.input.bench}
     write_report(
         snakemake.input.summary,
         snakemake.input.metrics,
@@ -18,4 +19,6 @@ with job_log(snakemake.log[0]):
         snakemake.input.config,
         versions(),
         snakemake.output.html,
+        bench.get("bench.json"),
+        bench.get("scaling.svg"),
     )

@@ -19,6 +19,7 @@ import yaml
 from polarstem.errors import PolarstemError
 from polarstem.report import FIGURES
 from polarstem.report.html import TEMPLATES, interval, number, write_report
+from polarstem.report.speed import duration, speed_rows
 
 VERSIONS = {"python": "3.11.9", "polarstem": "0.1.0", "abtem": "1.0.11"}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -222,3 +223,72 @@ def test_chromium_shows_all_figures_without_console_messages(source, tmp_path):
     assert "CONSOLE" not in run.stderr
     title = run.stdout.split("<title>")[1].split("</title>")[0]
     assert title == f"shown={len(FIGURES)} down=true up=true wide=false"
+
+
+ROWS = [
+    {
+        "work": "16 x 16 positions <fast>",
+        "ours_s": 0.0512,
+        "theirs_s": 33600.0,
+        "ratio": 656250.0,
+        "target": ">= 20",
+        "n_runs": 3,
+        "quotient": "theirs / ours",
+        "met": True,
+        "note": "extrapolated",
+        "machine": "test machine, 2 threads",
+    },
+    {
+        "work": "patterns",
+        "ours_s": 2.0,
+        "theirs_s": None,
+        "ratio": 0.5,
+        "target": "",
+        "n_runs": 3,
+        "quotient": "patterns/s",
+        "met": None,
+        "note": "",
+        "machine": "test machine, 2 threads",
+    },
+]
+
+
+def test_speed_section_with_and_without_a_comparison(drawn, page, tmp_path):
+    assert "make bench" in page.text
+    bench, out = tmp_path / "bench.json", tmp_path / "r.html"
+    bench.write_text(json.dumps(ROWS))
+    figures = {name: drawn.figures / f"{name}.png" for name in FIGURES}
+    arguments = (drawn.summary_json, drawn.metrics_csv, figures, drawn.config_yaml, VERSIONS, out)
+    write_report(*arguments, bench, drawn.figures / "resources.svg")
+    found = Page(out.read_text(encoding="utf-8"))
+    text = found.text.replace("\u00a0", " ")
+    for words in (
+        "16 × 16 positions <fast>",
+        "51.2 ms",
+        "2 s",
+        "9.33 h",
+        "656,250",
+        "≥ 20",
+        "test machine",
+    ):
+        assert words in text
+    assert text.count("extrapolated") == 1
+    assert len([tag for tag, _ in found.tags if tag == "img"]) == len(FIGURES) + 1
+    assert "make bench" not in text
+    assert not found.stack
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0.0004, "0.4 ms"), (0.9996, "1 s"), (1.99, "1.99 s"), (119.0, "119 s"), (7000.0, "117 min")],
+)
+def test_durations(seconds, shown):
+    assert duration(seconds) == shown.replace(" ", "\u00a0")
+
+
+def test_broken_speed_rows_are_one_sentence(tmp_path):
+    bench = tmp_path / "bench.json"
+    for text in ("{", "[1]", '[{"work": "x"}]'):
+        bench.write_text(text)
+        with pytest.raises(PolarstemError, match=r"make bench"):
+            speed_rows(bench)
