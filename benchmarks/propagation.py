@@ -29,6 +29,7 @@ def multislice(cells: int, thicknesses_nm: tuple[float, ...], pixels_per_cell: i
         grid=thinnest.grid,
         transmission=transmission(potentials, (width, height), settings.energy_kv),
         slice_thickness=period / unit.slices_per_period,
+        sampling=max(width / potentials.shape[1], height / potentials.shape[2]),
         exits=[count * unit.slices_per_period for count in periods],
     )
 

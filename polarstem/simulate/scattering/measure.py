@@ -20,12 +20,11 @@ from polarstem.simulate.scattering.optics import (
     Optics,
     defocus_modes,
     incident_waves,
-    inverse,
     source_positions,
     source_weights,
     turned,
 )
-from polarstem.structures.symmetry import IDENTITY, Turn
+from polarstem.structures.symmetry import IDENTITY, Turn, inverse
 
 _FEW = 0.75  # of the matrix: with fewer waves lit, these are copied together first
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from polarstem.config.physics import ABERRATIONS
 from polarstem.errors import PolarstemError
 from polarstem.simulate.scattering.matrix import WaveGrid
-from polarstem.structures.symmetry import IDENTITY, Turn
+from polarstem.structures.symmetry import IDENTITY, Turn, inverse
 
 # A Gaussian's standard deviation as a fraction of its full width at half maximum
 _SIGMA = 1 / np.sqrt(8 * np.log(2))
@@ -144,12 +144,6 @@ def turned(vectors: NDArray[Any], turn: Turn) -> NDArray[Any]:
     """Turn vectors (y, x) along the last axis, as a crystal is turned."""
     flipped: NDArray[Any] = (vectors[..., ::-1] @ np.array(turn).T)[..., ::-1]
     return flipped
-
-
-def inverse(turn: Turn) -> Turn:
-    """Undo a turn or mirror."""
-    (a, b), (c, d) = turn
-    return (a, c), (b, d)
 
 
 def incident_waves(

@@ -15,6 +15,7 @@ from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
 from polarstem.logs import progress
 from polarstem.simulate.multislice import Crystal, exit_periods
+from polarstem.simulate.scattering.equivalent import copies, own_turns
 from polarstem.simulate.scattering.matrix import Groups, ScatteringMatrix, WaveGrid
 from polarstem.simulate.scattering.transforms import Amplitudes, by_fftw, by_torch
 from polarstem.simulate.scattering.unit import (
@@ -24,6 +25,7 @@ from polarstem.simulate.scattering.unit import (
     repeating_unit,
     transmission,
 )
+from polarstem.structures.symmetry import IDENTITY, Turn
 
 logger = logging.getLogger("polarstem")
 
@@ -47,14 +49,20 @@ class Multislice:
         Of each slice of the repeating unit, in the order that the beam meets them.
     slice_thickness : float
         Distance of two slices [Å].
+    sampling : float
+        That the anti-aliasing aperture belongs to [Å]: the grid may be finer.
     exits : sequence of int
         Slices after which the waves are kept, ascending.
+    turns : sequence of Turn
+        That map the crystal onto itself: one of the waves that they exchange is propagated.
     """
 
     grid: WaveGrid
     transmission: NDArray[np.complex64]
     slice_thickness: float
+    sampling: float
     exits: Sequence[int]
+    turns: Sequence[Turn] = (IDENTITY,)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -85,8 +93,7 @@ class Multislice:
             frequencies.append(m / (units * size))
         squared = np.add.outer(frequencies[0] ** 2, frequencies[1] ** 2)
         phase = -np.pi * self.grid.wavelength * self.slice_thickness * squared
-        sampling = max(length / n for length, n in zip(self.grid.size, self.shape, strict=True))
-        array = np.exp(1j * phase) * antialias(np.sqrt(squared), sampling) / squared.size
+        array = np.exp(1j * phase) * antialias(np.sqrt(squared), self.sampling) / squared.size
         return array.astype(np.complex64)
 
     def factors(self, groups: Groups) -> tuple[NDArray[np.int64], NDArray[np.complex64]]:
@@ -131,12 +138,19 @@ class Multislice:
         planes = len(self.exits)
         array = np.empty(self.grid.matrix_shape(planes), np.complex64)
         overlap = np.zeros((*array.shape[:2], groups.rows.shape[1]), np.complex64)
-        done = by_fftw(self, threads) if device == "cpu" else by_torch(self, device)
-        for group, exits, products in progress(done, len(groups.rows), "groups of plane waves"):
-            count = groups.used[group].sum()
-            rows = groups.rows[group, :count]
-            array[:, rows] = exits[:, :count]
-            overlap[:, rows, :count] = products[:, :count, :count]
+        equal = copies(self.grid, list(self.turns))
+        todo = np.setdiff1d(np.arange(len(groups.rows)), [copy.target for copy in equal])
+        chosen = Groups(*(table[todo] for table in groups))
+        done = by_fftw(self, chosen, threads) if device == "cpu" else by_torch(self, chosen, device)
+        for group, exits, products in progress(done, len(todo), "groups of plane waves"):
+            rows = groups.rows[todo[group]][groups.used[todo[group]]]
+            array[:, rows] = exits[:, : len(rows)]
+            overlap[:, rows, : len(rows)] = products[:, : len(rows), : len(rows)]
+        for copy in equal:
+            rows = groups.rows[copy.target][groups.used[copy.target]]
+            source = groups.rows[copy.source][copy.members]
+            array[:, rows] = array[:, source][:, :, *copy.beams]
+            overlap[:, rows, : len(rows)] = overlap[:, source][..., copy.members]
         return array, overlap
 
 
@@ -220,11 +234,14 @@ def compute_scattering_matrix(
         )
     slices = unit.slices_per_period
     potentials = projected_potentials(unit, settings, thermal_scale)
+    turns = own_turns(potentials.swapaxes(1, 2), grid.size)
     multislice = Multislice(
         grid=grid,
         transmission=transmission(potentials, (size[0], size[1]), settings.energy_kv),
         slice_thickness=unit.cell[2] / slices,
+        sampling=sampling,
         exits=[count * slices for count in periods],
+        turns=turns,
     )
     shape = grid.matrix_shape(len(periods))
     logger.info(

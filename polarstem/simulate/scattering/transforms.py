@@ -15,6 +15,9 @@ import pyfftw
 import torch
 from numpy.typing import NDArray
 
+from polarstem.simulate.parallel import one_blas_thread
+from polarstem.simulate.scattering.matrix import Groups
+
 if TYPE_CHECKING:
     from polarstem.simulate.scattering.propagate import Multislice
 
@@ -70,13 +73,15 @@ def batches(count: int, most: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def by_fftw(multislice: Multislice, threads: int) -> Iterator[Group]:
+def by_fftw(multislice: Multislice, groups: Groups, threads: int) -> Iterator[Group]:
     """Propagate each group of waves, some groups at the same time.
 
     Parameters
     ----------
     multislice : Multislice
-        What to propagate.
+        What to propagate through.
+    groups : Groups
+        The waves.
     threads : int
         Groups at the same time.
 
@@ -85,7 +90,6 @@ def by_fftw(multislice: Multislice, threads: int) -> Iterator[Group]:
     Group
         In order.
     """
-    groups = multislice.grid.groups
     incident, propagators = multislice.factors(groups)
     y, x = multislice.kept
     free: SimpleQueue[Workspace] = SimpleQueue()
@@ -102,8 +106,10 @@ def by_fftw(multislice: Multislice, threads: int) -> Iterator[Group]:
                 _through(multislice, waves[first:last], propagators[group], workspace, part)
         finally:
             free.put(workspace)
-        flat = exits.reshape(*exits.shape[:2], -1)
-        return group, exits[..., y, x], flat.conj() @ flat.swapaxes(1, 2)
+        lit = exits.reshape(*exits.shape[:2], -1)[..., propagators[group].ravel() != 0]
+        with one_blas_thread():
+            products = lit.conj() @ lit.swapaxes(1, 2)
+        return group, exits[..., y, x], products
 
     with ThreadPoolExecutor(threads) as pool:
         yield from pool.map(work, range(len(incident)))
@@ -135,13 +141,15 @@ def _through(
         backward.execute()
 
 
-def by_torch(multislice: Multislice, device: str) -> Iterator[Group]:
+def by_torch(multislice: Multislice, groups: Groups, device: str) -> Iterator[Group]:
     """Propagate the groups of waves by torch, as many at once as fit.
 
     Parameters
     ----------
     multislice : Multislice
-        What to propagate.
+        What to propagate through.
+    groups : Groups
+        The waves.
     device : str
         Torch's name of the device.
 
@@ -150,7 +158,6 @@ def by_torch(multislice: Multislice, device: str) -> Iterator[Group]:
     Group
         In order; the filling of short groups is zero.
     """
-    groups = multislice.grid.groups
     incident, propagators = multislice.factors(groups)
     slices = torch.from_numpy(multislice.transmission).to(device)
     planes = {number: plane for plane, number in enumerate(multislice.exits)}

@@ -17,6 +17,7 @@ from polarstem.simulate.multislice import Crystal, abtem_settings, potential
 # abTEM's anti-aliasing aperture, as fractions of the sampling frequency (abtem.yaml)
 _CUTOFF, _TAPER = 1 / 3, 0.01
 _TOLERANCE = 1e-3  # within which two positions are the same [Å]
+_MUCH_LARGER = 1.6  # times as many grid points along a side
 _LARGEST_UNIT = 2  # projected cells along each side; rock-salt order of the A site needs two
 
 
@@ -167,6 +168,12 @@ def projected_potentials(
     return total.astype(np.float32)
 
 
+def transform_size(points: int) -> int:
+    """Grid points for fast transforms: a power of two, if it is not much larger."""
+    power = 1 << (points - 1).bit_length()
+    return power if power <= _MUCH_LARGER * points else points
+
+
 def transmission(
     potentials: NDArray[np.float32], size: tuple[float, float], energy_kv: float
 ) -> NDArray[np.complex64]:
@@ -184,11 +191,17 @@ def transmission(
     Returns
     -------
     ndarray, shape (slices, y, x), complex64
+        On a grid of `transform_size`: the aperture leaves nothing that a finer grid would change.
     """
     shape = potentials.shape[1:]
     sampling = [length / n for length, n in zip(size, shape, strict=True)]
     kx, ky = (np.fft.fftfreq(n, d) for n, d in zip(shape, sampling, strict=True))
     aperture = antialias(np.hypot(kx[:, None], ky), max(sampling))
     phase = np.exp(1j * energy2sigma(energy_kv * 1e3) * potentials.astype(np.float64))
-    limited = np.fft.ifft2(np.fft.fft2(phase) * aperture)
+    waves = np.fft.fft2(phase, norm="forward") * aperture
+    finer = [transform_size(n) for n in shape]
+    padded = np.zeros((len(waves), *finer), np.complex128)
+    x, y = (np.fft.fftfreq(n, 1 / n).astype(int) for n in shape)
+    padded[:, x[:, None], y] = waves
+    limited = np.fft.ifft2(padded, norm="forward")
     return np.ascontiguousarray(limited.swapaxes(1, 2)).astype(np.complex64)

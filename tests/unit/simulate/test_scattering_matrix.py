@@ -11,11 +11,14 @@ from scattering_cases import POSITIONS, microscope
 
 from polarstem.config.physics import Detector
 from polarstem.errors import PolarstemError
+from polarstem.simulate.scattering import equivalent, propagate
+from polarstem.simulate.scattering import unit as unit_module
 from polarstem.simulate.scattering.matrix import ScatteringMatrix
 from polarstem.simulate.scattering.measure import VirtualMicroscope
 from polarstem.simulate.scattering.optics import Optics
 from polarstem.simulate.scattering.propagate import compute_scattering_matrix
 from polarstem.simulate.scattering.unit import projected_potentials, repeating_unit
+from polarstem.structures.symmetry import IDENTITY
 
 
 def test_thermal_smearing(crystal):
@@ -133,3 +136,53 @@ def test_waves_are_orthogonal_while_none_is_lost(crystal):
         products = matrix.overlap[0, groups.rows[group, :count], :count]
         assert np.abs(products - np.eye(count)).max() < 0.05
         np.testing.assert_allclose(products, products.conj().T, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "turns"),
+    [
+        ({"amplitude": 0.0}, 8),
+        ({"class_name": "RM"}, 2),
+        ({"class_name": "RU"}, 2),
+        ({"class_name": "RM", "zone_axis": (1, 1, 0)}, 2),
+    ],
+    ids=str,
+)
+def test_equivalent_waves_are_copied(crystal, monkeypatch, options, turns):
+    """The crystal's own turns save propagation and change nothing."""
+    specimen = crystal(**options)
+    copied = []
+
+    def compute(own):
+        def chosen(*arguments):
+            copied.append(own(*arguments))
+            return copied[-1]
+
+        monkeypatch.setattr(propagate, "own_turns", chosen)
+        return compute_scattering_matrix(specimen, [3.0], microscope(), cells=(4, 4))
+
+    shared = compute(equivalent.own_turns)
+    alone = compute(lambda *_: [IDENTITY])
+    assert len(copied[0]) == turns
+    assert len(equivalent.copies(shared.grid, copied[0])) >= len(shared.grid.groups.rows) / 4
+    assert not equivalent.copies(shared.grid, [IDENTITY])
+    np.testing.assert_allclose(shared.array, alone.array, atol=2e-6)
+    np.testing.assert_allclose(shared.overlap, alone.overlap, atol=2e-6)
+
+
+def test_displaced_atoms_leave_no_turn(crystal):
+    unit = repeating_unit(crystal("RM"))
+    unit.atoms.positions[2, 1] += 0.05
+    potentials = projected_potentials(unit, microscope()).swapaxes(1, 2)
+    size = (unit.atoms.cell[1, 1], unit.atoms.cell[0, 0])
+    assert equivalent.own_turns(potentials, size) == [IDENTITY]
+
+
+@pytest.mark.parametrize("pixels", [24, 36, 40])
+def test_finer_transforms_change_nothing(crystal, monkeypatch, pixels):
+    """The transmission functions are limited in frequency, so a finer grid gives the same."""
+    settings = microscope(pixels_per_cell=pixels)
+    found = compute_scattering_matrix(crystal("RU"), [3.0], settings, cells=(3, 3)).array
+    monkeypatch.setattr(unit_module, "transform_size", lambda points: points)
+    plain = compute_scattering_matrix(crystal("RU"), [3.0], settings, cells=(3, 3)).array
+    np.testing.assert_allclose(found, plain, atol=1e-5)
