@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from polarstem.config.learning import CnnModel, PcaKnnModel, TimmModel, Training
 from polarstem.config.model import Config
 from polarstem.config.physics import Simulate, Structures
-from polarstem.config.plan import SPLITS, class_table
+from polarstem.config.plan import SPLITS, class_table, obstacle
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import load_material
 from polarstem.structures.variants import classes
@@ -189,6 +189,7 @@ def _cross_checks(config: Config) -> Iterator[str]:
     yield from _classes(config)
     yield from _domains(config)
     yield from _splits(config)
+    yield from _crystals(config)
     yield from _learning(config)
     for name, model in config.models.items():
         if isinstance(model, TimmModel):
@@ -276,6 +277,26 @@ def _splits(config: Config) -> Iterator[str]:
                     f"specimens.{domain.specimens}.classes: lacks {', '.join(absent)}, but data "
                     f"domain {name!r} is trained on and needs every class"
                 )
+
+
+def _crystals(config: Config) -> Iterator[str]:
+    """Specimens that the engine cannot take, or that are one crystal in training and test."""
+    for name, settings in config.specimens.items():
+        structures, simulate = config.structures_of(name), config.simulate_of(name)
+        why_not = obstacle(structures, simulate)
+        if simulate.engine == "scattering_matrix" and why_not is not None:
+            yield (
+                f"simulate.engine (for specimens.{name}): no scattering matrix describes such a "
+                f"specimen, because {why_not}; change that, or choose `auto` or `multislice`"
+            )
+        alike = structures.a_site != "random" and not simulate.phonons.configurations
+        alike &= structures.amplitude > 0 and structures.amplitude_spread == 0
+        if alike and settings.per_class.train and settings.per_class.test:
+            yield (
+                f"structures.amplitude_spread (for specimens.{name}): is 0, but with a_site "
+                f"{structures.a_site!r} and no phonons the training and test specimens of a class "
+                "are then one crystal; set it, to 0.15 say"
+            )
 
 
 def _learning(config: Config) -> Iterator[str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -15,6 +16,12 @@ ABERRATIONS = (
     *("C41", "phi41", "C43", "phi43", "C45", "phi45"),
     *("C50", "C52", "phi52", "C54", "phi54", "C56", "phi56"),
 )
+
+
+def wavelength(energy_kv: float) -> float:
+    """Relativistic wavelength of electrons [Å] (CODATA 2018)."""
+    # h c [keV Å] and twice the rest energy [keV]
+    return 12.398419843 / math.sqrt(energy_kv * (energy_kv + 2 * 510.99895))
 
 
 class Section(BaseModel):
@@ -82,6 +89,12 @@ class Structures(Section):
     amplitude: Annotated[float, Field(ge=0, le=3)] = Field(
         1.0, description="factor on the polar displacements; 0 is the cubic control"
     )
+    amplitude_spread: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="each specimen draws its amplitude evenly from `amplitude` times 1 -/+ this, "
+        "the same for all classes; without a random A site or thermal motion it is what makes "
+        "specimens different crystals",
+    )
     metric: Literal["cubic", "phase"] = Field(
         "cubic",
         description="lattice metric: a common cubic cell, or the cell of the phase (whose unequal "
@@ -133,10 +146,20 @@ class Phonons(Section):
 
 
 class Simulate(Section):
-    """Multislice simulation of the diffraction patterns (abTEM)."""
+    """Simulation of the diffraction patterns."""
 
+    engine: Literal["auto", "scattering_matrix", "multislice"] = Field(
+        "auto",
+        description="`scattering_matrix` computes a crystal once for all probe positions and for "
+        "all specimens that are turns of it; it needs a crystal that repeats in the plane and "
+        "rests: `a_site` virtual or ordered, no defect, no phonons. `multislice` (abTEM) takes "
+        "any. `auto` takes the matrix where it can. Both give the same patterns; under a tilt "
+        "between two samples of the aperture they differ by up to a per cent",
+    )
     device: Literal["cpu", "gpu"] = Field(
-        "cpu", description="where abTEM computes; `gpu` needs CuPy"
+        "cpu",
+        description="where waves are propagated; `gpu` needs CuPy for multislice, and a torch "
+        "that sees a GPU for scattering matrices",
     )
     energy_kv: Annotated[float, Field(ge=20, le=1500)] = Field(
         200.0, description="accelerating voltage [kV]"

@@ -69,6 +69,20 @@ def problems_of(data: object) -> list[str]:
         ("structures.phase", "M", "structures.phase: 'M' is not one of 'T', 'O' or 'R'"),
         ("structures.zone_axis", [1, 1, 1], "must be [0, 0, 1] or [1, 1, 0]"),
         ("structures.cells", [3], "structures.cells"),
+        ("structures.amplitude_spread", 1, "amplitude_spread: 1: should be less than 1"),
+        (
+            "structures.amplitude_spread",
+            0,
+            "structures.amplitude_spread (for specimens.tiny): is 0, but with a_site 'virtual' and "
+            "no phonons the training and test specimens of a class are then one crystal",
+        ),
+        ("simulate.engine", "abtem", "'abtem' is not one of 'auto', 'scattering_matrix' or 'multi"),
+        (
+            "simulate.engine",
+            "scattering_matrix",
+            "simulate.engine (for specimens.tiny_phonons): no scattering matrix describes such a "
+            "specimen, because its A site is random (structures.a_site); change that, or choose",
+        ),
         ("structures.material", "KNM", "structures.material"),
         (
             "specimens.tiny.thicknesses_nm",
@@ -131,6 +145,30 @@ def problems_of(data: object) -> list[str]:
 def test_each_mistake_is_one_clear_sentence(path: str, value: object, expected: str) -> None:
     problems = problems_of(changed(path, value))
     assert any(expected in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("structures", "simulate"),
+    [
+        ({"a_site": "random"}, {}),
+        ({}, {"phonons": {"configurations": 1}}),
+        # identical for all classes, so that there is nothing to leak
+        ({"amplitude": 0}, {}),
+    ],
+)
+def test_specimens_need_no_spread_where_something_else_tells_them_apart(
+    structures: dict[str, Any], simulate: dict[str, Any]
+) -> None:
+    data = changed("structures.amplitude_spread", 0)
+    data["structures"] |= structures
+    data["simulate"] |= simulate
+    check(data)
+
+
+def test_specimens_of_a_test_set_may_be_alike() -> None:
+    data = changed("specimens.tiny_phonons.structures", {"amplitude_spread": 0})
+    data["specimens"]["tiny_phonons"]["simulate"] = {}
+    check(data)
 
 
 def test_all_problems_come_at_once() -> None:

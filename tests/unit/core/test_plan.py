@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from polarstem.config import Config, check, plan
+from polarstem.structures.symmetry import turned
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = yaml.safe_load((ROOT / "tests" / "configs" / "tiny.yaml").read_text(encoding="utf-8"))
@@ -104,6 +105,122 @@ def test_runs_are_listed_once_each() -> None:
     assert {seed for *_, seed in runs} == {1, 3}
 
 
+@pytest.mark.parametrize(
+    ("structures", "simulate", "engine", "why"),
+    [
+        ({}, {}, "scattering_matrix", "repeats in the plane"),
+        ({"a_site": "ordered", "cells": [4, 2]}, {}, "scattering_matrix", "repeats in the plane"),
+        ({"a_site": "ordered", "cells": [3, 4]}, {}, "multislice", "odd number of cells"),
+        # along x = [-110] rock-salt order repeats every cell
+        (
+            {"a_site": "ordered", "cells": [3, 4], "zone_axis": [1, 1, 0]},
+            {},
+            "scattering_matrix",
+            "repeats",
+        ),
+        ({"a_site": "random"}, {}, "multislice", "A site is random"),
+        ({"defect": {"kind": "vacancy_column"}}, {}, "multislice", "defect"),
+        ({}, {"phonons": {"configurations": 2}}, "multislice", "atoms move"),
+        ({}, {"engine": "multislice"}, "multislice", "asks for it"),
+        ({}, {"engine": "scattering_matrix"}, "scattering_matrix", "repeats in the plane"),
+    ],
+)
+def test_engine_is_the_matrix_where_one_describes_the_specimens(
+    structures: dict[str, Any], simulate: dict[str, Any], engine: str, why: str
+) -> None:
+    data = copy.deepcopy(TINY)
+    data["specimens"]["tiny"] |= {"structures": structures, "simulate": simulate}
+    if "zone_axis" in structures:
+        data["structures"]["zone_axis"] = structures["zone_axis"]
+        del data["specimens"]["tiny_phonons"]["classes"]
+    config = check(data)
+    assert plan.engine_of(config, "tiny")[0] == engine
+    assert why in plan.engine_of(config, "tiny")[1]
+    settings = plan.simulation_settings(config, plan.specimens_of(config, "tiny")[0])
+    assert (settings["engine"], settings["engine_reason"]) == plan.engine_of(config, "tiny")
+    assert ("turn" in settings) == (engine == "scattering_matrix")
+
+
+def test_three_crystals_for_each_amplitude() -> None:
+    """O along [001]: 12 variants in eight classes, every class at every amplitude."""
+    config = config_with(
+        structures={"phase": "O"}, per_class={"train": 4, "validation": 2, "test": 2}
+    )
+    specimens = plan.specimens_of(config, "tiny")
+    amplitudes = {(s.split, s.name.rsplit("-", 1)[1]): s.amplitude for s in specimens}
+    assert len(set(amplitudes.values())) == len(amplitudes) == 8, "one for each, in all classes"
+    assert all(0.8 <= amplitude <= 1.2 for amplitude in amplitudes.values())
+    assert len({s.amplitude for s in specimens}) == 8
+    crystals = plan.all_crystals(config)
+    # in plane, and one of the two oblique variants, which take turns
+    assert len(crystals) == len({c.name for c in crystals}) == 16
+    assert {c.variant for c in crystals} == {(1, 1, 0), (1, 0, 1), (1, 0, -1)}
+    served = {plan.crystal_of(config, s)[0] for s in specimens}
+    assert served == set(crystals)
+    for specimen in specimens:
+        crystal, turn = plan.crystal_of(config, specimen)
+        assert turned(crystal.variant, turn, (0, 0, 1)) == specimen.variant
+        assert crystal.amplitude == specimen.amplitude
+
+
+def test_specimens_of_one_amplitude_share_their_crystals() -> None:
+    data = copy.deepcopy(TINY)
+    data["structures"]["phase"] = "O"
+    data["specimens"]["tiny_phonons"] = {
+        "per_class": {"test": 4},
+        "thicknesses_nm": [5],
+        "structures": {"amplitude_spread": 0},
+    }
+    config = check(data)
+    names = {plan.crystal_of(config, s)[0].name for s in plan.specimens_of(config, "tiny_phonons")}
+    assert names == {f"tiny_phonons-{axis}-1.000000" for axis in ("110", "101", "10m1")}
+    assert names < {crystal.name for crystal in plan.all_crystals(config)}
+
+
+def test_a_field_of_unequal_sides_is_not_turned_on_its_side() -> None:
+    config = config_with(structures={"phase": "T", "cells": [3, 2]})
+    specimens = plan.specimens_of(config, "tiny")
+    assert len(plan.all_crystals(config)) == 6, "two variants for each of three amplitudes"
+    for specimen in specimens:
+        _, turn = plan.crystal_of(config, specimen)
+        assert turn[0][1] == turn[1][0] == 0
+
+
+def test_amplitudes_depend_on_split_and_index_alone() -> None:
+    few = {s.name: s.amplitude for s in plan.all_specimens(config_with())}
+    more = config_with(per_class={"train": 3, "validation": 1, "test": 2})
+    for specimen in plan.all_specimens(more):
+        assert few.get(specimen.name, specimen.amplitude) == specimen.amplitude
+    settings = plan.structure_settings(more, plan.specimens_of(more, "tiny")[0])
+    assert settings["amplitude"] == plan.specimens_of(more, "tiny")[0].amplitude
+    assert "amplitude_spread" not in settings
+
+
+def test_more_specimens_leave_the_matrices_as_they_are() -> None:
+    before, after = config_with(), config_with(per_class={"train": 1, "validation": 1, "test": 3})
+    new = {c.name: c for c in plan.all_crystals(after)}
+    for crystal in plan.all_crystals(before):
+        assert plan.matrix_settings(before, crystal) == plan.matrix_settings(
+            after, new[crystal.name]
+        )
+
+
+def test_matrix_depends_on_the_crystal_and_the_lens_alone() -> None:
+    def settings(**simulate: Any) -> dict[str, Any]:
+        data = copy.deepcopy(TINY)
+        data["simulate"] |= simulate
+        config = check(data)
+        return plan.matrix_settings(config, plan.all_crystals(config)[0])
+
+    before = settings()
+    assert settings(scan={"positions": [2, 2]}, aberrations={"C10": 5}, memory_mb=300) == before
+    assert settings(detector={"pixels": 16})["simulate"]["detector"]["pixels"] == 16
+    tilted = settings(tilt_mrad=[3, 4])
+    assert tilted["margin_mrad"] == pytest.approx(5, rel=1e-4)
+    tilted["margin_mrad"] = 0
+    assert tilted == before
+
+
 @pytest.mark.parametrize("settings", [plan.structure_settings, plan.simulation_settings])
 def test_settings_are_plain(settings: Any) -> None:
     """Snakemake compares them as text: no tuples, sets or objects."""
@@ -118,6 +235,8 @@ def test_settings_are_plain(settings: Any) -> None:
 
     for specimen in plan.all_specimens(config):
         assert plain(settings(config, specimen))
+    for crystal in plan.all_crystals(config):
+        assert plain(plan.matrix_settings(config, crystal))
 
 
 def test_standard_benchmark_has_what_it_promises() -> None:
@@ -131,3 +250,5 @@ def test_standard_benchmark_has_what_it_promises() -> None:
     assert families == {"timm", "cnn", "pca_knn"}
     phonons = {config.simulate_of(s).phonons.configurations > 0 for s in plan.used_sets(config)}
     assert phonons == {True, False}
+    assert plan.engine_of(config, "ideal")[0] == "scattering_matrix"
+    assert len(plan.all_crystals(config)) <= 3 * 11
