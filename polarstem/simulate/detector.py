@@ -3,8 +3,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Diffraction patterns of one specimen.
+
+    Attributes
+    ----------
+    intensity : ndarray, shape (thickness, position, ky, kx), float32
+        Fraction of the incident beam in each detector pixel.
+    total : ndarray, shape (thickness, position), float32
+        Fraction of the incident beam in the whole simulated range of angles.
+    """
+
+    intensity: NDArray[np.float32]
+    total: NDArray[np.float32]
 
 
 def pixel_angles(pixels: int, mrad_per_pixel: float) -> NDArray[np.float64]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import ase
 import netCDF4
 import numpy as np
 import xarray as xr
@@ -18,8 +21,8 @@ from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
 from polarstem.provenance import provenance
-from polarstem.simulate.detector import pixel_angles
-from polarstem.simulate.multislice import Crystal, exit_periods, simulate_patterns
+from polarstem.simulate.crystal import Crystal, exit_periods
+from polarstem.simulate.detector import Patterns, pixel_angles
 from polarstem.simulate.scan import ProbeGrid, probe_grid
 from polarstem.structures.build import read_specimen
 
@@ -33,21 +36,134 @@ _LABELS = (
 _ROUNDING = 1e-3  # of the beam: single precision over hundreds of slices
 
 
+@dataclass(frozen=True)
+class Specimen:
+    """A specimen and the settings of its simulation, by whichever engine.
+
+    Attributes
+    ----------
+    atoms : ase.Atoms
+        As `read_specimen` gives them.
+    crystal : Crystal
+        The same as the simulation needs it.
+    simulate : Simulate
+        The microscope.
+    grid : ProbeGrid
+        Probe positions.
+    nominal : list of float
+        Thicknesses, ascending [nm].
+    settings : mapping
+        What the specimen was read with.
+    """
+
+    atoms: ase.Atoms
+    crystal: Crystal
+    simulate: Simulate
+    grid: ProbeGrid
+    nominal: list[float]
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, structure: Path | str, settings: Mapping[str, Any]) -> Specimen:
+        """Read a specimen and lay out its probe positions."""
+        atoms = read_specimen(structure)
+        simulate = Simulate.model_validate(settings["simulate"])
+        crystal = Crystal.of(atoms)
+        scan = simulate.scan
+        grid = probe_grid(
+            crystal.cell[:2],
+            crystal.repeats[:2],
+            scan.positions,
+            scan.cells,
+            scan.offset,
+            settings["seed"],
+        )
+        nominal = sorted(float(t) for t in settings["thicknesses_nm"])
+        return cls(atoms, crystal, simulate, grid, nominal, settings)
+
+    def write(
+        self,
+        output: Path | str,
+        engine: str,
+        patterns_at: Callable[[NDArray[np.float64]], Patterns],
+    ) -> None:
+        """Simulate and write the patterns.
+
+        Parameters
+        ----------
+        output : path
+            netCDF file to write: ``intensity`` (thickness, y, x, ky, kx) as fractions of the
+            incident beam, ``total_fraction`` and ``detected_fraction`` (thickness, y, x).
+        engine : str
+            Name of the engine.
+        patterns_at : callable
+            Gives the patterns at probe positions x and y (y up), shape (n, 2) [Å].
+        """
+        crystal, settings = self.crystal, self.settings
+        logger.info("engine %s: %s", engine, settings.get("engine_reason", "asked for by the call"))
+        logger.info(
+            "%s: %d atoms, %s grid points, %d probe positions, %s nm",
+            self.atoms.info["specimen"],
+            len(self.atoms),
+            " x ".join(map(str, crystal.grid_points(self.simulate.pixels_per_cell))),
+            len(self.grid.positions),
+            ", ".join(f"{t:g}" for t in self.nominal),
+        )
+        periods = exit_periods(self.nominal, crystal.cell[2], crystal.repeats[2])
+        attributes = {**{key: self.atoms.info[key] for key in _LABELS}, **provenance(settings)}
+        attributes |= {"engine": engine, "seed": settings["seed"]}
+        exits = np.array(periods) * crystal.cell[2] / 10
+        coordinates = _coordinates(self.grid, self.simulate, self.nominal, exits, attributes)
+        with atomic_path(output) as temporary:
+            coordinates.to_netcdf(temporary, engine="netcdf4")
+            with netCDF4.Dataset(temporary, "a") as file:
+                _define(file)
+                self._fill(file, patterns_at)
+
+    def _fill(
+        self, file: netCDF4.Dataset, patterns_at: Callable[[NDArray[np.float64]], Patterns]
+    ) -> None:
+        """Simulate some scan rows at a time and write them, so that memory stays bounded."""
+        start = time.perf_counter()
+        ny, nx = self.simulate.scan.positions
+        size = rows_at_once(self.simulate, len(self.nominal))
+        extremes = []
+        for row in range(0, ny, size):
+            rows = slice(row, min(row + size, ny))
+            patterns = patterns_at(self.grid.positions[rows.start * nx : rows.stop * nx])
+            shape = (len(self.nominal), rows.stop - rows.start, nx)
+            detected = patterns.intensity.sum(axis=(-1, -2), dtype=np.float64)
+            _check_sums(patterns.total, detected)
+            file["intensity"][:, rows] = patterns.intensity.reshape(
+                *shape, *patterns.intensity.shape[-2:]
+            )
+            file["total_fraction"][:, rows] = patterns.total.reshape(shape)
+            file["detected_fraction"][:, rows] = detected.reshape(shape)
+            extremes.append((patterns.total.min(), patterns.total.max(), detected.min()))
+        low, high, least = np.array(extremes).T
+        logger.info(
+            "%.1f s; %.3f to %.3f of the beam within the simulated angles, at least %.3f detected",
+            time.perf_counter() - start,
+            low.min(),
+            high.max(),
+            least.min(),
+        )
+
+
 def simulate_specimen(
     structure: Path | str,
     output: Path | str,
     settings: Mapping[str, Any],
     threads: int = 1,
 ) -> None:
-    """Simulate the diffraction patterns of one specimen.
+    """Simulate the diffraction patterns of one specimen by multislice.
 
     Parameters
     ----------
     structure : path
         Extended XYZ of the specimen.
     output : path
-        netCDF file to write: ``intensity`` (thickness, y, x, ky, kx) as fractions of the
-        incident beam, ``total_fraction`` and ``detected_fraction`` (thickness, y, x).
+        netCDF file to write, see `Specimen.write`.
     settings : mapping
         ``simulate`` (section of the config), ``thicknesses_nm`` [nm] and ``seed``.
     threads : int
@@ -58,38 +174,19 @@ def simulate_specimen(
     PolarstemError
         If the structure is unreadable or the settings do not fit it.
     """
-    atoms = read_specimen(structure)
-    simulate = Simulate.model_validate(settings["simulate"])
-    crystal = Crystal.of(atoms)
-    scan = simulate.scan
-    grid = probe_grid(
-        crystal.cell[:2],
-        crystal.repeats[:2],
-        scan.positions,
-        scan.cells,
-        scan.offset,
-        settings["seed"],
+    # abTEM takes seconds to load, and specimens are measured without it
+    from polarstem.simulate.multislice import simulate_patterns
+
+    specimen = Specimen.read(structure, settings)
+    run = partial(
+        simulate_patterns,
+        specimen.crystal,
+        thicknesses_nm=specimen.nominal,
+        settings=specimen.simulate,
+        seed=settings["seed"],
+        threads=threads,
     )
-    nominal = sorted(float(t) for t in settings["thicknesses_nm"])
-    periods = exit_periods(nominal, crystal.cell[2], crystal.repeats[2])
-    logger.info(
-        "%s: %d atoms, %s grid points, %d probe positions, %s nm",
-        atoms.info["specimen"],
-        len(atoms),
-        " x ".join(map(str, crystal.grid_points(simulate.pixels_per_cell))),
-        len(grid.positions),
-        ", ".join(f"{t:g}" for t in nominal),
-    )
-    with atomic_path(output) as temporary:
-        attributes = {**{key: atoms.info[key] for key in _LABELS}, **provenance(settings)}
-        attributes["seed"] = settings["seed"]
-        exits = np.array(periods) * crystal.cell[2] / 10
-        _coordinates(grid, simulate, nominal, exits, attributes).to_netcdf(
-            temporary, engine="netcdf4"
-        )
-        with netCDF4.Dataset(temporary, "a") as file:
-            _define(file)
-            _fill(file, crystal, grid, nominal, simulate, settings["seed"], threads)
+    specimen.write(output, "multislice", run)
 
 
 def rows_at_once(simulate: Simulate, thicknesses: int) -> int:
@@ -97,43 +194,6 @@ def rows_at_once(simulate: Simulate, thicknesses: int) -> int:
     image = 4e-6 * simulate.detector.pixels**2
     per_row = 2 * thicknesses * simulate.scan.positions[1] * image
     return max(1, int(simulate.memory_mb / per_row))
-
-
-def _fill(
-    file: netCDF4.Dataset,
-    crystal: Crystal,
-    grid: ProbeGrid,
-    nominal: list[float],
-    simulate: Simulate,
-    seed: int,
-    threads: int,
-) -> None:
-    """Simulate some scan rows at a time and write them, so that memory stays bounded."""
-    start = time.perf_counter()
-    ny, nx = simulate.scan.positions
-    size = rows_at_once(simulate, len(nominal))
-    extremes = []
-    for row in range(0, ny, size):
-        rows = slice(row, min(row + size, ny))
-        positions = grid.positions[rows.start * nx : rows.stop * nx]
-        patterns = simulate_patterns(crystal, positions, nominal, simulate, seed, threads)
-        shape = (len(nominal), rows.stop - rows.start, nx)
-        detected = patterns.intensity.sum(axis=(-1, -2), dtype=np.float64)
-        _check_sums(patterns.total, detected)
-        file["intensity"][:, rows] = patterns.intensity.reshape(
-            *shape, *patterns.intensity.shape[-2:]
-        )
-        file["total_fraction"][:, rows] = patterns.total.reshape(shape)
-        file["detected_fraction"][:, rows] = detected.reshape(shape)
-        extremes.append((patterns.total.min(), patterns.total.max(), detected.min()))
-    low, high, least = np.array(extremes).T
-    logger.info(
-        "%.1f s; %.3f to %.3f of the beam within the simulated angles, at least %.3f detected",
-        time.perf_counter() - start,
-        low.min(),
-        high.max(),
-        least.min(),
-    )
 
 
 def _coordinates(

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from abtem.core.energy import energy2wavelength
 from numpy.typing import NDArray
 
+from polarstem.config.physics import wavelength
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.provenance import provenance
@@ -73,7 +73,7 @@ class WaveGrid:
     @property
     def wavelength(self) -> float:
         """Relativistic wavelength [Å]."""
-        return energy2wavelength(self.energy_kv * 1e3)
+        return wavelength(self.energy_kv)
 
     @property
     def mrad_per_sample(self) -> NDArray[np.float64]:

@@ -6,13 +6,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from abtem.core.energy import energy2sigma
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
-from polarstem.simulate.multislice import Crystal, abtem_settings, potential
+from polarstem.simulate.crystal import Crystal
 
 # abTEM's anti-aliasing aperture, as fractions of the sampling frequency (abtem.yaml)
 _CUTOFF, _TAPER = 1 / 3, 0.01
@@ -145,6 +144,9 @@ def projected_potentials(
     ndarray, shape (slices, x, y), float32
         The mean over the composition on a virtual A site [V Å].
     """
+    # abTEM takes seconds to load, and a matrix is measured without it
+    from polarstem.simulate.multislice import abtem_settings, potential
+
     virtual = next(iter(unit.occupancy), None)
     symbols = np.array(unit.atoms.get_chemical_symbols())
     shares = {s: 1.0 for s in np.unique(symbols).tolist() if s != virtual}
@@ -193,6 +195,8 @@ def transmission(
     ndarray, shape (slices, y, x), complex64
         On a grid of `transform_size`: the aperture leaves nothing that a finer grid would change.
     """
+    from abtem.core.energy import energy2sigma
+
     shape = potentials.shape[1:]
     sampling = [length / n for length, n in zip(size, shape, strict=True)]
     kx, ky = (np.fft.fftfreq(n, d) for n, d in zip(shape, sampling, strict=True))
