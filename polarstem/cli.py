@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from polarstem.errors import PolarstemError
 from polarstem.logs import job_log
@@ -45,21 +46,31 @@ def _build(arguments: argparse.Namespace) -> None:
 
 
 def _simulate(arguments: argparse.Namespace) -> None:
-    from polarstem.config import load
-    from polarstem.config.plan import all_specimens, simulation_settings
-    from polarstem.simulate.specimen import simulate_specimen
+    from polarstem.config import load, plan
     from polarstem.structures.build import read_specimen
 
     config = load(arguments.config)
     name = read_specimen(arguments.structure).info["specimen"]
-    plans = {plan.name: plan for plan in all_specimens(config)}
+    plans = {specimen.name: specimen for specimen in plan.all_specimens(config)}
     if name not in plans:
         raise PolarstemError(
             f"{arguments.structure} is specimen {name!r}, which {arguments.config} does not plan; "
             "give the configuration it was built with."
         )
-    settings = simulation_settings(config, plans[name])
-    simulate_specimen(arguments.structure, arguments.output, settings, arguments.threads)
+    settings = plan.simulation_settings(config, plans[name])
+    if settings["engine"] == "multislice":
+        from polarstem.simulate.specimen import simulate_specimen
+
+        simulate_specimen(arguments.structure, arguments.output, settings, arguments.threads)
+        return
+    from polarstem.simulate.computed import compute_matrix
+    from polarstem.simulate.measured import measure_specimen
+
+    crystal, _ = plan.crystal_of(config, plans[name])
+    with TemporaryDirectory() as folder:
+        matrix = Path(folder) / f"{crystal.name}.nc"
+        compute_matrix(matrix, plan.matrix_settings(config, crystal), arguments.threads)
+        measure_specimen(arguments.structure, matrix, arguments.output, settings)
 
 
 def _predict(arguments: argparse.Namespace) -> None:
@@ -91,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_check)
 
     command = commands.add_parser("build", help="build one specimen (extended XYZ)")
-    command.add_argument("specimen", help="its name, e.g. static-RU-train-0")
+    command.add_argument("specimen", help="its name, e.g. ideal-RU-train-0")
     command.add_argument("--config", type=Path, default=_ROOT / "config.yaml")
     command.add_argument("--output", type=Path, required=True)
     command.set_defaults(run=_build)

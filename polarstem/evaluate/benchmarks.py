@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from polarstem.config import Config, plan
+
 
 @dataclass(frozen=True)
 class StageUse:
@@ -47,10 +49,12 @@ def stage_use(folder: Path | str, config: Mapping[str, Any]) -> dict[str, StageU
     dict of str to StageUse
         By rule, in the order in which the rules were last at work.
     """
+    wanted = _wanted(Config.model_validate(config))
     records = defaultdict(list)
     finished: dict[str, float] = defaultdict(float)
     for path, rule, record in _records(Path(folder)):
-        if _wanted(record.get("wildcards") or {}, config):
+        wildcards = (record.get("wildcards") or {}).items()
+        if all(str(value) in wanted.get((rule, key), wanted[key]) for key, value in wildcards):
             records[rule].append(record)
             finished[rule] = max(finished[rule], path.stat().st_mtime)
     stages = {}
@@ -78,21 +82,19 @@ def _records(folder: Path) -> Iterator[tuple[Path, str, dict[str, Any]]]:
                 break
 
 
-def _wanted(wildcards: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
-    allowed = {
-        "domain": config["domains"],
-        "model": config["models"],
-        "source": config["train"]["sources"],
-        "seed": [str(seed) for seed in config["train"]["seeds"]],
+def _wanted(config: Config) -> dict[Any, set[str]]:
+    """Values of each wildcard that a run has jobs for, of some rules by (rule, wildcard)."""
+    specimens = plan.all_specimens(config)
+    by_engine: dict[str, set[str]] = {"scattering_matrix": set(), "multislice": set()}
+    for specimen in specimens:
+        by_engine[plan.engine_of(config, specimen.specimen_set)[0]].add(specimen.name)
+    return {
+        "domain": set(config.domains),
+        "model": set(config.models),
+        "source": set(config.train.sources),
+        "seed": {str(seed) for seed in config.train.seeds},
+        "crystal": {crystal.name for crystal in plan.all_crystals(config)},
+        "specimen": {specimen.name for specimen in specimens},
+        ("measure_patterns", "specimen"): by_engine["scattering_matrix"],
+        ("simulate_patterns", "specimen"): by_engine["multislice"],
     }
-    if any(str(wildcards[key]) not in names for key, names in allowed.items() if key in wildcards):
-        return False
-    if "specimen" not in wildcards:
-        return True
-    specimen_set, class_name, split, index = str(wildcards["specimen"]).rsplit("-", 3)
-    if specimen_set not in config["specimens"]:
-        return False
-    settings = config["specimens"][specimen_set]
-    classes = settings.get("classes")
-    known = classes is None or class_name in classes
-    return known and int(index) < settings["per_class"].get(split, 0)

@@ -110,7 +110,7 @@ def test_many_alike_jobs_are_arrays(whole_run):
     assert len({name.partition("_")[0] for name in structures}) == 1
     assert {name.partition("_")[2] for name in structures} == {str(n) for n in range(1, 13)}
     # Simulations start as soon as some structures are there, so they may be several arrays.
-    simulations = whole_run.jobs_of("simulate_patterns")
+    simulations = whole_run.jobs_of("measure_patterns")
     assert len(simulations) == 12
     assert any("_" in name for name in simulations)
 

@@ -118,7 +118,7 @@ def test_full_disk_keeps_nothing_half_written(tmp_path: Path, tiny: SimpleNamesp
     results = folder / "results"
     results.mkdir()
     (results / "keep").touch()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(results)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(results)]
     mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
 
     def limit() -> None:
@@ -129,7 +129,7 @@ def test_full_disk_keeps_nothing_half_written(tmp_path: Path, tiny: SimpleNamesp
     try:
         (results / "keep").touch()  # Snakemake would remove an empty folder
         done = subprocess.run(
-            command("results/simulations/tiny-RM-test-0.nc", "--cores", "1"),
+            command("results/simulations/tiny_phonons-LM-test-0.nc", "--cores", "1"),
             cwd=folder,
             env=environment(),
             preexec_fn=limit,
@@ -144,6 +144,6 @@ def test_full_disk_keeps_nothing_half_written(tmp_path: Path, tiny: SimpleNamesp
     text = done.stdout + done.stderr
     assert done.returncode != 0, text
     assert "Traceback" not in text, text
-    assert "Error: The disk is full: results/simulations/tiny-RM-test-0.nc" in text
-    assert left == {"keep", "structures/tiny-RM-test-0.xyz"}
+    assert "Error: The disk is full: results/simulations/tiny_phonons-LM-test-0.nc" in text
+    assert left == {"keep", "structures/tiny_phonons-LM-test-0.xyz"}
     assert not hidden

@@ -172,10 +172,15 @@ def test_shipped_configs_are_valid(path: Path) -> None:
 def test_dry_run_shows_the_whole_benchmark(path: Path, tmp_path: Path) -> None:
     config = load(path)
     jobs = planned(tmp_path, "-s", str(ROOT / "Snakefile"), config=str(path))
-    assert jobs["simulate_patterns"] == len(plan.all_specimens(config))
+    specimens, crystals = plan.all_specimens(config), plan.all_crystals(config)
+    assert jobs["build_structure"] == len(specimens)
+    simulated = [jobs.get(rule, 0) for rule in ("simulate_patterns", "measure_patterns")]
+    assert sum(simulated) == len(specimens)
+    assert jobs.get("compute_scattering_matrix", 0) == len(crystals)
     assert jobs["assemble_dataset"] == len(config.used_domains())
     assert jobs["train_model"] == jobs["predict_patterns"] == len(config.runs())
-    assert set(jobs) == set(RULES) - {"all"}
+    unused = set() if crystals else {"compute_scattering_matrix", "measure_patterns"}
+    assert set(jobs) == set(RULES) - {"all"} - unused
 
 
 def test_generated_reference_is_in_step() -> None:

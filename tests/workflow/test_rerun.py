@@ -19,12 +19,17 @@ PREDICT = {"predict_patterns"} | EVALUATE
 TRAIN = {"train_model"} | PREDICT
 DATA = {"assemble_dataset", "check_leakage"} | TRAIN
 SIMULATE = {"simulate_patterns"} | DATA
-STRUCTURES = {"build_structure", "tabulate_specimens"} | SIMULATE
+MEASURE = {"measure_patterns"} | DATA
+MATRICES = {"compute_scattering_matrix"} | MEASURE
+STRUCTURES = {"build_structure", "tabulate_specimens"} | MATRICES | SIMULATE
 
 STAGES = {
     "polarstem/structures/build.py": STRUCTURES,
     "resources/crystals.yaml": STRUCTURES,
-    "polarstem/simulate/scan.py": SIMULATE,
+    "polarstem/simulate/scan.py": MEASURE | SIMULATE,
+    "polarstem/simulate/multislice.py": MATRICES | SIMULATE,
+    "polarstem/simulate/scattering/propagate.py": MATRICES,
+    "polarstem/simulate/scattering/measure.py": MEASURE,
     "polarstem/data/assemble.py": DATA,
     "polarstem/models/heads.py": TRAIN,
     "polarstem/evaluate/predict.py": PREDICT,
@@ -81,9 +86,31 @@ def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: P
         pytest.param(
             [("validation: 1, test: 1", "validation: 1, test: 2")],
             dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage", "tabulate_specimens"}, 1)
-            | {"build_structure": 4, "simulate_patterns": 4, "assemble_dataset": 2}
+            | {"build_structure": 4, "compute_scattering_matrix": 1, "measure_patterns": 4}
+            | {"assemble_dataset": 2, "train_model": 5, "predict_patterns": 5},
+            id="one more test specimen of each class, of one more amplitude",
+        ),
+        pytest.param(
+            [("amplitude_spread: 0.2", "amplitude_spread: 0.3")],
+            dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage", "tabulate_specimens"}, 1)
+            | {"build_structure": 14, "compute_scattering_matrix": 3, "measure_patterns": 12}
+            | {"simulate_patterns": 2, "assemble_dataset": 3}
             | {"train_model": 5, "predict_patterns": 5},
-            id="one more test specimen of each class",
+            id="amplitudes of the crystals",
+        ),
+        pytest.param(
+            [("pixels: 32, mrad_per_pixel: 3.0", "pixels: 32, mrad_per_pixel: 2.0")],
+            dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage"}, 1)
+            | {"compute_scattering_matrix": 3, "measure_patterns": 12, "simulate_patterns": 2}
+            | {"assemble_dataset": 3, "train_model": 5, "predict_patterns": 5},
+            id="detector",
+        ),
+        pytest.param(
+            [("offset: random}", "offset: centre}")],
+            dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage"}, 1)
+            | {"measure_patterns": 12, "simulate_patterns": 2}
+            | {"assemble_dataset": 3, "train_model": 5, "predict_patterns": 5},
+            id="probe positions",
         ),
     ],
 )

@@ -28,6 +28,7 @@ def test_every_stage_left_its_outputs(tiny: SimpleNamespace) -> None:
     specimens = [specimen.name for specimen in plan.all_specimens(config)]
     expected = [f"structures/{name}.xyz" for name in specimens]
     expected += [f"simulations/{name}.nc" for name in specimens]
+    expected += [f"scattering/{crystal.name}.nc" for crystal in plan.all_crystals(config)]
     expected += [f"datasets/{domain}.nc" for domain in config.used_domains()]
     for model, source, seed in config.runs():
         expected += [f"models/{model}/{source}/{seed}/model.json"]
@@ -52,15 +53,19 @@ def test_tiny_covers_every_family_and_head() -> None:
     heads = {getattr(model, "head", None) for model in models} - {None}
     assert heads == {"classification", "regression", "prototype"}
     assert any(config.simulate_of(s).phonons.configurations for s in plan.used_sets(config))
+    engines = {plan.engine_of(config, s)[0] for s in plan.used_sets(config)}
+    assert engines == {"scattering_matrix", "multislice"}
 
 
 def test_netcdf_files_say_what_they_hold(tiny: SimpleNamespace) -> None:
     paths = sorted((tiny.folder / "results").rglob("*.nc"))
-    assert {p.parent.name for p in paths} >= {"simulations", "datasets"}
+    assert {p.parent.name for p in paths} >= {"scattering", "simulations", "datasets"}
     problems = []
     for path in paths:
         with netCDF4.Dataset(path) as file:
-            problems += [f"{path.name}: {name}" for name in PROVENANCE - set(file.ncattrs())]
+            # nothing random is in a scattering matrix
+            facts = PROVENANCE - ({"seed"} if path.parent.name == "scattering" else set())
+            problems += [f"{path.name}: {name}" for name in facts - set(file.ncattrs())]
             for name, variable in file.variables.items():
                 for attribute in ("units", "long_name"):
                     if not getattr(variable, attribute, ""):
@@ -68,6 +73,33 @@ def test_netcdf_files_say_what_they_hold(tiny: SimpleNamespace) -> None:
             json.loads(file.config)
             json.loads(file.versions)
     assert not problems, "\n".join(sorted(set(problems)))
+
+
+def test_simulations_of_both_engines_are_alike(tiny: SimpleNamespace) -> None:
+    folder = tiny.folder / "results" / "simulations"
+    engines, forms = set(), set()
+    for path in sorted(folder.glob("*.nc")):
+        with netCDF4.Dataset(path) as file:
+            engines.add(file.engine)
+            forms.add(
+                tuple(
+                    (name, variable.dtype, variable.dimensions, variable.units)
+                    for name, variable in sorted(file.variables.items())
+                )
+                + tuple(sorted(file.ncattrs()))
+            )
+    assert engines == {"scattering_matrix", "multislice"}
+    assert len(forms) == 1
+
+
+def test_logs_tell_the_engine_and_why(tiny: SimpleNamespace) -> None:
+    logs = tiny.folder / "logs"
+    for rule, specimen, words in (
+        ("measure_patterns", "tiny-RM-test-0", "scattering_matrix: the crystal repeats in the pl"),
+        ("simulate_patterns", "tiny_phonons-RM-test-0", "multislice: its A site is random"),
+    ):
+        text = (logs / rule / f"{specimen}.log").read_text(encoding="utf-8")
+        assert f"engine {words}" in text
 
 
 def test_summary_entries_are_explained(tiny: SimpleNamespace) -> None:
@@ -79,7 +111,10 @@ def test_summary_entries_are_explained(tiny: SimpleNamespace) -> None:
         if entry["low"] is not None and entry["value"] is not None:
             assert entry["low"] <= entry["value"] <= entry["high"], key
     config = load(tiny.folder / "tests" / "configs" / "tiny.yaml")
-    for rule in ("build_structure", "simulate_patterns", "train_model", "compute_metrics"):
+    for rule in (
+        *("build_structure", "compute_scattering_matrix", "measure_patterns"),
+        *("simulate_patterns", "train_model", "compute_metrics"),
+    ):
         assert summary[f"stages.{rule}.seconds"]["value"] > 0
         assert f"stages.{rule}.max_rss_mb" in summary
     for model in config.used_models():

@@ -6,6 +6,7 @@ from pathlib import Path
 from polarstem.config import plan
 
 SPECIMENS = {specimen.name: specimen for specimen in plan.all_specimens(CONFIG)}
+CRYSTALS = {crystal.name: crystal for crystal in plan.all_crystals(CONFIG)}
 
 
 def one_of(names):
@@ -41,6 +42,21 @@ def structure_settings(wildcards):
 
 def simulation_settings(wildcards):
     return plan.simulation_settings(CONFIG, SPECIMENS[wildcards.specimen])
+
+
+def specimens_of_engine(engine):
+    """Names of the specimens that an engine simulates."""
+    chosen = {s: plan.engine_of(CONFIG, s)[0] for s in plan.used_sets(CONFIG)}
+    return [name for name, s in SPECIMENS.items() if chosen[s.specimen_set] == engine]
+
+
+def crystal_settings(wildcards):
+    return plan.matrix_settings(CONFIG, CRYSTALS[wildcards.crystal])
+
+
+def matrix_of_specimen(wildcards):
+    crystal, _ = plan.crystal_of(CONFIG, SPECIMENS[wildcards.specimen])
+    return f"<results>/scattering/{crystal.name}.nc"
 
 
 def simulations_of_domain(wildcards):
@@ -107,6 +123,22 @@ def simulate_mem_mb(wildcards):
 def simulate_gpus(wildcards):
     specimen_set = SPECIMENS[wildcards.specimen].specimen_set
     return int(CONFIG.simulate_of(specimen_set).device == "gpu")
+
+
+def matrix_mem_mb(wildcards):
+    """The matrix, its parts as they are written, and the libraries."""
+    return 1500 + round(3 * plan.matrix_mb(CONFIG, CRYSTALS[wildcards.crystal]))
+
+
+def matrix_gpus(wildcards):
+    specimen_set = CRYSTALS[wildcards.crystal].specimen_set
+    return int(CONFIG.simulate_of(specimen_set).device == "gpu")
+
+
+def measure_mem_mb(wildcards):
+    """As for a simulation, and the matrix while it is read."""
+    crystal, _ = plan.crystal_of(CONFIG, SPECIMENS[wildcards.specimen])
+    return simulate_mem_mb(wildcards) + round(3 * plan.matrix_mb(CONFIG, crystal))
 
 
 def benchmarks_folder():

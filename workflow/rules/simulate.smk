@@ -1,11 +1,88 @@
-# Diffraction patterns by multislice, all thicknesses of a specimen in one run.
+# Diffraction patterns, all thicknesses of a specimen in one file. A crystal that repeats in the
+# plane gets a scattering matrix, on which all its turns are measured; others go through multislice.
+
+
+rule compute_scattering_matrix:
+    """Compute the scattering matrix of one crystal."""
+    input:
+        code=code_of(
+            "compute_scattering_matrix",
+            "simulate/computed.py",
+            "simulate/crystal.py",
+            "simulate/multislice.py",
+            "simulate/scattering/matrix.py",
+            "simulate/scattering/propagate.py",
+            "simulate/scattering/transforms.py",
+            "simulate/scattering/unit.py",
+            "structures",
+        ),
+        crystals=source_files("resources/crystals.yaml"),
+    output:
+        nc=ensure("<results>/scattering/{crystal}.nc", non_empty=True),
+    log:
+        "<logs>/compute_scattering_matrix/{crystal}.log",
+    benchmark:
+        "<benchmarks>/compute_scattering_matrix/{crystal}.jsonl"
+    wildcard_constraints:
+        crystal=one_of(CRYSTALS),
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=matrix_mem_mb,
+        runtime="4h",
+        gpu=matrix_gpus,
+    params:
+        settings=crystal_settings,
+    script:
+        "../scripts/compute_scattering_matrix.py"
+
+
+rule measure_patterns:
+    """Measure one specimen on the scattering matrix of its crystal."""
+    input:
+        code=code_of(
+            "measure_patterns",
+            "simulate/camera.py",
+            "simulate/crystal.py",
+            "simulate/detector.py",
+            "simulate/measured.py",
+            "simulate/parallel.py",
+            "simulate/scan.py",
+            "simulate/scattering/matrix.py",
+            "simulate/scattering/measure.py",
+            "simulate/scattering/optics.py",
+            "simulate/scattering/unit.py",
+            "simulate/specimen.py",
+        ),
+        xyz="<results>/structures/{specimen}.xyz",
+        matrix=matrix_of_specimen,
+    output:
+        nc=ensure("<results>/simulations/{specimen}.nc", non_empty=True),
+    log:
+        "<logs>/measure_patterns/{specimen}.log",
+    benchmark:
+        "<benchmarks>/measure_patterns/{specimen}.jsonl"
+    wildcard_constraints:
+        specimen=one_of(specimens_of_engine("scattering_matrix")),
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=measure_mem_mb,
+        runtime="1h",
+    params:
+        settings=simulation_settings,
+    script:
+        "../scripts/measure_patterns.py"
 
 
 rule simulate_patterns:
-    """Simulate one specimen."""
+    """Simulate one specimen by multislice."""
     input:
         code=code_of(
             "simulate_patterns",
+            "simulate/crystal.py",
             "simulate/detector.py",
             "simulate/multislice.py",
             "simulate/scan.py",
@@ -18,6 +95,8 @@ rule simulate_patterns:
         "<logs>/simulate_patterns/{specimen}.log",
     benchmark:
         "<benchmarks>/simulate_patterns/{specimen}.jsonl"
+    wildcard_constraints:
+        specimen=one_of(specimens_of_engine("multislice")),
     conda:
         "../../envs/simulate.yaml"
     threads: 1

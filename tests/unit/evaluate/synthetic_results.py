@@ -38,7 +38,9 @@ def make_config(seeds: tuple[int, ...] = (0,), test_specimens: int = 3) -> dict[
     thick = {f"static{t:g}": (t, "static", None) for t in THICKNESSES}
     domains = {**thick, "phonons20": (20.0, "phonons", None), "dose20": (20.0, "static", 1e5)}
     models: dict[str, Any] = {
-        name: {"family": family, "architecture": name, "head": head}
+        name: {"family": family}
+        | ({"architecture": name} if family == "timm" else {})
+        | ({} if head == "none" else {"head": head})
         for name, (family, head, _, _) in MODELS.items()
     }
     return {
