@@ -30,7 +30,7 @@ def simulation_rows(config: Config) -> list[tuple[str, str]]:
         (
             "Crystal",
             f"{name}, {_PHASES[crystal['phase']]}, {_A_SITES[crystal['a_site']]}, "
-            f"displacements × {crystal['amplitude']:g}, {crystal['metric']} metric",
+            f"displacements × {_amplitude(crystal)}, {crystal['metric']} metric",
         ),
         ("Beam direction", f"[{' '.join(str(i) for i in crystal['zone_axis'])}] pseudo-cubic"),
         ("Field", f"{_times(crystal['cells'])} unit cells, periodic"),
@@ -116,6 +116,11 @@ def _architecture(settings: Mapping[str, Any]) -> str:
         return "small convolutional network (3 × 3 kernels, 16-32-64)"
     components, neighbours = settings.get("components", 20), settings.get("neighbours", 5)
     return f"{components} principal components, vote of {neighbours} nearest neighbours"
+
+
+def _amplitude(crystal: Mapping[str, Any]) -> str:
+    spread = crystal.get("amplitude_spread", 0)
+    return f"{crystal['amplitude']:g}" + (f" ± {100 * spread:g} %" if spread else "")
 
 
 def _phonons(microscope: Mapping[str, Any]) -> str:
