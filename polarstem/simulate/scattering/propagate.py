@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
 from polarstem.logs import progress
-from polarstem.simulate.multislice import Crystal, exit_periods
+from polarstem.simulate.crystal import Crystal, exit_periods
 from polarstem.simulate.scattering.equivalent import copies, own_turns
 from polarstem.simulate.scattering.matrix import Groups, ScatteringMatrix, WaveGrid
 from polarstem.simulate.scattering.transforms import Amplitudes, by_fftw, by_torch
