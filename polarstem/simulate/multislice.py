@@ -21,6 +21,7 @@ from polarstem.logs import progress
 from polarstem.seeds import derive_seed
 from polarstem.simulate.crystal import Crystal, exit_periods
 from polarstem.simulate.detector import Patterns, centred, measure
+from polarstem.simulate.plans import EFFORT, recall_plans
 
 logger = logging.getLogger("polarstem")
 
@@ -32,8 +33,8 @@ _WAVE_COPIES = 6
 def abtem_settings(device: str, threads: int) -> Iterator[None]:
     """Run abTEM with set threads, quietly, and with the same FFT plans each time.
 
-    FFTW's measured plans depend on the machine's mood and change the last digits;
-    estimated ones do not and cost nothing here.
+    Where no plans have been recalled (`recall_plans`), FFTW estimates them: measured ones depend
+    on the machine's mood.
     """
     with (
         abtem.config.set(
@@ -174,6 +175,8 @@ def simulate_patterns(
                 tilt=settings.tilt_mrad,
                 aberrations=dict(settings.aberrations),
             )
+            if settings.device == "cpu":
+                _recall_plans(probe, gpts, {len(positions[start:][:size]) for start in starts})
             work = (
                 (slab, start)
                 for atoms in thermal_configurations(crystal, settings, seed)
@@ -193,6 +196,23 @@ def simulate_patterns(
             "version or set simulate.device to `cpu`."
         ) from error
     return Patterns(intensity, total)
+
+
+def _recall_plans(probe: abtem.Probe, gpts: tuple[int, int], batches: set[int]) -> None:
+    """Recall or measure the plans of a scan, on one slice of vacuum."""
+    vacuum = abtem.PotentialArray(
+        np.zeros((1, *gpts), np.float32), slice_thickness=(1.0,), extent=(10.0, 10.0)
+    )
+
+    def rehearse() -> None:
+        with abtem.config.set({"fftw.planning_effort": EFFORT}):
+            for count in batches:
+                # a probe takes its grid from the first potential it meets
+                _scan(probe.copy(), vacuum, np.zeros((count, 2)), 1)
+
+    threads = abtem.config.get("fftw.threads")
+    sizes = ", ".join(f"{count} x {gpts[0]} x {gpts[1]}" for count in sorted(batches))
+    recall_plans(f"abTEM {abtem.__version__}: {sizes}; {threads} threads", rehearse)
 
 
 def _scan(

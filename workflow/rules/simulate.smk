@@ -88,6 +88,7 @@ rule simulate_patterns:
             "simulate/crystal.py",
             "simulate/detector.py",
             "simulate/multislice.py",
+            "simulate/plans.py",
             "simulate/scan.py",
             "simulate/specimen.py",
         ),
