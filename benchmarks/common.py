@@ -24,8 +24,9 @@ import torch
 
 from benchmarks.rows import Options, Row, table, write_rows
 from polarstem.config.physics import Simulate
+from polarstem.simulate.crystal import Crystal
 from polarstem.simulate.detector import measure as bin_patterns
-from polarstem.simulate.multislice import Crystal
+from polarstem.simulate.plans import forget_plans
 from polarstem.structures.build import build_specimen
 from polarstem.structures.recipes import make_recipe
 from polarstem.structures.variants import Vector, classes
@@ -76,7 +77,7 @@ def alternate(
     plans: list[Any] = [None for _ in sides]
     for run in range(0 if warm else 1, runs + 1):
         for side, (name, work) in enumerate(sides.items()):
-            pyfftw.forget_wisdom()
+            forget_plans()
             if plans[side]:
                 pyfftw.import_wisdom(plans[side])
             seconds, results[side] = timed(work)

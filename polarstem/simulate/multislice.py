@@ -199,16 +199,19 @@ def simulate_patterns(
 
 
 def _recall_plans(probe: abtem.Probe, gpts: tuple[int, int], batches: set[int]) -> None:
-    """Recall or measure the plans of a scan, on one slice of vacuum."""
-    vacuum = abtem.PotentialArray(
-        np.zeros((1, *gpts), np.float32), slice_thickness=(1.0,), extent=(10.0, 10.0)
-    )
+    """Recall or measure the plans of potentials and scans, on one slice with one atom."""
 
     def rehearse() -> None:
         with abtem.config.set({"fftw.planning_effort": EFFORT}):
+            slab: Any = abtem.Potential(
+                ase.Atoms("H", [(5, 5, 0.5)], cell=(10, 10, 1), pbc=True),
+                gpts=gpts,
+                slice_thickness=(1.0,),
+                projection="infinite",
+            ).build(lazy=False)
             for count in batches:
                 # a probe takes its grid from the first potential it meets
-                _scan(probe.copy(), vacuum, np.zeros((count, 2)), 1)
+                _scan(probe.copy(), slab, np.zeros((count, 2)), 1)
 
     threads = abtem.config.get("fftw.threads")
     sizes = ", ".join(f"{count} x {gpts[0]} x {gpts[1]}" for count in sorted(batches))

@@ -59,6 +59,12 @@ def recall_plans(layout: str, rehearse: Callable[[], object]) -> None:
     _recalled.add(layout)
 
 
+def forget_plans() -> None:
+    """Start afresh, as another process would."""
+    pyfftw.forget_wisdom()
+    _recalled.clear()
+
+
 @contextmanager
 def _only_process() -> Iterator[Path | None]:
     """Give the file while other processes wait; None where nothing can be kept."""
