@@ -110,7 +110,7 @@ class Camera:
         ratio = np.sqrt(1 + self.ellipticity)
         return axes @ np.diag([ratio, 1 / ratio]) @ axes.T @ turn / self.mrad_per_pixel
 
-    @property
+    @cached_property
     def corners_mrad(self) -> NDArray[np.float64]:
         """Angles x and y (up) that meet the corners of the detector, shape (4, 2) [mrad]."""
         half = self.pixels / 2

@@ -78,7 +78,6 @@ def _many(mean: float, state: np.uint64) -> float:
     """Draw one count of many expected electrons."""
     b = 0.931 + 2.53 * math.sqrt(mean)
     a = -0.059 + 0.02483 * b
-    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
     v_r = 0.9277 - 3.6224 / (b - 2)
     random = _mix(state)
     while True:
@@ -92,6 +91,7 @@ def _many(mean: float, state: np.uint64) -> float:
             return count
         if count < 0 or (us < 0.013 and v > us):
             continue
+        inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
         bound = count * math.log(mean) - mean - math.lgamma(count + 1)
         if math.log(v * inverse_alpha / (a / (us * us) + b)) <= bound:
             return count

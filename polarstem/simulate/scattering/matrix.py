@@ -70,12 +70,12 @@ class WaveGrid:
     margin_mrad: float
     reach_mrad: float
 
-    @property
+    @cached_property
     def wavelength(self) -> float:
         """Relativistic wavelength [Å]."""
         return wavelength(self.energy_kv)
 
-    @property
+    @cached_property
     def mrad_per_sample(self) -> NDArray[np.float64]:
         """Angle between two waves of the field's grid along y and x [mrad]."""
         return 1e3 * self.wavelength / (np.array(self.size) * self.units)
@@ -109,7 +109,7 @@ class WaveGrid:
         g = (m + n // 2) // n
         return g, m - n * g
 
-    @property
+    @cached_property
     def beams(self) -> tuple[int, int]:
         """Largest index of the lattice vectors kept behind the crystal, along y and x."""
         y, x = np.ceil(self.reach_mrad / (self.mrad_per_sample * self.units) - 0.5 + 1e-9)
