@@ -96,6 +96,6 @@ def _raise_on_repeat(
         raise PolarstemError(
             f"{len(repeated)} patterns stand twice, for example in the {first[1]} split of "
             f"{first[0]} and the {second[1]} split of {second[0]}; make the specimens differ "
-            "(structures.a_site: random, simulate.scan.offset: random) so that no test pattern "
+            "(structures.a_site: random, or an amplitude_spread) so that no test pattern "
             "has been trained on."
         )
