@@ -9,18 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 
 import torch
 from threadpoolctl import ThreadpoolController
 
+_here = local()
 _lock = Lock()
 _limits: list[Any] = []  # one for each thread inside `one_blas_thread`; the first one's is real
 
 
 def in_parts(work: Callable[[int, int], object], length: int) -> None:
     """Share a loop that releases Python's lock among torch's number of threads.
+
+    A loop within such a loop is not shared again.
 
     Parameters
     ----------
@@ -30,12 +33,17 @@ def in_parts(work: Callable[[int, int], object], length: int) -> None:
         Number of indices.
     """
     threads = min(torch.get_num_threads(), length)
-    if threads <= 1:
+    if threads <= 1 or getattr(_here, "shared", False):
         work(0, length)
         return
     edges = [length * part // threads for part in range(threads + 1)]
     pool = _pool(threads, os.getpid())
-    for part in [pool.submit(work, *edge) for edge in pairwise(edges)]:
+
+    def run(first: int, last: int) -> None:
+        _here.shared = True
+        work(first, last)
+
+    for part in [pool.submit(run, *edge) for edge in pairwise(edges)]:
         part.result()
 
 

@@ -104,3 +104,69 @@ def copies(grid: WaveGrid, turns: list[Turn]) -> list[Copy]:
             found.append(Copy(source, target, members, (y, x)))
             taken.add(target)
     return found
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """How some waves of a group follow from others of the same group.
+
+    Attributes
+    ----------
+    members : ndarray, shape (propagated,)
+        The waves to propagate.
+    source : ndarray, shape (member,)
+        Which of these each wave of the group is or follows from.
+    reflected : ndarray of bool, shape (member,)
+        Whether it follows from it.
+    places : tuple of ndarray, shape (y, x)
+        Where the reciprocal grid of a reflected exit wave stands in that of its source.
+    """
+
+    members: NDArray[np.int64]
+    source: NDArray[np.int64]
+    reflected: NDArray[np.bool_]
+    places: tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def mirror_of(
+    grid: WaveGrid, group: int, turns: list[Turn], shape: tuple[int, int]
+) -> Mirror | None:
+    """Find a mirror or half turn that exchanges the waves of one group.
+
+    Parameters
+    ----------
+    grid : WaveGrid
+        The plane waves.
+    group : int
+        Number of the group.
+    turns : list of Turn
+        From `own_turns`.
+    shape : tuple of int
+        Grid of the exit waves along y and x.
+
+    Returns
+    -------
+    Mirror or None
+        None where every wave stays or leaves the group.
+    """
+    groups = grid.groups
+    units = np.array(grid.units)
+    reduced = groups.reduced[group]
+    waves = grid.indices[groups.rows[group][groups.used[group]]]
+    order = {tuple(m): member for member, m in enumerate(waves.tolist())}
+    for turn in turns:
+        if turn == IDENTITY or inverse(turn) != turn:
+            continue
+        if np.any((turned(reduced, turn) - reduced) % units):
+            continue
+        images = np.array([order[tuple(m)] for m in turned(waves, turn).tolist()])
+        reflected = images < np.arange(len(waves))
+        if not reflected.any():
+            continue
+        members = np.flatnonzero(~reflected)
+        source = np.searchsorted(members, np.where(reflected, images, np.arange(len(waves))))
+        along = (np.fft.fftfreq(n, 1 / n).astype(int) for n in shape)
+        beams = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1)
+        there = (turned(beams * units + reduced, turn) - reduced) // units % shape
+        return Mirror(members, source, reflected, (there[..., 0], there[..., 1]))
+    return None

@@ -94,7 +94,8 @@ class VirtualMicroscope:
         self._groups = groups
         self._waves = matrix.grid.indices[rows]
         planes, _, y, x = matrix.array.shape
-        padded = matrix.array.reshape(planes, -1, y * x)[:, rows] * used[..., None]
+        padded = matrix.array.reshape(planes, -1, y * x)[:, rows]
+        padded[:, ~used] = 0
         self._array = _factors(torch.from_numpy(padded).to(self.device))
         self._overlap = torch.from_numpy(matrix.overlap[:, rows] * used[..., None])
         self._overlap = self._overlap.to(self.device)
@@ -152,14 +153,25 @@ class VirtualMicroscope:
         footprint = camera.footprint(samples, steps, np.array(turn), optics.centre_mrad[::-1])
         shape = (len(planes), len(positions), camera.pixels, camera.pixels)
         images = torch.zeros(shape, dtype=torch.float32, device=self.device)
-        for row, plane in enumerate(planes):
-            scattered = [_lit(part[plane], light) for part in self._array]
-            for chunk, probes in self._probes(light, places, len(samples)):
-                part = camera.project(_intensity(scattered, probes), footprint)
-                if weights is None:
-                    images[row, chunk] = part
-                else:
-                    images[row].flatten(1).addmm_(weights[:, chunk], part.flatten(1))
+
+        for chunk, probes in self._probes(light, places, len(samples)):
+
+            def work(
+                first: int, last: int, chunk: slice = chunk, probes: torch.Tensor = probes
+            ) -> None:
+                for row in range(first, last):
+                    scattered = [_lit(part[planes[row]], light) for part in self._array]
+                    part = camera.project(_intensity(scattered, probes), footprint)
+                    if weights is None:
+                        images[row, chunk] = part
+                    else:
+                        _add_product(images[row].flatten(1), weights[:, chunk], part.flatten(1))
+
+            if self.device.type == "cpu":
+                with one_blas_thread():
+                    in_parts(work, len(planes))
+            else:
+                work(0, len(planes))
         if weights is not None:
             images.clamp_(min=0)  # rounding of the interpolation
         return camera.expose(images, dose, seed)
@@ -324,9 +336,16 @@ def _intensity(scattered: list[torch.Tensor], probes: torch.Tensor) -> torch.Ten
                 real, imaginary, both = (a[group] @ b[group] for a, b in arrays)
                 _square(real, imaginary, both, found[group])
 
-        with one_blas_thread():
-            in_parts(work, groups)
+        in_parts(work, groups)
     return intensity.view(-1, modes, count).sum(1) if modes > 1 else intensity.view(-1, count)
+
+
+def _add_product(total: torch.Tensor, weights: torch.Tensor, part: torch.Tensor) -> None:
+    if total.device.type == "cpu":
+        product = np.matmul(weights.numpy(), part.numpy())
+        np.add(total.numpy(), product, out=total.numpy())
+    else:
+        total.addmm_(weights, part)
 
 
 @numba.njit(nogil=True, fastmath=True, cache=True)

@@ -15,7 +15,7 @@ from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
 from polarstem.logs import progress
 from polarstem.simulate.crystal import Crystal, exit_periods
-from polarstem.simulate.scattering.equivalent import copies, own_turns
+from polarstem.simulate.scattering.equivalent import copies, mirror_of, own_turns
 from polarstem.simulate.scattering.matrix import Groups, ScatteringMatrix, WaveGrid
 from polarstem.simulate.scattering.transforms import Amplitudes, by_fftw, by_torch
 from polarstem.simulate.scattering.unit import (
@@ -141,7 +141,11 @@ class Multislice:
         equal = copies(self.grid, list(self.turns))
         todo = np.setdiff1d(np.arange(len(groups.rows)), [copy.target for copy in equal])
         chosen = Groups(*(table[todo] for table in groups))
-        done = by_fftw(self, chosen, threads) if device == "cpu" else by_torch(self, chosen, device)
+        if device == "cpu":
+            mirrors = [mirror_of(self.grid, group, list(self.turns), self.shape) for group in todo]
+            done = by_fftw(self, chosen, mirrors, threads)
+        else:
+            done = by_torch(self, chosen, device)
         for group, exits, products in progress(done, len(todo), "groups of plane waves"):
             rows = groups.rows[todo[group]][groups.used[todo[group]]]
             array[:, rows] = exits[:, : len(rows)]

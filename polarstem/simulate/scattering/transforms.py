@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from queue import SimpleQueue
@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from polarstem.simulate.parallel import one_blas_thread
+from polarstem.simulate.scattering.equivalent import Mirror
 from polarstem.simulate.scattering.matrix import Groups
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Group = tuple[int, Amplitudes, Amplitudes]
 """Number of a group, its exit waves (thickness, member, Gy, Gx) and their products
 (thickness, member, member)."""
 
-_BATCH_BYTES = 2**18  # of the waves transformed at once: they stay in a core's cache
+_BATCH_BYTES = 2**20  # of the waves transformed at once: a core's cache, and few waits for Python
 _DEVICE_BYTES = 2**30  # of the waves on a GPU
 # Estimated plans are the same each time; measured ones depend on the machine's mood and change
 # the last digits.
@@ -73,7 +74,9 @@ def batches(count: int, most: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def by_fftw(multislice: Multislice, groups: Groups, threads: int) -> Iterator[Group]:
+def by_fftw(
+    multislice: Multislice, groups: Groups, mirrors: Sequence[Mirror | None], threads: int
+) -> Iterator[Group]:
     """Propagate each group of waves, some groups at the same time.
 
     Parameters
@@ -82,6 +85,8 @@ def by_fftw(multislice: Multislice, groups: Groups, threads: int) -> Iterator[Gr
         What to propagate through.
     groups : Groups
         The waves.
+    mirrors : sequence of Mirror or None
+        Spare half of the waves of a group.
     threads : int
         Groups at the same time.
 
@@ -98,6 +103,9 @@ def by_fftw(multislice: Multislice, groups: Groups, threads: int) -> Iterator[Gr
 
     def work(group: int) -> Group:
         waves = incident[group, : groups.used[group].sum()]
+        mirror = mirrors[group]
+        if mirror is not None:
+            waves = waves[mirror.members]
         exits = np.empty((len(multislice.exits), len(waves), *multislice.shape), np.complex64)
         workspace = free.get()
         try:
@@ -106,6 +114,9 @@ def by_fftw(multislice: Multislice, groups: Groups, threads: int) -> Iterator[Gr
                 _through(multislice, waves[first:last], propagators[group], workspace, part)
         finally:
             free.put(workspace)
+        if mirror is not None:
+            exits = exits[:, mirror.source]
+            exits[:, mirror.reflected] = exits[:, mirror.reflected][..., *mirror.places]
         lit = exits.reshape(*exits.shape[:2], -1)[..., propagators[group].ravel() != 0]
         with one_blas_thread():
             products = lit.conj() @ lit.swapaxes(1, 2)
