@@ -228,8 +228,8 @@ def rows(options: Options) -> list[Row]:
             target=">= 1000",
             factor=runs,
             disagreement=turned,
-            note=f"theirs: one condition and direction, {size.subset} of {len(positions)} positions "
-            f"(x {share:g}) at all thicknesses, x {runs}",
+            note=f"theirs: one condition and direction, {size.subset} of {len(positions)} "
+            f"positions (x {share:g}) at all thicknesses, x {runs}",
         ),
     ]
 
