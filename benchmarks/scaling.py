@@ -56,12 +56,12 @@ class Axis:
 
 
 FULL = (
-    Axis("cells", "side of the field [unit cells]", (4, 8, 16, 32), 16),
-    Axis("semiangle_mrad", "convergence semi-angle [mrad]", (6, 12, 24, 48), 48),
+    Axis("cells", "field side [cells]", (4, 8, 16, 32), 16),
+    Axis("semiangle_mrad", "semi-angle [mrad]", (6, 12, 24, 48), 48),
     Axis("thickness_nm", "thickness [nm]", (10, 20, 40, 80), 80),
     Axis("conditions", "conditions", (1, 4, 16, 64), 16),
 )
-REDUCED = (Axis("cells", "side of the field [unit cells]", (2, 4), 4),)
+REDUCED = (Axis("cells", "field side [cells]", (2, 4), 4),)
 SMALL = Work(cells=2, thickness_nm=2.0)
 
 

@@ -13,7 +13,13 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from polarstem.config.learning import CnnModel, PcaKnnModel, TimmModel, Training
+from polarstem.config.learning import (
+    CnnModel,
+    EquivariantModel,
+    PcaKnnModel,
+    TimmModel,
+    Training,
+)
 from polarstem.config.model import Config
 from polarstem.config.physics import Simulate, Structures
 from polarstem.config.plan import SPLITS, class_table, obstacle
@@ -24,6 +30,7 @@ from polarstem.structures.variants import classes
 _FAMILIES: dict[str, type[BaseModel]] = {
     "timm": TimmModel,
     "cnn": CnnModel,
+    "equivariant": EquivariantModel,
     "pca_knn": PcaKnnModel,
 }
 
@@ -192,6 +199,11 @@ def _cross_checks(config: Config) -> Iterator[str]:
     yield from _crystals(config)
     yield from _learning(config)
     for name, model in config.models.items():
+        if isinstance(model, EquivariantModel) and model.head != "classification":
+            yield (
+                f"models.{name}.head: {model.head!r} is not possible for the family equivariant, "
+                "which has scores of classes only; use `classification`"
+            )
         if isinstance(model, TimmModel):
             known = timm_names()
             base = model.architecture.split(".")[0]

@@ -95,6 +95,14 @@ class CnnModel(_Network):
     family: Literal["cnn"] = Field(description="`cnn`")
 
 
+class EquivariantModel(_Network):
+    """Fully connected layers that share their weights over the square's turns and mirrors."""
+
+    family: Literal["equivariant"] = Field(description="`equivariant`; classification only")
+    channels: Count = Field(64, description="features for each turn and mirror")
+    layers: Count = Field(3, description="residual layers")
+
+
 class PcaKnnModel(_Model):
     """Principal components of the pixels and a vote of the nearest neighbours."""
 
@@ -103,7 +111,9 @@ class PcaKnnModel(_Model):
     neighbours: Count = Field(5, description="neighbours that vote")
 
 
-ModelSettings = Annotated[TimmModel | CnnModel | PcaKnnModel, Field(discriminator="family")]
+ModelSettings = Annotated[
+    TimmModel | CnnModel | EquivariantModel | PcaKnnModel, Field(discriminator="family")
+]
 
 
 class Run(Section):

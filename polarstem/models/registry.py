@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "timm": "polarstem.models.timm_network",
     "cnn": "polarstem.models.cnn",
+    "equivariant": "polarstem.models.equivariant",
     "pca_knn": "polarstem.models.pca_knn",
 }
 _CLASSES: dict[str, type[Model]] = {}

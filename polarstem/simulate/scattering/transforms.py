@@ -27,7 +27,7 @@ Group = tuple[int, Amplitudes, Amplitudes]
 """Number of a group, its exit waves (thickness, member, Gy, Gx) and their products
 (thickness, member, member)."""
 
-_BATCH_BYTES = 2**20  # of the waves transformed at once: a core's cache, and few waits for Python
+_BATCH_BYTES = 2**19  # of the waves transformed at once: half of a core's cache
 _DEVICE_BYTES = 2**30  # of the waves on a GPU
 # Estimated plans are the same each time; measured ones depend on the machine's mood and change
 # the last digits.

@@ -247,7 +247,7 @@ def test_standard_benchmark_has_what_it_promises() -> None:
     assert len([t for t in thicknesses if 10 <= t <= 50]) >= 4
     assert len(thicknesses - seen) >= 2
     families = {config.models[m].family for m in config.used_models()}
-    assert families == {"timm", "cnn", "pca_knn"}
+    assert families == {"timm", "cnn", "equivariant", "pca_knn"}
     phonons = {config.simulate_of(s).phonons.configurations > 0 for s in plan.used_sets(config)}
     assert phonons == {True, False}
     assert plan.engine_of(config, "ideal")[0] == "scattering_matrix"

@@ -25,7 +25,7 @@ def test_import_is_cheap():
 
 
 def test_families():
-    assert families() == ["cnn", "pca_knn", "timm"]
+    assert families() == ["cnn", "equivariant", "pca_knn", "timm"]
 
 
 def test_defaults_are_those_of_the_config():
@@ -34,6 +34,7 @@ def test_defaults_are_those_of_the_config():
 
 @pytest.mark.parametrize("settings", [
     learning.CnnModel(family="cnn"),
+    learning.EquivariantModel(family="equivariant"),
     learning.TimmModel(family="timm", architecture="resnet18"),
     learning.PcaKnnModel(family="pca_knn"),
 ])  # fmt: skip
