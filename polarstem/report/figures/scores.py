@@ -68,7 +68,7 @@ def draw_transfer(
             axes.tick_params(axis="y", rotation=0)
             axes.tick_params(axis="both", length=0)
             for label in axes.get_xticklabels():
-                label.set(ha="right", rotation_mode="anchor")
+                label.set(ha="right", rotation_mode="anchor", fontsize=7)
         for axes in grid.flat[len(models) :]:
             axes.axis("off")
         for axes in grid.flat[max(0, len(models) - columns) : len(models)]:
@@ -98,7 +98,7 @@ def _heat_map(axes: Axes, matrix: pd.DataFrame) -> None:
     values = matrix.to_numpy(dtype=float)
     size = 7.5 if values.shape[1] <= 8 else 6.5
     for (y, x), value in np.ndenumerate(values):
-        text = "–" if np.isnan(value) else f"{value:.2f}"
+        text = "–" if np.isnan(value) else f"{100 * value:.0f}"
         ink = "black" if np.isnan(value) else style.ink_on(value)
         axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", color=ink, fontsize=size)
     axes.set(xlabel="", ylabel="")
