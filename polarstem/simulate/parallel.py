@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -58,18 +59,36 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
+def _limit_blas() -> None:
+    with _lock:
+        _limits.append(None if _limits else _blas().limit(limits=1))
+
+
+def _release_blas() -> None:
+    with _lock:
+        # the last one out restores what the first one found
+        if len(_limits) == 1:
+            _limits[0].restore_original_limits()
+            _limits.clear()
+        else:
+            _limits.pop()
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Keep numpy's BLAS to one thread: for small products, which are shared out as a whole."""
-    with _lock:
-        _limits.append(None if _limits else _blas().limit(limits=1))
+    _limit_blas()
     try:
         yield
     finally:
-        with _lock:
-            # the last one out restores what the first one found
-            if len(_limits) == 1:
-                _limits[0].restore_original_limits()
-                _limits.clear()
-            else:
-                _limits.pop()
+        _release_blas()
+
+
+def one_blas_thread_for(owner: object) -> None:
+    """Keep numpy's BLAS to one thread as long as an object lives.
+
+    Set back and forth for every product, OpenBLAS's threads would wait for work all the time, which
+    they do at full speed.
+    """
+    _limit_blas()
+    weakref.finalize(owner, _release_blas)

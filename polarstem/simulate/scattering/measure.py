@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from polarstem.config.physics import Detector
 from polarstem.errors import PolarstemError
 from polarstem.simulate.camera import Camera
-from polarstem.simulate.parallel import in_parts, one_blas_thread
+from polarstem.simulate.parallel import in_parts, one_blas_thread_for
 from polarstem.simulate.scattering.matrix import ScatteringMatrix
 from polarstem.simulate.scattering.optics import (
     Optics,
@@ -61,6 +61,8 @@ class _Illumination:
 class VirtualMicroscope:
     """Measures a scattering matrix.
 
+    On a CPU, torch's number of threads is used, and numpy's BLAS keeps to one while it exists.
+
     Parameters
     ----------
     matrix : ScatteringMatrix
@@ -88,6 +90,8 @@ class VirtualMicroscope:
         self.matrix = matrix
         self.camera = Camera.of(detector)
         self.device = torch.device(device)
+        if self.device.type == "cpu":
+            one_blas_thread_for(self)
         self.memory_mb = memory_mb
         self._check(self.camera, IDENTITY)
         _, rows, used = groups = matrix.grid.groups
@@ -168,8 +172,7 @@ class VirtualMicroscope:
                         _add_product(images[row].flatten(1), weights[:, chunk], part.flatten(1))
 
             if self.device.type == "cpu":
-                with one_blas_thread():
-                    in_parts(work, len(planes))
+                in_parts(work, len(planes))
             else:
                 work(0, len(planes))
         if weights is not None:

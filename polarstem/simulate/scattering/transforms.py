@@ -118,11 +118,9 @@ def by_fftw(
             exits = exits[:, mirror.source]
             exits[:, mirror.reflected] = exits[:, mirror.reflected][..., *mirror.places]
         lit = exits.reshape(*exits.shape[:2], -1)[..., propagators[group].ravel() != 0]
-        with one_blas_thread():
-            products = lit.conj() @ lit.swapaxes(1, 2)
-        return group, exits[..., y, x], products
+        return group, exits[..., y, x], lit.conj() @ lit.swapaxes(1, 2)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
         yield from pool.map(work, range(len(incident)))
 
 
