@@ -6,14 +6,14 @@ from __future__ import annotations
 from torch import nn
 
 from polarstem.errors import PolarstemError
-from polarstem.models.network import NetworkModel
+from polarstem.models.network import BackboneModel
 from polarstem.models.registry import register
 
 CHANNELS = (16, 32, 64)
 
 
 @register("cnn")
-class CnnModel(NetworkModel):
+class CnnModel(BackboneModel):
     """3x3 convolutions with 16, 32 and 64 channels, two max-pools, 512 units, a head."""
 
     def _backbone(self, shape: tuple[int, int], pretrained: bool) -> nn.Module:

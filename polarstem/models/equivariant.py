@@ -199,9 +199,6 @@ class EquivariantModel(NetworkModel):
     options_type = EquivariantOptions
     settings: EquivariantOptions
 
-    def _backbone(self, shape: tuple[int, int], pretrained: bool) -> nn.Module:
-        raise NotImplementedError("the equivariant network is built as a whole")
-
     def _build(self, pretrained: bool) -> PatternNetwork:
         if self.settings.head != "classification":
             raise PolarstemError(

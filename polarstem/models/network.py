@@ -93,7 +93,7 @@ def resolve_device(device: str) -> torch.device:
 class NetworkModel(Model):
     """A network with one of the heads, trained by lightning.
 
-    Subclasses say which options they take and make the backbone.
+    Subclasses say which options they take and make the network.
     """
 
     options_type: ClassVar[type[NetworkOptions]] = NetworkOptions
@@ -116,18 +116,8 @@ class NetworkModel(Model):
         return self.settings.filter
 
     @abstractmethod
-    def _backbone(self, shape: tuple[int, int], pretrained: bool) -> nn.Module:
-        """Make the part that turns images (n, 1, ky, kx) into features (n, anything)."""
-
     def _build(self, pretrained: bool) -> PatternNetwork:
-        shape = self._fitted_shape()
-        return PatternNetwork(
-            Preprocessing(shape, self.settings.preprocessing),
-            self._backbone(shape, pretrained),
-            self.settings.head,
-            self.class_directions.tolist(),
-            shape,
-        )
+        """Make the network for patterns of the fitted shape."""
 
     def fit(
         self,
@@ -233,3 +223,21 @@ class NetworkModel(Model):
         self.device = resolve_device(device)
         self.network = network.to(self.device).eval()
         self.history = read_history(directory / HISTORY_FILE)
+
+
+class BackboneModel(NetworkModel):
+    """A network of a backbone, 512 units and any head; subclasses make the backbone."""
+
+    @abstractmethod
+    def _backbone(self, shape: tuple[int, int], pretrained: bool) -> nn.Module:
+        """Make the part that turns images (n, 1, ky, kx) into features (n, anything)."""
+
+    def _build(self, pretrained: bool) -> PatternNetwork:
+        shape = self._fitted_shape()
+        return PatternNetwork(
+            Preprocessing(shape, self.settings.preprocessing),
+            self._backbone(shape, pretrained),
+            self.settings.head,
+            self.class_directions.tolist(),
+            shape,
+        )

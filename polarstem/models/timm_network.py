@@ -13,7 +13,7 @@ from timm.models.vgg import VGG
 from torch import Tensor, nn
 
 from polarstem.errors import PolarstemError
-from polarstem.models.network import NetworkModel, count_features
+from polarstem.models.network import BackboneModel, count_features
 from polarstem.models.options import NetworkOptions
 from polarstem.models.registry import register
 
@@ -30,7 +30,7 @@ class TimmOptions(NetworkOptions):
 
 
 @register("timm")
-class TimmModel(NetworkModel):
+class TimmModel(BackboneModel):
     """A timm network without its classifier, a projection to 256, 512 units, a head."""
 
     options_type = TimmOptions

@@ -152,7 +152,7 @@ class VirtualMicroscope:
             table = source_weights(places, light.span, size, optics.source_fwhm)
             weights = torch.from_numpy(table).to(self.device)
             places = source_positions(light.span)
-        samples = self._samples[light.groups].reshape(-1, 2)
+        samples = self.samples[light.groups].reshape(-1, 2)
         steps = np.diag(self.matrix.grid.mrad_per_sample[::-1])
         footprint = camera.footprint(samples, steps, np.array(turn), optics.centre_mrad[::-1])
         shape = (len(planes), len(positions), camera.pixels, camera.pixels)
@@ -266,7 +266,7 @@ class VirtualMicroscope:
         )
 
     @cached_property
-    def _samples(self) -> NDArray[np.float64]:
+    def samples(self) -> NDArray[np.float64]:
         """Angles x and y of each sample in the crystal, shape (group, beam, 2) [mrad]."""
         grid = self.matrix.grid
         y, x = (np.arange(-most, most + 1) for most in grid.beams)

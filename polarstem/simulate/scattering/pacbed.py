@@ -48,7 +48,7 @@ def position_averaged(
     planes = [matrix.plane(thickness) for thickness in thicknesses_nm]
     weights = np.abs(incident_waves(grid, grid.indices, optics)) ** 2
     # waves are sorted by reduced wave vector: add up runs of the same one
-    reduced, first = grid.groups.reduced, grid.groups.rows[:, 0]
+    first = grid.groups.rows[:, 0]
     sums = np.stack(
         [
             np.add.reduceat(weights[:, None, None] * np.abs(matrix.array[plane]) ** 2, first)
@@ -56,10 +56,7 @@ def position_averaged(
         ],
         axis=-1,
     )
-    y, x = (np.arange(-most, most + 1) for most in grid.beams)
-    beams = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
-    m = beams * grid.units + reduced[:, None, None]
-    angles = (m * grid.mrad_per_sample)[..., ::-1].reshape(-1, 2)
+    angles = eye.samples.reshape(-1, 2)
     steps = np.diag(grid.mrad_per_sample[::-1])
     footprint = camera.footprint(angles, steps, centre=optics.centre_mrad[::-1])
     samples = torch.from_numpy(sums.reshape(len(angles), -1).astype(np.float32))
