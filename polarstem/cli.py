@@ -28,14 +28,15 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _build(arguments: argparse.Namespace) -> None:
     from polarstem.config import load
-    from polarstem.config.plan import all_specimens, structure_settings
+    from polarstem.config.jobs import structure_settings
+    from polarstem.config.plan import all_specimens
     from polarstem.structures.build import build_specimen, write_specimen
     from polarstem.structures.recipes import make_recipe
 
     config = load(arguments.config)
     plans = {plan.name: plan for plan in all_specimens(config)}
     if arguments.specimen not in plans:
-        from polarstem.config.check import nearest
+        from polarstem.config.cross_checks import nearest
 
         raise PolarstemError(
             f"There is no specimen {arguments.specimen!r}; "
@@ -46,7 +47,7 @@ def _build(arguments: argparse.Namespace) -> None:
 
 
 def _simulate(arguments: argparse.Namespace) -> None:
-    from polarstem.config import load, plan
+    from polarstem.config import jobs, load, plan
     from polarstem.structures.build import read_specimen
 
     config = load(arguments.config)
@@ -57,11 +58,14 @@ def _simulate(arguments: argparse.Namespace) -> None:
             f"{arguments.structure} is specimen {name!r}, which {arguments.config} does not plan; "
             "give the configuration it was built with."
         )
-    settings = plan.simulation_settings(config, plans[name])
+    settings = jobs.simulation_settings(config, plans[name])
     if settings["engine"] == "multislice":
-        from polarstem.simulate.specimen import simulate_specimen
+        from polarstem.simulate.specimen import simulate_specimen as simulate
 
-        simulate_specimen(arguments.structure, arguments.output, settings, arguments.threads)
+        if "conditions" in settings:
+            from polarstem.simulate.emulated import emulate_specimen as simulate
+
+        simulate(arguments.structure, arguments.output, settings, arguments.threads)
         return
     from polarstem.simulate.computed import compute_matrix
     from polarstem.simulate.measured import measure_specimen
@@ -69,7 +73,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
     crystal, _ = plan.crystal_of(config, plans[name])
     with TemporaryDirectory() as folder:
         matrix = Path(folder) / f"{crystal.name}.nc"
-        compute_matrix(matrix, plan.matrix_settings(config, crystal), arguments.threads)
+        compute_matrix(matrix, jobs.matrix_settings(config, crystal), arguments.threads)
         measure_specimen(arguments.structure, matrix, arguments.output, settings)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
+from polarstem.config.conditions import LISTED, MAPPED, Conditions, list_or_section
 from polarstem.config.physics import Count, Positive, Section
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -116,6 +117,33 @@ ModelSettings = Annotated[
 ]
 
 
+class Stream(Section):
+    """Patterns measured on the fly on scattering matrices, never twice the same."""
+
+    specimens: tuple[str, ...] = Field(
+        min_length=1,
+        description="specimen sets with scattering matrices; those of training and validation "
+        "specimens are measured. Where `amplitude` is 0, all classes are equally right",
+    )
+    conditions: Conditions = Field(
+        default_factory=Conditions, description="what each batch of probe positions draws from"
+    )
+    patterns: Count = Field(1_000_000, description="patterns measured for a network")
+    reuse: Count = Field(
+        4,
+        description="how often a network sees each pattern; raise it where measuring is slower "
+        "than learning",
+    )
+    window: Count = Field(
+        40_000, description="patterns held at a time, from which batches are drawn"
+    )
+    positions: Count = Field(64, description="random probe positions under the same conditions")
+    validation: Count = Field(4096, description="patterns of the validation specimens")
+    fixed: Count = Field(
+        20_000, description="patterns for models that learn from a fixed set, as classical ones do"
+    )
+
+
 class Run(Section):
     """Models to train on sources: every listed model on every listed source."""
 
@@ -126,9 +154,16 @@ class Run(Section):
 class Train(Section):
     """What is trained on what."""
 
-    sources: dict[str, tuple[str, ...]] = Field(
+    sources: dict[
+        str,
+        Annotated[
+            Annotated[tuple[str, ...], Tag(LISTED)] | Annotated[Stream, Tag(MAPPED)],
+            Discriminator(list_or_section),
+        ],
+    ] = Field(
         min_length=1,
-        description="training sets: a name and the data domains whose training splits it joins",
+        description="training sets: a name and the data domains whose training splits it joins, "
+        "or a stream",
     )
     runs: tuple[Run, ...] = Field(min_length=1, description="which models on which sources")
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
@@ -154,6 +189,14 @@ class Evaluate(Section):
     )
     reference_source: str = Field(description="training source of the headline numbers")
     reference_domain: str = Field(description="data domain of the headline numbers")
+    experiment: str | None = Field(
+        None, description="data domain of the emulated experiment, for the report"
+    )
+    controls: tuple[str, ...] = Field(
+        (),
+        description="data domains of cubic specimens (`amplitude: 0`), where every answer is wrong "
+        "and abstention is right",
+    )
     bootstrap: Annotated[int, Field(ge=100)] = Field(
         2000, description="bootstrap resamples over specimens"
     )

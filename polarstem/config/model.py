@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from polarstem.config.learning import Evaluate, ModelSettings, Report, Train, Training
-from polarstem.config.physics import DataDomain, Section, Simulate, SpecimenSet, Structures
+from polarstem.config.conditions import Ladder
+from polarstem.config.learning import Evaluate, ModelSettings, Report, Stream, Train, Training
+from polarstem.config.physics import Section, Simulate, Structures
+from polarstem.config.specimens import DataDomain, SpecimenSet
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
@@ -39,12 +41,35 @@ class Config(Section):
     domains: dict[Name, DataDomain] = Field(
         min_length=1, description="data domains: conditions to train on or to test on"
     )
+    ladder: Ladder | None = Field(
+        None,
+        description="data domains that differ from one in a single factor, tested with the others",
+    )
     models: dict[Name, ModelSettings] = Field(
         min_length=1, description="models that `train.runs` can name"
     )
     train: Train = Field(description="what is trained on what")
     evaluate: Evaluate = Field(description="what is tested, and the headline numbers")
     report: Report = Field(default_factory=Report, description="the HTML report")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _climb(cls, data: Any) -> Any:
+        """Write the rungs of the ladder down as data domains that are evaluated."""
+        try:
+            ladder = Ladder.model_validate(data["ladder"])
+            base = dict(data["domains"][ladder.base])
+            tested = list(data["evaluate"]["domains"])
+        except (KeyError, TypeError, ValueError):
+            return data  # none, or wrong: told by the checks of its keys
+        domains = dict(data["domains"])
+        for name, (factor, severity, conditions) in ladder.rungs().items():
+            if name not in domains:
+                rung = {"conditions": conditions, "factor": factor, "severity": severity}
+                domains[name] = base | rung
+            if name not in tested:
+                tested.append(name)
+        return {**data, "domains": domains, "evaluate": {**data["evaluate"], "domains": tested}}
 
     def structures_of(self, specimen_set: str) -> Structures:
         """Crystal settings of a specimen set, its own keys applied."""
@@ -65,8 +90,18 @@ class Config(Section):
         """Data domains that some run trains on or the evaluation tests, in config order."""
         used = set(self.evaluate.domains)
         for source in self.used_sources():
-            used.update(self.train.sources[source])
+            used.update(self.domains_of(source))
         return [name for name in self.domains if name in used]
+
+    def domains_of(self, source: str) -> tuple[str, ...]:
+        """Data domains that a training source joins; none for a stream."""
+        members = self.train.sources[source]
+        return () if isinstance(members, Stream) else members
+
+    def streams(self) -> dict[str, Stream]:
+        """Training sources in use that are streams."""
+        sources = {name: self.train.sources[name] for name in self.used_sources()}
+        return {name: source for name, source in sources.items() if isinstance(source, Stream)}
 
     def used_sources(self) -> list[str]:
         """Training sources that some run names, in config order."""

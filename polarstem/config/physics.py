@@ -148,13 +148,16 @@ class Phonons(Section):
 class Simulate(Section):
     """Simulation of the diffraction patterns."""
 
-    engine: Literal["auto", "scattering_matrix", "multislice"] = Field(
+    engine: Literal["auto", "scattering_matrix", "multislice", "thermal_matrices"] = Field(
         "auto",
         description="`scattering_matrix` computes a crystal once for all probe positions and for "
         "all specimens that are turns of it; it needs a crystal that repeats in the plane and "
         "rests: `a_site` virtual or ordered, no defect, no phonons. `multislice` (abTEM) takes "
         "any. `auto` takes the matrix where it can. Both give the same patterns; under a tilt "
-        "between two samples of the aperture they differ by up to a per cent",
+        "between two samples of the aperture they differ by up to a per cent. "
+        "`thermal_matrices`: crystals to train on without end, see `train.sources`; "
+        "`phonons.configurations` matrices of columns one cell wide, each with K and Na at random "
+        "along the beam and atoms displaced at random",
     )
     device: Literal["cpu", "gpu"] = Field(
         "cpu",
@@ -183,45 +186,4 @@ class Simulate(Section):
     )
     memory_mb: Annotated[int, Field(ge=200)] = Field(
         1000, description="memory for the waves of one batch of probe positions [MB]"
-    )
-
-
-class PerClass(Section):
-    """Number of specimens of each class, in each split."""
-
-    train: Annotated[int, Field(ge=0)] = Field(0, description="specimens to train on")
-    validation: Annotated[int, Field(ge=0)] = Field(
-        0, description="specimens for early stopping and for choosing"
-    )
-    test: Annotated[int, Field(ge=0)] = Field(0, description="specimens for evaluation only")
-
-
-class SpecimenSet(Section):
-    """Specimens made and simulated alike; each one is simulated once, at all thicknesses."""
-
-    per_class: PerClass = Field(description="number of specimens of each class in each split")
-    thicknesses_nm: tuple[Positive, ...] = Field(
-        min_length=1,
-        description="thicknesses kept from the one simulation [nm]; each is rounded to whole cells",
-    )
-    classes: tuple[str, ...] | None = Field(
-        None, description="only these classes, by name (`RM`, `RU`, ...); null for all"
-    )
-    structures: dict[str, Any] = Field(
-        default_factory=dict, description="keys of `structures` that differ for this set"
-    )
-    simulate: dict[str, Any] = Field(
-        default_factory=dict, description="keys of `simulate` that differ for this set"
-    )
-
-
-class DataDomain(Section):
-    """A named set of conditions: some thicknesses of one specimen set, at one dose."""
-
-    specimens: str = Field(description="name of the specimen set")
-    thicknesses_nm: tuple[Positive, ...] = Field(
-        min_length=1, description="which of the set's thicknesses [nm]"
-    )
-    dose_electrons: Positive | None = Field(
-        None, description="electrons per pattern (Poisson noise), or null for no noise"
     )

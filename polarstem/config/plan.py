@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
+from polarstem.config.conditions import Conditions, Drawn
 from polarstem.config.model import Config
-from polarstem.config.physics import Simulate, Structures, wavelength
+from polarstem.config.physics import Simulate, Structures
 from polarstem.seeds import derive_seed
-from polarstem.structures.crystals import cell_lengths, load_material
 from polarstem.structures.symmetry import Turn, representative
 from polarstem.structures.variants import PolarClass, Vector, classes, screen_axes
 
@@ -35,6 +33,10 @@ class SpecimenPlan:
         Factor on its polar displacements.
     seed : int
         Seed of its A-site order, thermal motion and scan offset.
+    index : int
+        Its number among those of its class and split.
+    thicknesses_nm : tuple of float
+        Thicknesses that it is simulated at [nm].
     """
 
     name: str
@@ -44,6 +46,8 @@ class SpecimenPlan:
     variant: Vector
     amplitude: float
     seed: int
+    index: int
+    thicknesses_nm: tuple[float, ...]
 
 
 def class_table(config: Config) -> tuple[PolarClass, ...]:
@@ -77,6 +81,8 @@ def specimens_of(config: Config, specimen_set: str) -> list[SpecimenPlan]:
                         variant=polar_class.variant_of(turn),
                         amplitude=_amplitude(config, specimen_set, split, index),
                         seed=derive_seed(config.seed, name),
+                        index=index,
+                        thicknesses_nm=_thicknesses(config, specimen_set, split, index, name),
                     )
                 )
                 turn += 1
@@ -97,6 +103,26 @@ def _amplitude(config: Config, specimen_set: str, split: str, index: int) -> flo
     return round(structures.amplitude * (1 + structures.amplitude_spread * (2 * drawn - 1)), 6)
 
 
+def _thicknesses(
+    config: Config, specimen_set: str, split: str, index: int, name: str
+) -> tuple[float, ...]:
+    """Thicknesses of a specimen; drawn ones are the same for all classes that share a crystal."""
+    given = config.specimens[specimen_set].thicknesses_nm
+    if not isinstance(given, Drawn):
+        return given
+    shared = engine_of(config, specimen_set)[0] != "multislice"
+    of = (specimen_set, split, index) if shared else (name,)
+    low, high = given.between
+    part = (high - low) / given.count
+    drawn = []
+    for number in range(given.count):
+        share = derive_seed(config.seed, *of, "thickness", number) / 2**31
+        if given.count > 1:
+            share = 0.1 + 0.8 * share  # neighbours stay apart
+        drawn.append(round(low + (number + share) * part, 3))
+    return tuple(drawn)
+
+
 def used_sets(config: Config) -> list[str]:
     """Specimen sets that some used data domain needs, in config order."""
     needed = {config.domains[domain].specimens for domain in config.used_domains()}
@@ -113,41 +139,6 @@ def specimens_of_domain(config: Config, domain: str) -> list[SpecimenPlan]:
     return specimens_of(config, config.domains[domain].specimens)
 
 
-def structure_settings(config: Config, plan: SpecimenPlan) -> dict[str, Any]:
-    """Everything that the structure of a specimen depends on, as plain values."""
-    structures = config.structures_of(plan.specimen_set)
-    return {
-        "name": plan.name,
-        "specimen_set": plan.specimen_set,
-        "split": plan.split,
-        "class_index": [c.name for c in class_table(config)].index(plan.polar_class.name),
-        "class_name": plan.polar_class.name,
-        "direction_deg": plan.polar_class.direction_deg,
-        "variant": list(plan.variant),
-        "seed": plan.seed,
-        "thickness_nm": max(config.specimens[plan.specimen_set].thicknesses_nm),
-        **structures.model_dump(mode="json", exclude={"end_on", "amplitude_spread"}),
-        "amplitude": plan.amplitude,
-    }
-
-
-def simulation_settings(config: Config, plan: SpecimenPlan) -> dict[str, Any]:
-    """Everything that the simulation of a specimen depends on, as plain values."""
-    engine, reason = engine_of(config, plan.specimen_set)
-    settings = {
-        "simulate": config.simulate_of(plan.specimen_set).model_dump(
-            mode="json", exclude={"engine"}
-        ),
-        "engine": engine,
-        "engine_reason": reason,
-        "thicknesses_nm": list(config.specimens[plan.specimen_set].thicknesses_nm),
-        "seed": plan.seed,
-    }
-    if engine == "scattering_matrix":
-        settings["turn"] = [list(row) for row in crystal_of(config, plan)[1]]
-    return settings
-
-
 def repeating_cells(structures: Structures) -> tuple[int, int]:
     """Projected cells along x and y that a crystal repeats: rock-salt order doubles some."""
     ordered = structures.a_site == "ordered"
@@ -155,7 +146,9 @@ def repeating_cells(structures: Structures) -> tuple[int, int]:
     return x, y
 
 
-def obstacle(structures: Structures, simulate: Simulate) -> str | None:
+def obstacle(
+    structures: Structures, simulate: Simulate, conditions: Conditions | None = None
+) -> str | None:
     """Say why no scattering matrix describes a specimen; None where one does."""
     if structures.a_site == "random":
         return "its A site is random (structures.a_site)"
@@ -163,6 +156,8 @@ def obstacle(structures: Structures, simulate: Simulate) -> str | None:
         return "it has a defect (structures.defect)"
     if simulate.phonons.configurations:
         return "its atoms move (simulate.phonons)"
+    if conditions is not None:
+        return "it emulates an experiment (conditions)"
     if any(n % m for n, m in zip(structures.cells, repeating_cells(structures), strict=True)):
         return "an odd number of cells breaks its rock-salt order (structures.cells)"
     return None
@@ -171,7 +166,10 @@ def obstacle(structures: Structures, simulate: Simulate) -> str | None:
 def engine_of(config: Config, specimen_set: str) -> tuple[str, str]:
     """Engine that simulates a specimen set, and why this one."""
     simulate = config.simulate_of(specimen_set)
-    why_not = obstacle(config.structures_of(specimen_set), simulate)
+    if simulate.engine == "thermal_matrices":
+        return "thermal_matrices", "simulate.engine asks for it"
+    conditions = config.specimens[specimen_set].conditions
+    why_not = obstacle(config.structures_of(specimen_set), simulate, conditions)
     if why_not is not None:
         return "multislice", why_not
     if simulate.engine == "multislice":
@@ -185,7 +183,8 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     Returns
     -------
     crystal : SpecimenPlan
-        Named ``{set}-{polar axis}-{amplitude}``, "m" standing for minus; in every split.
+        Named ``{set}-{polar axis}-{amplitude}``, "m" standing for minus, in every split; with
+        thermal matrices ``{set}-{polar axis}-{split}{index}``.
     turn : Turn
         Turns it into the specimen.
     """
@@ -193,67 +192,39 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     zone_axis, (nx, ny) = structures.zone_axis, structures.cells
     variant, turn = representative(plan.variant, zone_axis, square=nx == ny)
     axis = "".join(str(i).replace("-", "m") for i in variant)
+    thermal = engine_of(config, plan.specimen_set)[0] == "thermal_matrices"
+    tail = f"{plan.split}{plan.index}" if thermal else f"{plan.amplitude:.6f}"
+    name = f"{plan.specimen_set}-{axis}-{tail}"
     crystal = SpecimenPlan(
-        name=f"{plan.specimen_set}-{axis}-{plan.amplitude:.6f}",
+        name=name,
         specimen_set=plan.specimen_set,
-        split="all",
+        split=plan.split if thermal else "all",
         polar_class=next(
             c for c in classes(structures.phase, zone_axis, end_on=True) if variant in c.variants
         ),
         variant=variant,
         amplitude=plan.amplitude,
-        seed=0,
+        seed=derive_seed(config.seed, name) if thermal else 0,
+        index=plan.index if thermal else 0,
+        thicknesses_nm=plan.thicknesses_nm,
     )
     return crystal, turn
 
 
+def specimens_of_stream(config: Config, source: str, split: str) -> list[SpecimenPlan]:
+    """Specimens of one split that a stream measures."""
+    sets = config.streams()[source].specimens
+    return [plan for name in sets for plan in specimens_of(config, name) if plan.split == split]
+
+
 def all_crystals(config: Config) -> list[SpecimenPlan]:
-    """Every crystal that needs a scattering matrix, once."""
-    crystals = [
-        crystal_of(config, plan)[0]
+    """Every crystal that needs a scattering matrix, or several, once."""
+    plans = [
+        plan
         for plan in all_specimens(config)
         if engine_of(config, plan.specimen_set)[0] == "scattering_matrix"
     ]
-    return list(dict.fromkeys(crystals))
-
-
-def matrix_settings(config: Config, crystal: SpecimenPlan) -> dict[str, Any]:
-    """Everything that a scattering matrix depends on, as plain values."""
-    structures = config.structures_of(crystal.specimen_set)
-    simulate = config.simulate_of(crystal.specimen_set)
-    needed = {"device", "energy_kv", "semiangle_mrad", "pixels_per_cell", "detector"}
-    return {
-        "structure": structure_settings(config, crystal)
-        | {"cells": [*repeating_cells(structures)]},
-        "simulate": simulate.model_dump(mode="json", include=needed),
-        "thicknesses_nm": list(config.specimens[crystal.specimen_set].thicknesses_nm),
-        "cells": list(structures.cells),
-        # a tilted disc of waves moves by the tangent
-        "margin_mrad": math.hypot(*(1e3 * math.tan(t / 1e3) for t in simulate.tilt_mrad)),
-    }
-
-
-def matrix_mb(config: Config, crystal: SpecimenPlan) -> float:
-    """Size of a scattering matrix [MB], near enough to ask for memory.
-
-    Plane waves in the aperture times beams on the detector and products within each group of
-    waves, which ``WaveGrid.predicted_mb`` counts one by one.
-    """
-    settings = matrix_settings(config, crystal)
-    structures, simulate = settings["structure"], settings["simulate"]
-    lengths = cell_lengths(
-        load_material(structures["material"]),
-        structures["phase"],
-        crystal.variant,
-        structures["zone_axis"],
-        structures["metric"],
-    )
-    detector = simulate["detector"]
-    half = detector["pixels"] * detector["mrad_per_pixel"] / 2
-    groups, members, beams = 1, math.pi, 1.0  # of waves that differ by lattice vectors
-    for length, cells, unit in zip(lengths, settings["cells"], structures["cells"], strict=False):
-        per_mrad = unit * length / (1e3 * wavelength(simulate["energy_kv"]))
-        members *= (simulate["semiangle_mrad"] + settings["margin_mrad"]) * per_mrad
-        groups *= cells // unit
-        beams *= 2 * (half + settings["margin_mrad"]) * per_mrad + 1
-    return 8e-6 * len(settings["thicknesses_nm"]) * groups * members * (members + beams)
+    for source in config.streams():
+        for split in ("train", "validation"):
+            plans += specimens_of_stream(config, source, split)
+    return list(dict.fromkeys(crystal_of(config, plan)[0] for plan in plans))

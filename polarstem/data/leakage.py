@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from polarstem.data.assemble import SPLITS
+from polarstem.data.dataset_file import SPLITS
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.provenance import provenance

@@ -12,7 +12,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polarstem.data.assemble import SPLITS
+from polarstem.data.dataset_file import SPLITS
 from polarstem.errors import PolarstemError
 from polarstem.files import open_netcdf
 

@@ -7,6 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# condition: (what it is, its unit)
+_CONDITIONS = {
+    "tilt_mrad": ("tilt", " mrad"),
+    "defocus_angstrom": ("defocus", " Å"),
+    "astigmatism_angstrom": ("astigmatism", " Å"),
+    "coma_angstrom": ("coma", " Å"),
+    "trefoil_angstrom": ("three-fold astigmatism", " Å"),
+    "spherical_angstrom": ("spherical aberration", " Å"),
+    "source_fwhm_angstrom": ("source FWHM", " Å"),
+    "defocus_spread_angstrom": ("defocus spread", " Å"),
+    "camera_length_error": ("camera length error", ""),
+    "rotation_deg": ("rotation", "°"),
+    "ellipticity": ("ellipticity", ""),
+    "shift_pixels": ("shift", " pixels"),
+    "psf_pixels": ("point spread", " pixels"),
+    "background": ("background", " of the beam"),
+    "gain_spread": ("gain spread", ""),
+    "dead_fraction": ("dead pixels", ""),
+    "dose_electrons": ("", " electrons per pattern"),
+}
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -48,15 +69,18 @@ def reference_of(config: Mapping[str, Any]) -> Reference:
     domains, evaluate = config["domains"], config["evaluate"]
     source, name = evaluate["reference_source"], evaluate["reference_domain"]
     here = domains[name]
-    thicknesses = [float(t) for t in here["thicknesses_nm"]]
-    trained = {float(t) for d in config["train"]["sources"][source] for t in _nm(domains[d])}
+    thicknesses = [float(t) for t in _nm(here)]
+    members = config["train"]["sources"][source]
+    joined = [] if isinstance(members, Mapping) else members  # a stream joins no data domains
+    trained = {float(t) for d in joined for t in _nm(domains[d])}
     other = {
         float(domain["thicknesses_nm"][0]): other_name
         for other_name, domain in domains.items()
         if other_name in evaluate["domains"]
         and domain["specimens"] == here["specimens"]
         and domain.get("dose_electrons") == here.get("dose_electrons")
-        and len(domain["thicknesses_nm"]) == 1
+        and domain.get("conditions") == here.get("conditions")
+        and len(_nm(domain)) == 1
         and float(domain["thicknesses_nm"][0]) not in trained.union(thicknesses)
     }
     return Reference(
@@ -77,12 +101,40 @@ def thickness_of(config: Mapping[str, Any], domain: str) -> float | None:
 def describe_domain(config: Mapping[str, Any], domain: str) -> str:
     """Say in a few words what a data domain is: thickness, specimens, thermal motion, dose."""
     settings = config["domains"][domain]
-    parts = [f"{', '.join(f'{float(t):g}' for t in settings['thicknesses_nm'])} nm"]
-    parts.append(f"specimens {settings['specimens']}")
+    parts = [thicknesses_in_words(config, domain), f"specimens {settings['specimens']}"]
+    drawn = settings.get("conditions") or config["specimens"][settings["specimens"]].get(
+        "conditions"
+    )
     dose = settings.get("dose_electrons")
-    parts.append("no noise" if dose is None else f"{float(dose):g} electrons per pattern")
-    return ", ".join(parts)
+    if dose is not None or not drawn:
+        parts.append("no noise" if dose is None else f"{float(dose):g} electrons per pattern")
+    return ", ".join([*parts, *conditions_in_words(drawn or {})])
+
+
+def thicknesses_in_words(config: Mapping[str, Any], domain: str) -> str:
+    """Thicknesses of a data domain with their unit, or between which they are drawn."""
+    settings = config["domains"][domain]
+    given = (
+        settings["thicknesses_nm"] or config["specimens"][settings["specimens"]]["thicknesses_nm"]
+    )
+    if isinstance(given, Mapping):
+        low, high = given["between"]
+        return f"{low:g} to {high:g} nm"
+    return f"{', '.join(f'{float(t):g}' for t in given)} nm"
+
+
+def conditions_in_words(conditions: Mapping[str, Any]) -> list[str]:
+    """The conditions that are not those of an ideal microscope, each in a few words."""
+    words = []
+    for name, given in conditions.items():
+        if not given or not any(given):
+            continue
+        quantity, unit = _CONDITIONS[name]
+        low, high = (f"{value:g}" for value in given)
+        span = low if low == high else f"{low} to {high}"
+        words.append(f"{quantity} {span}{unit}".strip())
+    return words
 
 
 def _nm(domain: Mapping[str, Any]) -> list[float]:
-    return list(domain["thicknesses_nm"])
+    return list(domain["thicknesses_nm"] or ())

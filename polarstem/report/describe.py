@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from polarstem.evaluate.conditions import conditions_in_words, thicknesses_in_words
+
 Config = Mapping[str, Any]
 _PHASES = {"T": "tetragonal, P along ⟨001⟩", "O": "orthorhombic, P along ⟨110⟩"}
 _PHASES |= {"R": "rhombohedral, P along ⟨111⟩"}
@@ -59,7 +61,8 @@ def domain_rows(config: Config, summary: Mapping[str, Any]) -> list[dict[str, An
         domain = config["domains"][name]
         specimens = config["specimens"][domain["specimens"]]
         dose = domain.get("dose_electrons")
-        overrides = [
+        drawn = domain.get("conditions") or specimens.get("conditions") or {}
+        overrides = conditions_in_words(drawn) + [
             f"{section}.{key}: {_plain(value)}"
             for section in ("structures", "simulate")
             for key, value in (specimens.get(section) or {}).items()
@@ -69,7 +72,7 @@ def domain_rows(config: Config, summary: Mapping[str, Any]) -> list[dict[str, An
         rows.append(
             {
                 "name": name,
-                "thickness": ", ".join(f"{float(t):g}" for t in domain["thicknesses_nm"]),
+                "thickness": thicknesses_in_words(config, name).removesuffix(" nm"),
                 "specimens": domain["specimens"],
                 "dose": "no noise" if dose is None else f"{float(dose):,.0f} electrons",
                 "different": "; ".join(overrides) or "–",

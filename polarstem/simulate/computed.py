@@ -25,8 +25,9 @@ def compute_matrix(output: Path | str, settings: Mapping[str, Any], threads: int
         netCDF file to write, see `ScatteringMatrix.save`.
     settings : mapping
         ``structure`` (recipe of one repeating unit), ``simulate`` (section of the config),
-        ``thicknesses_nm`` [nm], ``cells`` (field of the probes, along x and y) and
-        ``margin_mrad`` (largest tilt [mrad]). The file keeps them.
+        ``thicknesses_nm`` [nm], ``cells`` (field of the probes, along x and y),
+        ``margin_mrad`` (largest tilt [mrad]) and ``reach_mrad`` (largest angle along the
+        detector's axes [mrad]). The file keeps them.
     threads : int
         Batches of waves that run at the same time.
 
@@ -44,6 +45,7 @@ def compute_matrix(output: Path | str, settings: Mapping[str, Any], threads: int
         simulate,
         cells=(cells_x, cells_y),
         margin_mrad=settings["margin_mrad"],
+        reach_mrad=settings["reach_mrad"],
         threads=threads,
         device="cuda" if simulate.device == "gpu" else "cpu",
     )

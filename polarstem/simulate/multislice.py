@@ -176,7 +176,7 @@ def simulate_patterns(
                 aberrations=dict(settings.aberrations),
             )
             if settings.device == "cpu":
-                _recall_plans(probe, gpts, {len(positions[start:][:size]) for start in starts})
+                recall_plans_of(probe, gpts, {len(positions[start:][:size]) for start in starts})
             work = (
                 (slab, start)
                 for atoms in thermal_configurations(crystal, settings, seed)
@@ -185,8 +185,8 @@ def simulate_patterns(
             )
             for slab, start in progress(work, count * len(starts), "batches of probe positions"):
                 chunk = slice(start, start + size)
-                patterns, sampling = _scan(probe, slab, positions[chunk], len(exits))
-                _check_range(patterns.shape, sampling, settings)
+                patterns, sampling = scan_patterns(probe, slab, positions[chunk], len(exits))
+                check_range(patterns.shape, sampling, settings)
                 images = measure(patterns, sampling, detector.pixels, detector.mrad_per_pixel)
                 intensity[order, chunk] += images / count
                 total[order, chunk] += patterns.sum(axis=(-1, -2)) / count
@@ -198,7 +198,7 @@ def simulate_patterns(
     return Patterns(intensity, total)
 
 
-def _recall_plans(probe: abtem.Probe, gpts: tuple[int, int], batches: set[int]) -> None:
+def recall_plans_of(probe: abtem.Probe, gpts: tuple[int, int], batches: set[int]) -> None:
     """Recall or measure the plans of potentials and scans, on one slice with one atom."""
 
     def rehearse() -> None:
@@ -211,14 +211,14 @@ def _recall_plans(probe: abtem.Probe, gpts: tuple[int, int], batches: set[int]) 
             ).build(lazy=False)
             for count in batches:
                 # a probe takes its grid from the first potential it meets
-                _scan(probe.copy(), slab, np.zeros((count, 2)), 1)
+                scan_patterns(probe.copy(), slab, np.zeros((count, 2)), 1)
 
     threads = abtem.config.get("fftw.threads")
     sizes = ", ".join(f"{count} x {gpts[0]} x {gpts[1]}" for count in sorted(batches))
     recall_plans(f"abTEM {abtem.__version__}: {sizes}; {threads} threads", rehearse)
 
 
-def _scan(
+def scan_patterns(
     probe: abtem.Probe,
     slab: abtem.PotentialArray,
     positions: NDArray[np.float64],
@@ -237,7 +237,7 @@ def _scan(
     return array.reshape(thicknesses, len(positions), *array.shape[-2:]), sampling
 
 
-def _check_range(shape: tuple[int, ...], sampling: tuple[float, float], settings: Simulate) -> None:
+def check_range(shape: tuple[int, ...], sampling: tuple[float, float], settings: Simulate) -> None:
     half = settings.detector.pixels * settings.detector.mrad_per_pixel / 2
     odd = centred(np.empty(shape[-2:], np.float32)).shape
     widest = min(n * step / 2 for n, step in zip(odd, sampling, strict=True))

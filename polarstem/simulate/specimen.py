@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -86,6 +87,7 @@ class Specimen:
         output: Path | str,
         engine: str,
         patterns_at: Callable[[NDArray[np.float64]], Patterns],
+        conditions: Mapping[str, Any] | None = None,
     ) -> None:
         """Simulate and write the patterns.
 
@@ -98,6 +100,8 @@ class Specimen:
             Name of the engine.
         patterns_at : callable
             Gives the patterns at probe positions x and y (y up), shape (n, 2) [Å].
+        conditions : mapping, optional
+            What was drawn at random for this specimen.
         """
         crystal, settings = self.crystal, self.settings
         logger.info("engine %s: %s", engine, settings.get("engine_reason", "asked for by the call"))
@@ -112,6 +116,8 @@ class Specimen:
         periods = exit_periods(self.nominal, crystal.cell[2], crystal.repeats[2])
         attributes = {**{key: self.atoms.info[key] for key in _LABELS}, **provenance(settings)}
         attributes |= {"engine": engine, "seed": settings["seed"]}
+        if conditions is not None:
+            attributes["conditions"] = json.dumps(conditions)
         exits = np.array(periods) * crystal.cell[2] / 10
         coordinates = _coordinates(self.grid, self.simulate, self.nominal, exits, attributes)
         with atomic_path(output) as temporary:

@@ -3,7 +3,7 @@ import os
 import re
 from pathlib import Path
 
-from polarstem.config import plan
+from polarstem.config import jobs, plan
 
 SPECIMENS = {specimen.name: specimen for specimen in plan.all_specimens(CONFIG)}
 CRYSTALS = {crystal.name: crystal for crystal in plan.all_crystals(CONFIG)}
@@ -37,11 +37,11 @@ def code_of(rule_name, *parts):
 
 
 def structure_settings(wildcards):
-    return plan.structure_settings(CONFIG, SPECIMENS[wildcards.specimen])
+    return jobs.structure_settings(CONFIG, SPECIMENS[wildcards.specimen])
 
 
 def simulation_settings(wildcards):
-    return plan.simulation_settings(CONFIG, SPECIMENS[wildcards.specimen])
+    return jobs.simulation_settings(CONFIG, SPECIMENS[wildcards.specimen])
 
 
 def specimens_of_engine(engine):
@@ -51,7 +51,7 @@ def specimens_of_engine(engine):
 
 
 def crystal_settings(wildcards):
-    return plan.matrix_settings(CONFIG, CRYSTALS[wildcards.crystal])
+    return jobs.matrix_settings(CONFIG, CRYSTALS[wildcards.crystal])
 
 
 def matrix_of_specimen(wildcards):
@@ -65,8 +65,52 @@ def simulations_of_domain(wildcards):
 
 
 def domain_settings(wildcards):
-    settings = CONFIG.domains[wildcards.domain].model_dump(mode="json")
-    return {key: settings[key] for key in ("thicknesses_nm", "dose_electrons")}
+    return jobs.domain_settings(CONFIG, wildcards.domain)
+
+
+def measured_settings(wildcards):
+    return jobs.measured_settings(CONFIG, wildcards.domain)
+
+
+def measured_domains():
+    """Data domains whose specimens are measured anew under conditions of their own."""
+    names = CONFIG.used_domains()
+    return [name for name in names if CONFIG.domains[name].conditions is not None]
+
+
+def crystals_of_domain(wildcards):
+    specimens = plan.specimens_of_domain(CONFIG, wildcards.domain)
+    tested = [specimen for specimen in specimens if specimen.split == "test"]
+    return list(dict.fromkeys(plan.crystal_of(CONFIG, s)[0].name for s in tested))
+
+
+def matrices_of_domain(wildcards):
+    return [f"<results>/scattering/{name}.nc" for name in crystals_of_domain(wildcards)]
+
+
+def crystals_of_engine(engine):
+    """Names of the crystals whose matrices an engine computes."""
+    return [
+        name
+        for name, crystal in CRYSTALS.items()
+        if plan.engine_of(CONFIG, crystal.specimen_set)[0] == engine
+    ]
+
+
+def stream_of_source(wildcards):
+    """Settings of a training source that is a stream; None for data domains."""
+    if wildcards.source not in CONFIG.streams():
+        return None
+    return jobs.stream_settings(CONFIG, wildcards.source)
+
+
+def matrices_of_source(wildcards):
+    """Scattering matrices that a stream is measured on."""
+    if wildcards.source not in CONFIG.streams():
+        return []
+    settings = jobs.stream_settings(CONFIG, wildcards.source)
+    crystals = dict.fromkeys(s["crystal"] for s in settings["specimens"])
+    return [f"<results>/scattering/{name}.nc" for name in crystals]
 
 
 def class_names():
@@ -78,19 +122,7 @@ def class_directions():
 
 
 def datasets_of_source(wildcards):
-    return [
-        f"<results>/datasets/{d}.nc" for d in CONFIG.train.sources[wildcards.source]
-    ]
-
-
-def training_size(wildcards):
-    """Number of specimens times thicknesses that a source joins."""
-    domains = CONFIG.train.sources[wildcards.source]
-    return sum(
-        len(plan.specimens_of_domain(CONFIG, domain))
-        * len(CONFIG.domains[domain].thicknesses_nm)
-        for domain in domains
-    )
+    return [f"<results>/datasets/{d}.nc" for d in CONFIG.domains_of(wildcards.source)]
 
 
 def tested_datasets():
@@ -112,33 +144,6 @@ def per_run(template):
         template.format(model=model, source=source, seed=seed)
         for model, source, seed in CONFIG.runs()
     ]
-
-
-def simulate_mem_mb(wildcards):
-    """One batch of waves, the images of some scan rows, potentials, and abTEM itself."""
-    specimen_set = SPECIMENS[wildcards.specimen].specimen_set
-    return 1500 + 2 * CONFIG.simulate_of(specimen_set).memory_mb
-
-
-def simulate_gpus(wildcards):
-    specimen_set = SPECIMENS[wildcards.specimen].specimen_set
-    return int(CONFIG.simulate_of(specimen_set).device == "gpu")
-
-
-def matrix_mem_mb(wildcards):
-    """The matrix, its parts as they are written, and the libraries."""
-    return 1500 + round(3 * plan.matrix_mb(CONFIG, CRYSTALS[wildcards.crystal]))
-
-
-def matrix_gpus(wildcards):
-    specimen_set = CRYSTALS[wildcards.crystal].specimen_set
-    return int(CONFIG.simulate_of(specimen_set).device == "gpu")
-
-
-def measure_mem_mb(wildcards):
-    """As for a simulation, and the matrix while it is read."""
-    crystal, _ = plan.crystal_of(CONFIG, SPECIMENS[wildcards.specimen])
-    return simulate_mem_mb(wildcards) + round(3 * plan.matrix_mb(CONFIG, crystal))
 
 
 def benchmarks_folder():
@@ -178,3 +183,6 @@ def figure_outputs(figures):
 def templates_of_report():
     folder = Path(os.path.relpath(workflow.basedir)) / "resources" / "report"
     return sorted(str(path) for path in folder.iterdir())
+
+
+include: "needs.smk"

@@ -4,7 +4,7 @@
 rule assemble_dataset:
     """Collect the patterns of one data domain."""
     input:
-        code=code_of("assemble_dataset", "data/assemble.py"),
+        code=code_of("assemble_dataset", "data/assemble.py", "data/dataset_file.py"),
         simulations=simulations_of_domain,
     output:
         nc=ensure("<results>/datasets/{domain}.nc", non_empty=True),
@@ -12,6 +12,8 @@ rule assemble_dataset:
         "<logs>/assemble_dataset/{domain}.log",
     benchmark:
         "<benchmarks>/assemble_dataset/{domain}.jsonl"
+    wildcard_constraints:
+        domain=one_of(sorted(set(CONFIG.used_domains()) - set(measured_domains()))),
     conda:
         "../../envs/dataset.yaml"
     threads: 1
@@ -25,6 +27,47 @@ rule assemble_dataset:
         seed=CONFIG.seed,
     script:
         "../scripts/assemble_dataset.py"
+
+
+rule measure_dataset:
+    """Measure the test specimens of one data domain anew under its own conditions."""
+    input:
+        code=code_of(
+            "measure_dataset",
+            "data/dataset_file.py",
+            "data/measured.py",
+            "simulate/camera.py",
+            "simulate/conditions.py",
+            "simulate/noise.py",
+            "simulate/parallel.py",
+            "simulate/scan.py",
+            "simulate/scattering/matrix.py",
+            "simulate/scattering/measure.py",
+            "simulate/scattering/optics.py",
+        ),
+        matrices=matrices_of_domain,
+    output:
+        nc=ensure("<results>/datasets/{domain}.nc", non_empty=True),
+    log:
+        "<logs>/measure_dataset/{domain}.log",
+    benchmark:
+        "<benchmarks>/measure_dataset/{domain}.jsonl"
+    wildcard_constraints:
+        domain=one_of(measured_domains()),
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime="1h",
+    params:
+        settings=measured_settings,
+        crystals=crystals_of_domain,
+        class_names=class_names(),
+        class_directions=class_directions(),
+        seed=CONFIG.seed,
+    script:
+        "../scripts/measure_dataset.py"
 
 
 rule check_leakage:

@@ -26,7 +26,7 @@ rule compute_scattering_matrix:
     benchmark:
         "<benchmarks>/compute_scattering_matrix/{crystal}.jsonl"
     wildcard_constraints:
-        crystal=one_of(CRYSTALS),
+        crystal=one_of(crystals_of_engine("scattering_matrix")),
     conda:
         "../../envs/simulate.yaml"
     threads: 1
@@ -38,6 +38,45 @@ rule compute_scattering_matrix:
         settings=crystal_settings,
     script:
         "../scripts/compute_scattering_matrix.py"
+
+
+rule compute_thermal_matrices:
+    """Compute the scattering matrices of one crystal whose atoms move."""
+    input:
+        code=code_of(
+            "compute_thermal_matrices",
+            "simulate/crystal.py",
+            "simulate/multislice.py",
+            "simulate/parallel.py",
+            "simulate/scattering/equivalent.py",
+            "simulate/scattering/matrix.py",
+            "simulate/scattering/propagate.py",
+            "simulate/scattering/thermal.py",
+            "simulate/scattering/transforms.py",
+            "simulate/scattering/unit.py",
+            "simulate/thermal.py",
+            "structures",
+        ),
+        crystals=source_files("resources/crystals.yaml"),
+    output:
+        nc=ensure("<results>/scattering/{crystal}.nc", non_empty=True),
+    log:
+        "<logs>/compute_thermal_matrices/{crystal}.log",
+    benchmark:
+        "<benchmarks>/compute_thermal_matrices/{crystal}.jsonl"
+    wildcard_constraints:
+        crystal=one_of(crystals_of_engine("thermal_matrices")),
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=matrix_mem_mb,
+        runtime="4h",
+        gpu=matrix_gpus,
+    params:
+        settings=crystal_settings,
+    script:
+        "../scripts/compute_thermal_matrices.py"
 
 
 rule measure_patterns:
@@ -85,8 +124,11 @@ rule simulate_patterns:
     input:
         code=code_of(
             "simulate_patterns",
+            "simulate/camera.py",
+            "simulate/conditions.py",
             "simulate/crystal.py",
             "simulate/detector.py",
+            "simulate/emulated.py",
             "simulate/multislice.py",
             "simulate/plans.py",
             "simulate/scan.py",

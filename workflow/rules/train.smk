@@ -6,6 +6,7 @@ rule train_model:
     input:
         code=code_of("train_model", "models", "data/patterns.py"),
         datasets=datasets_of_source,
+        matrices=matrices_of_source,
         # only the order matters: a new data domain must not retrain every model
         manifest=ancient("<results>/datasets/manifest.json"),
     output:
@@ -26,6 +27,7 @@ rule train_model:
         gpu=int(CONFIG.train.device == "gpu"),
     params:
         options=model_options,
+        stream=stream_of_source,
         device=CONFIG.train.device,
         memory_mb=CONFIG.train.memory_mb,
         seed=CONFIG.seed,

@@ -4,7 +4,10 @@ from polarstem.logs import job_log
 from polarstem.simulate.specimen import simulate_specimen
 
 with job_log(snakemake.log[0]):
-    simulate_specimen(
+    simulate = simulate_specimen
+    if "conditions" in snakemake.params.settings:
+        from polarstem.simulate.emulated import emulate_specimen as simulate
+    simulate(
         snakemake.input.xyz,
         snakemake.output.nc,
         snakemake.params.settings,

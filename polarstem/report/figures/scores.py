@@ -61,7 +61,8 @@ def draw_transfer(
             axes.set_title(model)
             for y, source in enumerate(sources[model]):
                 for x, domain in enumerate(domains):
-                    if domain in config["train"]["sources"][source]:
+                    members = config["train"]["sources"][source]
+                    if not isinstance(members, Mapping) and domain in members:
                         box = Rectangle((x, y), 1, 1, fill=False, ec="black", lw=1.4, clip_on=False)
                         axes.add_patch(box)
             axes.tick_params(axis="x", rotation=45 if max(map(len, domains)) > 3 else 0)

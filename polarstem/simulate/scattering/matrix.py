@@ -70,6 +70,29 @@ class WaveGrid:
     margin_mrad: float
     reach_mrad: float
 
+    @classmethod
+    def of_attributes(cls, attributes: Mapping[str, Any]) -> WaveGrid:
+        """Restore it from the attributes of a file."""
+        return cls(
+            size=_pair(attributes["unit_size_yx_angstrom"], float),
+            units=_pair(attributes["units_yx"], int),
+            energy_kv=float(attributes["energy_kv"]),
+            semiangle_mrad=float(attributes["semiangle_mrad"]),
+            margin_mrad=float(attributes["margin_mrad"]),
+            reach_mrad=float(attributes["reach_mrad"]),
+        )
+
+    def attributes(self) -> dict[str, Any]:
+        """What a file keeps of it."""
+        return {
+            "unit_size_yx_angstrom": list(self.size),
+            "units_yx": list(self.units),
+            "energy_kv": self.energy_kv,
+            "semiangle_mrad": self.semiangle_mrad,
+            "margin_mrad": self.margin_mrad,
+            "reach_mrad": self.reach_mrad,
+        }
+
     @cached_property
     def wavelength(self) -> float:
         """Relativistic wavelength [Å]."""
@@ -212,12 +235,7 @@ class ScatteringMatrix:
                 "Gx": ("Gx", g[1], _about("1/angstrom", "reciprocal lattice vector, right")),
             },
             attrs={
-                "unit_size_yx_angstrom": list(self.grid.size),
-                "units_yx": list(self.grid.units),
-                "energy_kv": self.grid.energy_kv,
-                "semiangle_mrad": self.grid.semiangle_mrad,
-                "margin_mrad": self.grid.margin_mrad,
-                "reach_mrad": self.grid.reach_mrad,
+                **self.grid.attributes(),
                 **provenance(self.settings),
             },
         )
@@ -235,18 +253,10 @@ class ScatteringMatrix:
         """
         with open_netcdf(path, "scattering matrix") as data:
             try:
-                grid = WaveGrid(
-                    size=_pair(data.attrs["unit_size_yx_angstrom"], float),
-                    units=_pair(data.attrs["units_yx"], int),
-                    energy_kv=float(data.attrs["energy_kv"]),
-                    semiangle_mrad=float(data.attrs["semiangle_mrad"]),
-                    margin_mrad=float(data.attrs["margin_mrad"]),
-                    reach_mrad=float(data.attrs["reach_mrad"]),
-                )
                 return cls(
                     array=_joined(data, ""),
                     overlap=_joined(data, "overlap_"),
-                    grid=grid,
+                    grid=WaveGrid.of_attributes(data.attrs),
                     thickness_nm=tuple(data["exit_thickness"].values.tolist()),
                     nominal_nm=tuple(data["thickness"].values.tolist()),
                     settings=json.loads(data.attrs["config"]),

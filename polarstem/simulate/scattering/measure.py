@@ -179,6 +179,25 @@ class VirtualMicroscope:
             images.clamp_(min=0)  # rounding of the interpolation
         return camera.expose(images, dose, seed)
 
+    def span(self, optics: Optics, turn: Turn = IDENTITY) -> tuple[int, int]:
+        """Largest difference of two lattice vectors in the aperture, along y and x."""
+        return self._illuminate(optics, turn, _MANY + 1).span
+
+    def sharp(
+        self, positions: NDArray[np.float64], optics: Optics, turn: Turn, camera: Camera
+    ) -> torch.Tensor:
+        """Measure with a point source at the first thickness, shape (position, ky, kx)."""
+        plane = [self.matrix.nominal_nm[0]]
+        clean = Camera(
+            camera.pixels,
+            camera.mrad_per_pixel,
+            camera.rotation_deg,
+            camera.ellipticity,
+            camera.ellipticity_deg,
+            camera.shift_pixels,
+        )
+        return self.measure(positions, plane, optics, turn=turn, camera=clean)[0]
+
     def total(
         self,
         positions: NDArray[np.float64],

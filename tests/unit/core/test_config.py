@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polarstem.config import ConfigError, check, load
-from polarstem.config.check import nearest, timm_names
+from polarstem.config.cross_checks import nearest, timm_names
 from polarstem.config.docs import reference_text, write_resolved
 from polarstem.config.model import merge
 from polarstem.errors import PolarstemError
@@ -76,7 +76,7 @@ def problems_of(data: object) -> list[str]:
             "structures.amplitude_spread (for specimens.tiny): is 0, but with a_site 'virtual' and "
             "no phonons the training and test specimens of a class are then one crystal",
         ),
-        ("simulate.engine", "abtem", "'abtem' is not one of 'auto', 'scattering_matrix' or 'multi"),
+        ("simulate.engine", "abtem", "'abtem' is not one of 'auto', 'scattering_matrix', 'multi"),
         (
             "simulate.engine",
             "scattering_matrix",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from polarstem.config import Config, check, plan
+from polarstem.config import Config, check, jobs, plan
 from polarstem.structures.symmetry import turned
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -76,7 +76,7 @@ def test_more_test_specimens_leave_the_others_as_they_are() -> None:
     old = {s.name: s for s in plan.all_specimens(before)}
     new = {s.name: s for s in plan.all_specimens(after)}
     for name, specimen in old.items():
-        for settings in (plan.structure_settings, plan.simulation_settings):
+        for settings in (jobs.structure_settings, jobs.simulation_settings):
             assert settings(before, specimen) == settings(after, new[name])
 
 
@@ -92,7 +92,7 @@ def test_class_table_is_that_of_the_configuration_for_a_part_of_it() -> None:
     config = check(TINY)
     specimens = plan.specimens_of(config, "tiny_phonons")
     assert [s.polar_class.name for s in specimens] == ["RM", "LM"]
-    indices = [plan.structure_settings(config, s)["class_index"] for s in specimens]
+    indices = [jobs.structure_settings(config, s)["class_index"] for s in specimens]
     assert indices == [0, 2]
 
 
@@ -136,7 +136,7 @@ def test_engine_is_the_matrix_where_one_describes_the_specimens(
     config = check(data)
     assert plan.engine_of(config, "tiny")[0] == engine
     assert why in plan.engine_of(config, "tiny")[1]
-    settings = plan.simulation_settings(config, plan.specimens_of(config, "tiny")[0])
+    settings = jobs.simulation_settings(config, plan.specimens_of(config, "tiny")[0])
     assert (settings["engine"], settings["engine_reason"]) == plan.engine_of(config, "tiny")
     assert ("turn" in settings) == (engine == "scattering_matrix")
 
@@ -191,7 +191,7 @@ def test_amplitudes_depend_on_split_and_index_alone() -> None:
     more = config_with(per_class={"train": 3, "validation": 1, "test": 2})
     for specimen in plan.all_specimens(more):
         assert few.get(specimen.name, specimen.amplitude) == specimen.amplitude
-    settings = plan.structure_settings(more, plan.specimens_of(more, "tiny")[0])
+    settings = jobs.structure_settings(more, plan.specimens_of(more, "tiny")[0])
     assert settings["amplitude"] == plan.specimens_of(more, "tiny")[0].amplitude
     assert "amplitude_spread" not in settings
 
@@ -200,7 +200,7 @@ def test_more_specimens_leave_the_matrices_as_they_are() -> None:
     before, after = config_with(), config_with(per_class={"train": 1, "validation": 1, "test": 3})
     new = {c.name: c for c in plan.all_crystals(after)}
     for crystal in plan.all_crystals(before):
-        assert plan.matrix_settings(before, crystal) == plan.matrix_settings(
+        assert jobs.matrix_settings(before, crystal) == jobs.matrix_settings(
             after, new[crystal.name]
         )
 
@@ -210,7 +210,7 @@ def test_matrix_depends_on_the_crystal_and_the_lens_alone() -> None:
         data = copy.deepcopy(TINY)
         data["simulate"] |= simulate
         config = check(data)
-        return plan.matrix_settings(config, plan.all_crystals(config)[0])
+        return jobs.matrix_settings(config, plan.all_crystals(config)[0])
 
     before = settings()
     assert settings(scan={"positions": [2, 2]}, aberrations={"C10": 5}, memory_mb=300) == before
@@ -221,7 +221,7 @@ def test_matrix_depends_on_the_crystal_and_the_lens_alone() -> None:
     assert tilted == before
 
 
-@pytest.mark.parametrize("settings", [plan.structure_settings, plan.simulation_settings])
+@pytest.mark.parametrize("settings", [jobs.structure_settings, jobs.simulation_settings])
 def test_settings_are_plain(settings: Any) -> None:
     """Snakemake compares them as text: no tuples, sets or objects."""
     config = check(TINY)
@@ -236,7 +236,7 @@ def test_settings_are_plain(settings: Any) -> None:
     for specimen in plan.all_specimens(config):
         assert plain(settings(config, specimen))
     for crystal in plan.all_crystals(config):
-        assert plain(plan.matrix_settings(config, crystal))
+        assert plain(jobs.matrix_settings(config, crystal))
 
 
 def test_standard_benchmark_has_what_it_promises() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from polarstem.data.assemble import assemble_dataset, counted, pattern_hashes
+from polarstem.data.assemble import assemble_dataset, counted
+from polarstem.data.dataset_file import pattern_hashes
 from polarstem.data.leakage import check_leakage
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError

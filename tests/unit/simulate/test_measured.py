@@ -15,7 +15,7 @@ import xarray as xr
 from abtem.core.energy import energy2wavelength
 
 from polarstem.cli import main
-from polarstem.config import check, load, plan
+from polarstem.config import check, jobs, load, plan
 from polarstem.config.docs import write_resolved
 from polarstem.config.physics import wavelength
 from polarstem.errors import PolarstemError
@@ -88,11 +88,11 @@ def turned_specimen(made):
 def test_engines_agree(config, structures, tmp_path):
     made = config(**structures)
     specimen, crystal = turned_specimen(made)
-    structure = build(plan.structure_settings(made, specimen), tmp_path / "x.xyz")
-    settings = plan.simulation_settings(made, specimen)
+    structure = build(jobs.structure_settings(made, specimen), tmp_path / "x.xyz")
+    settings = jobs.simulation_settings(made, specimen)
     assert settings["engine"] == "scattering_matrix"
     matrix, ours, theirs = (tmp_path / name for name in ("matrix.nc", "ours.nc", "theirs.nc"))
-    compute_matrix(matrix, plan.matrix_settings(made, crystal))
+    compute_matrix(matrix, jobs.matrix_settings(made, crystal))
     measure_specimen(structure, matrix, ours, settings)
     simulate_specimen(structure, theirs, settings)
     with xr.open_dataset(ours) as a, xr.open_dataset(theirs) as b:
@@ -110,9 +110,9 @@ def test_engines_agree(config, structures, tmp_path):
         assert (a.attrs["engine"], b.attrs["engine"]) == ("scattering_matrix", "multislice")
         for name in (a.attrs.keys() | b.attrs.keys()) - {"engine"}:
             np.testing.assert_array_equal(a.attrs[name], b.attrs[name])
-    assert ScatteringMatrix.load(matrix).settings == plan.matrix_settings(made, crystal)
+    assert ScatteringMatrix.load(matrix).settings == jobs.matrix_settings(made, crystal)
     assert ScatteringMatrix.load(matrix).array.nbytes == pytest.approx(
-        plan.matrix_mb(made, crystal) * 1e6, rel=0.3
+        jobs.matrix_mb(made, crystal) * 1e6, rel=0.3
     )
 
 
@@ -120,10 +120,10 @@ def test_tilt_is_that_of_the_other_engine(config, tmp_path):
     """In the laboratory, not of the crystal that is turned; it falls between the samples."""
     made = config(phase="T", tilt_mrad=(6.0, -2.0))
     specimen, crystal = turned_specimen(made)
-    structure = build(plan.structure_settings(made, specimen), tmp_path / "x.xyz")
-    settings = plan.simulation_settings(made, specimen)
+    structure = build(jobs.structure_settings(made, specimen), tmp_path / "x.xyz")
+    settings = jobs.simulation_settings(made, specimen)
     matrix, ours, theirs = (tmp_path / name for name in ("matrix.nc", "ours.nc", "theirs.nc"))
-    compute_matrix(matrix, plan.matrix_settings(made, crystal))
+    compute_matrix(matrix, jobs.matrix_settings(made, crystal))
     simulate_specimen(structure, theirs, settings)
     differences = []
     for tilt in ((6.0, -2.0), (2.0, 6.0), (0.0, 0.0)):
@@ -144,9 +144,9 @@ def test_another_crystal_is_refused(config, tmp_path):
     made = config(phase="T")
     specimen, crystal = turned_specimen(made)
     matrix = tmp_path / "matrix.nc"
-    compute_matrix(matrix, plan.matrix_settings(made, crystal))
-    settings = plan.simulation_settings(made, specimen)
-    structure = plan.structure_settings(made, specimen)
+    compute_matrix(matrix, jobs.matrix_settings(made, crystal))
+    settings = jobs.simulation_settings(made, specimen)
+    structure = jobs.structure_settings(made, specimen)
     right = build(structure, tmp_path / "right.xyz")
     larger = build(structure | {"amplitude": 1.3}, tmp_path / "larger.xyz")
     ordered = build(structure | {"a_site": "ordered"}, tmp_path / "ordered.xyz")
@@ -167,8 +167,8 @@ def test_command_line_takes_the_same_engine(config, tmp_path):
     assert main(["build", specimen.name, *words, str(structure)]) == 0
     assert main(["simulate", str(structure), *words, str(output)]) == 0
     matrix, wanted = tmp_path / "matrix.nc", tmp_path / "wanted.nc"
-    compute_matrix(matrix, plan.matrix_settings(made, crystal))
-    measure_specimen(structure, matrix, wanted, plan.simulation_settings(made, specimen))
+    compute_matrix(matrix, jobs.matrix_settings(made, crystal))
+    measure_specimen(structure, matrix, wanted, jobs.simulation_settings(made, specimen))
     with xr.open_dataset(output) as a, xr.open_dataset(wanted) as b:
         xr.testing.assert_identical(a, b)
 
@@ -192,7 +192,7 @@ def test_measuring_does_without_abtem():
 
 def test_order_and_average_are_different_crystals(config):
     made = config(phase="T")
-    recipe = plan.structure_settings(made, plan.all_specimens(made)[0]) | {"cells": [2, 2]}
+    recipe = jobs.structure_settings(made, plan.all_specimens(made)[0]) | {"cells": [2, 2]}
     virtual = repeating_unit(Crystal.build(recipe))
     ordered = repeating_unit(Crystal.build(recipe | {"a_site": "ordered"}))
     assert same_crystal(ordered, IDENTITY, ordered)

@@ -123,7 +123,7 @@ def test_vacuum_shows_the_aperture(settings):
     assert empty.grid_points(24) == (72, 72)
     with multislice.abtem_settings("cpu", 1):
         probe = abtem.Probe(energy=200e3, semiangle_cutoff=24)
-        patterns, sampling = multislice._scan(probe, slab, np.array([[5.0, 5.0]]), 1)
+        patterns, sampling = multislice.scan_patterns(probe, slab, np.array([[5.0, 5.0]]), 1)
     from polarstem.simulate.detector import measure
 
     image = measure(patterns, sampling, 32, 3.0)[0, 0]

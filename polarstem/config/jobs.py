@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each job depends on, as plain values: Snakemake keeps them and reruns a job by them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from polarstem.config.model import Config
+from polarstem.config.physics import wavelength
+from polarstem.config.plan import (
+    SpecimenPlan,
+    class_table,
+    crystal_of,
+    engine_of,
+    repeating_cells,
+    specimens_of_domain,
+    specimens_of_stream,
+)
+from polarstem.structures.crystals import cell_lengths, load_material
+
+
+def structure_settings(config: Config, plan: SpecimenPlan) -> dict[str, Any]:
+    """Everything that the structure of a specimen depends on, as plain values."""
+    structures = config.structures_of(plan.specimen_set)
+    return {
+        "name": plan.name,
+        "specimen_set": plan.specimen_set,
+        "split": plan.split,
+        "class_index": [c.name for c in class_table(config)].index(plan.polar_class.name),
+        "class_name": plan.polar_class.name,
+        "direction_deg": plan.polar_class.direction_deg,
+        "variant": list(plan.variant),
+        "seed": plan.seed,
+        "thickness_nm": max(plan.thicknesses_nm),
+        **structures.model_dump(mode="json", exclude={"end_on", "amplitude_spread"}),
+        "amplitude": plan.amplitude,
+    }
+
+
+def simulation_settings(config: Config, plan: SpecimenPlan) -> dict[str, Any]:
+    """Everything that the simulation of a specimen depends on, as plain values."""
+    engine, reason = engine_of(config, plan.specimen_set)
+    settings = {
+        "simulate": config.simulate_of(plan.specimen_set).model_dump(
+            mode="json", exclude={"engine"}
+        ),
+        "engine": engine,
+        "engine_reason": reason,
+        "thicknesses_nm": list(plan.thicknesses_nm),
+        "seed": plan.seed,
+    }
+    if (conditions := config.specimens[plan.specimen_set].conditions) is not None:
+        settings["conditions"] = conditions.model_dump(mode="json")
+    if engine == "scattering_matrix":
+        settings["turn"] = [list(row) for row in crystal_of(config, plan)[1]]
+    return settings
+
+
+def reserve_mrad(config: Config, specimen_set: str) -> tuple[float, float]:
+    """Room that a set's scattering matrices need for what is measured on them.
+
+    Returns
+    -------
+    margin : float
+        Largest tilt [mrad].
+    reach : float
+        Largest angle along the detector's axes, without the tilt [mrad].
+    """
+    simulate = config.simulate_of(specimen_set)
+    measured = [
+        domain.conditions
+        for name in config.used_domains()
+        if (domain := config.domains[name]).specimens == specimen_set
+    ] + [s.conditions for s in config.streams().values() if specimen_set in s.specimens]
+    # a tilted disc of waves moves by the tangent
+    margin = math.hypot(*(1e3 * math.tan(t / 1e3) for t in simulate.tilt_mrad))
+    detector = simulate.detector
+    reach = half = detector.pixels * detector.mrad_per_pixel / 2
+    for conditions in filter(None, measured):
+        margin = max(margin, 1e3 * math.tan(conditions.tilt_mrad[1] / 1e3))
+        angle = math.radians(max(map(abs, conditions.rotation_deg)))
+        far = (half + conditions.shift_pixels[1] * detector.mrad_per_pixel) * (
+            math.cos(angle) + math.sin(angle)
+        )
+        far *= math.sqrt(1 + conditions.ellipticity[1]) * (1 + conditions.camera_length_error[1])
+        reach = max(reach, far)
+    return margin, reach
+
+
+def matrix_settings(config: Config, crystal: SpecimenPlan) -> dict[str, Any]:
+    """Everything that a scattering matrix depends on, as plain values."""
+    structures = config.structures_of(crystal.specimen_set)
+    simulate = config.simulate_of(crystal.specimen_set)
+    margin, reach = reserve_mrad(config, crystal.specimen_set)
+    needed = {"device", "energy_kv", "semiangle_mrad", "pixels_per_cell", "detector"}
+    if crystal.split != "all":
+        needed |= {"phonons"}
+    return {
+        "structure": structure_settings(config, crystal)
+        | {"cells": [*repeating_cells(structures)]},
+        "simulate": simulate.model_dump(mode="json", include=needed),
+        "thicknesses_nm": list(crystal.thicknesses_nm),
+        "cells": list(structures.cells),
+        "margin_mrad": margin,
+        "reach_mrad": reach,
+    }
+
+
+def matrix_mb(config: Config, crystal: SpecimenPlan) -> float:
+    """Size of a scattering matrix [MB], near enough to ask for memory.
+
+    Plane waves in the aperture times beams on the detector and products within each group of
+    waves, which ``WaveGrid.predicted_mb`` counts one by one.
+    """
+    settings = matrix_settings(config, crystal)
+    structures, simulate = settings["structure"], settings["simulate"]
+    lengths = cell_lengths(
+        load_material(structures["material"]),
+        structures["phase"],
+        crystal.variant,
+        structures["zone_axis"],
+        structures["metric"],
+    )
+    groups, members, beams = 1, math.pi, 1.0  # of waves that differ by lattice vectors
+    for length, cells, unit in zip(lengths, settings["cells"], structures["cells"], strict=False):
+        per_mrad = unit * length / (1e3 * wavelength(simulate["energy_kv"]))
+        members *= (simulate["semiangle_mrad"] + settings["margin_mrad"]) * per_mrad
+        groups *= cells // unit
+        beams *= 2 * (settings["reach_mrad"] + settings["margin_mrad"]) * per_mrad + 1
+    count = simulate.get("phonons", {}).get("configurations", 1)
+    return 8e-6 * count * len(settings["thicknesses_nm"]) * groups * members * (members + beams)
+
+
+def measured_settings(config: Config, domain: str) -> dict[str, Any]:
+    """Everything that a data domain under its own conditions depends on, as plain values."""
+    section = config.domains[domain]
+    assert section.conditions is not None
+    structures = config.structures_of(section.specimens)
+    specimens = []
+    for plan in specimens_of_domain(config, domain):
+        if plan.split != "test":
+            continue
+        crystal, turn = crystal_of(config, plan)
+        specimens.append(
+            {
+                "name": plan.name,
+                "split": plan.split,
+                "class_name": plan.polar_class.name,
+                "direction_deg": plan.polar_class.direction_deg,
+                "thicknesses_nm": list(section.thicknesses_nm or plan.thicknesses_nm),
+                "seed": plan.seed,
+                "crystal": crystal.name,
+                "turn": [list(row) for row in turn],
+            }
+        )
+    return {
+        "conditions": section.conditions.model_dump(mode="json"),
+        "simulate": config.simulate_of(section.specimens).model_dump(mode="json"),
+        "dose_electrons": section.dose_electrons,
+        "cells": list(structures.cells),
+        "unit_cells": list(repeating_cells(structures)),
+        "specimens": specimens,
+    }
+
+
+def domain_settings(config: Config, domain: str) -> dict[str, Any]:
+    """Everything that a data domain of simulated patterns depends on, as plain values."""
+    section = config.domains[domain]
+    settings: dict[str, Any] = section.model_dump(
+        mode="json", include={"thicknesses_nm", "dose_electrons"}
+    )
+    conditions = config.specimens[section.specimens].conditions
+    if conditions is not None:
+        settings["conditions"] = conditions.model_dump(mode="json")
+        settings["simulate"] = config.simulate_of(section.specimens).model_dump(mode="json")
+    return settings
+
+
+def stream_settings(config: Config, source: str) -> dict[str, Any]:
+    """Everything that a stream of training patterns depends on, as plain values."""
+    stream = config.streams()[source]
+    names = [c.name for c in class_table(config)]
+    specimens = []
+    for split in ("train", "validation"):
+        for plan in specimens_of_stream(config, source, split):
+            crystal, turn = crystal_of(config, plan)
+            polar = config.structures_of(plan.specimen_set).amplitude > 0
+            specimens.append(
+                {
+                    "name": plan.name,
+                    "split": split,
+                    "class_index": names.index(plan.polar_class.name) if polar else -1,
+                    "crystal": crystal.name,
+                    "turn": [list(row) for row in turn],
+                }
+            )
+    settings: dict[str, Any] = stream.model_dump(mode="json")
+    # sets differ in their crystals only: one microscope measures them
+    settings["simulate"] = config.simulate_of(stream.specimens[0]).model_dump(mode="json")
+    return settings | {"specimens": specimens}

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Config sections for sets of specimens and for data domains."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag
+
+from polarstem.config.conditions import LISTED, MAPPED, Conditions, Drawn, list_or_section
+from polarstem.config.physics import Positive, Section
+
+Thicknesses = Annotated[tuple[Positive, ...], Field(min_length=1)]
+
+
+class PerClass(Section):
+    """Number of specimens of each class, in each split."""
+
+    train: Annotated[int, Field(ge=0)] = Field(0, description="specimens to train on")
+    validation: Annotated[int, Field(ge=0)] = Field(
+        0, description="specimens for early stopping and for choosing"
+    )
+    test: Annotated[int, Field(ge=0)] = Field(0, description="specimens for evaluation only")
+
+
+class SpecimenSet(Section):
+    """Specimens made and simulated alike; each one is simulated once, at all thicknesses."""
+
+    per_class: PerClass = Field(description="number of specimens of each class in each split")
+    thicknesses_nm: Annotated[
+        Annotated[Thicknesses, Tag(LISTED)] | Annotated[Drawn, Tag(MAPPED)],
+        Discriminator(list_or_section),
+    ] = Field(
+        description="thicknesses kept from the one simulation [nm], each rounded to whole cells; "
+        "or how each specimen draws its own",
+    )
+    classes: tuple[str, ...] | None = Field(
+        None, description="only these classes, by name (`RM`, `RU`, ...); null for all"
+    )
+    structures: dict[str, Any] = Field(
+        default_factory=dict, description="keys of `structures` that differ for this set"
+    )
+    simulate: dict[str, Any] = Field(
+        default_factory=dict, description="keys of `simulate` that differ for this set"
+    )
+    conditions: Conditions | None = Field(
+        None,
+        description="emulated experiment: each specimen draws its own tilt, aberrations, source, "
+        "detector and dose from these; simulated by multislice",
+    )
+
+
+class DataDomain(Section):
+    """A named set of conditions: some thicknesses of one specimen set, at one dose."""
+
+    specimens: str = Field(description="name of the specimen set")
+    thicknesses_nm: Thicknesses | None = Field(
+        None, description="which of the set's thicknesses [nm]; null for all"
+    )
+    dose_electrons: Positive | None = Field(
+        None, description="electrons per pattern (Poisson noise), or null for no noise"
+    )
+    conditions: Conditions | None = Field(
+        None,
+        description="measure the set's test specimens anew under these, on their scattering "
+        "matrices; for tests only",
+    )
+    factor: str | None = Field(
+        None, description="what this data domain changes, for the ladder of the report"
+    )
+    severity: float | None = Field(None, description="how much of it, in the factor's unit")

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A data domain of specimens that are measured anew on their scattering matrices."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from polarstem.config.physics import Simulate
+from polarstem.data.dataset_file import DatasetWriter
+from polarstem.errors import PolarstemError
+from polarstem.files import atomic_path
+from polarstem.logs import progress
+from polarstem.provenance import provenance
+from polarstem.seeds import derive_seed
+from polarstem.simulate.conditions import drawn_for
+from polarstem.simulate.detector import pixel_angles
+from polarstem.simulate.scan import probe_grid
+from polarstem.simulate.scattering.matrix import ScatteringMatrix
+from polarstem.simulate.scattering.measure import VirtualMicroscope
+from polarstem.structures.symmetry import Turn
+
+logger = logging.getLogger("polarstem")
+
+
+def measure_dataset(
+    domain: str,
+    settings: Mapping[str, Any],
+    matrices: Mapping[str, Path | str],
+    class_names: Sequence[str],
+    class_directions: Sequence[float],
+    output: Path | str,
+    seed: int,
+) -> None:
+    """Measure the test specimens of a data domain under its own conditions.
+
+    Each specimen draws its conditions once; its probe positions are those of its simulation, so
+    that a pattern can be compared with its ideal one.
+
+    Parameters
+    ----------
+    domain : str
+        Name of the data domain.
+    settings : mapping
+        ``conditions`` and ``simulate`` (sections of the config), ``dose_electrons``, ``cells`` of
+        the field and of the repeating unit, and ``specimens``: for each its ``name``, ``split``,
+        ``class_name``, ``direction_deg``, ``thicknesses_nm``, ``seed``, ``crystal`` and ``turn``.
+    matrices : mapping of str to path
+        Scattering matrix of each crystal.
+    class_names, class_directions : sequence
+        The class table, directions in degrees.
+    output : path
+        netCDF file to write.
+    seed : int
+        Global seed, for conditions and noise.
+
+    Raises
+    ------
+    PolarstemError
+        If a matrix is unreadable or does not hold what is asked for.
+    """
+    simulate = Simulate.model_validate(settings["simulate"])
+    detector, specimens = simulate.detector, settings["specimens"]
+    by_crystal: dict[str, list[Mapping[str, Any]]] = {}
+    for specimen in specimens:
+        by_crystal.setdefault(specimen["crystal"], []).append(specimen)
+    with atomic_path(output) as temporary, netCDF4.Dataset(temporary, "w") as file:
+        angles = pixel_angles(detector.pixels, detector.mrad_per_pixel)
+        writer = DatasetWriter(file, angles, class_names, class_directions, len(specimens))
+        crystals = progress(by_crystal.items(), len(by_crystal), f"{domain}: crystals")
+        for crystal, members in crystals:
+            if crystal not in matrices:
+                raise PolarstemError(f"The scattering matrix of crystal {crystal} was not given.")
+            microscope = VirtualMicroscope(ScatteringMatrix.load(matrices[crystal]), detector)
+            for specimen in members:
+                _measure(writer, domain, settings, simulate, microscope, specimen, seed)
+        file.setncatts(provenance({"domain": domain, **settings}, data_domain=domain, seed=seed))
+    logger.info("%s: %d patterns of %d specimens", domain, writer.count, len(specimens))
+
+
+def _measure(
+    writer: DatasetWriter,
+    domain: str,
+    settings: Mapping[str, Any],
+    simulate: Simulate,
+    microscope: VirtualMicroscope,
+    specimen: Mapping[str, Any],
+    seed: int,
+) -> None:
+    """Add one specimen at every thickness."""
+    (a, b), (c, d) = specimen["turn"]
+    turn: Turn = ((a, b), (c, d))
+    unit_y, unit_x = np.array(microscope.matrix.grid.size) / settings["unit_cells"][::-1]
+    cell = np.abs(turn) @ (unit_x, unit_y)
+    scan = simulate.scan
+    cells_x, cells_y = settings["cells"]
+    grid = probe_grid(
+        (float(cell[0]), float(cell[1])),
+        (cells_x, cells_y),
+        scan.positions,
+        scan.cells,
+        scan.offset,
+        specimen["seed"],
+    )
+    name = specimen["name"]
+    drawn = drawn_for(settings["conditions"], simulate, seed, domain, name)
+    for thickness in specimen["thicknesses_nm"]:
+        noise = derive_seed(seed, "dose", domain, name, thickness)
+        dose = settings.get("dose_electrons") or drawn.dose
+        images = microscope.measure(
+            grid.positions, [thickness], drawn.optics, dose, noise, turn, drawn.camera
+        )[0].numpy()
+        if dose is not None:
+            images = (images / dose).astype(np.float32)
+        writer.add(
+            name,
+            specimen["class_name"],
+            specimen["direction_deg"],
+            specimen["split"],
+            thickness,
+            (grid.cell_y, grid.cell_x),
+            images.reshape(*scan.positions, *images.shape[1:]),
+        )

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Training patterns without end: measured on scattering matrices under random conditions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarstem.config.conditions import Conditions
+from polarstem.config.physics import Simulate
+from polarstem.data.patterns import PatternSet
+from polarstem.errors import PolarstemError
+from polarstem.seeds import derive_seed
+from polarstem.simulate.conditions import draw
+from polarstem.simulate.scattering.matrix import ScatteringMatrix
+from polarstem.simulate.scattering.thermal import ThermalMatrices, ThermalMicroscope
+
+UNPOLAR = -1
+"""Label of patterns of a cubic crystal, of which every class is equally right."""
+_TURNS = 4  # conditions under which one crystal is measured at one thickness
+_CRYSTALS = 16  # such crystals and thicknesses in a block
+
+
+class Labelled(NamedTuple):
+    """Patterns and what is known of them.
+
+    Attributes
+    ----------
+    patterns : ndarray, shape (n, ky, kx), float32
+        Fractions of the beam.
+    class_index : ndarray, shape (n,)
+        Class, or `UNPOLAR`.
+    thickness : ndarray, shape (n,)
+        [nm].
+    specimen : ndarray of str, shape (n,)
+        Name of the measured specimen.
+    condition : ndarray of int, shape (n,)
+        Number of the drawn conditions within the block.
+    """
+
+    patterns: NDArray[np.float32]
+    class_index: NDArray[np.int64]
+    thickness: NDArray[np.float64]
+    specimen: NDArray[np.str_]
+    condition: NDArray[np.int64]
+
+
+class PatternStream:
+    """Blocks of patterns, each a function of its number alone.
+
+    So that no number depends on how many processes measure, or on where a run was interrupted.
+
+    Parameters
+    ----------
+    settings : mapping
+        As `polarstem.config.jobs.stream_settings` gives them.
+    matrices : mapping of str to path
+        Scattering matrices by crystal.
+    class_names, class_directions : sequence
+        The class table, directions in degrees.
+    seed : int
+        Seed of all draws.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        matrices: Mapping[str, Path | str],
+        class_names: Sequence[str],
+        class_directions: Sequence[float],
+        seed: int,
+    ) -> None:
+        self.settings, self.seed = settings, seed
+        self.class_names = [str(name) for name in class_names]
+        self.class_directions = np.asarray(class_directions, float)
+        self.simulate = Simulate.model_validate(settings["simulate"])
+        self.conditions = Conditions.model_validate(settings["conditions"])
+        self.paths = {name: Path(path) for name, path in matrices.items()}
+        self.block_size = _CRYSTALS * _TURNS * settings["positions"]
+        side = self.simulate.detector.pixels
+        self.shape = (side, side)
+        absent = {s["crystal"] for s in settings["specimens"]} - set(self.paths)
+        if absent:
+            raise PolarstemError(
+                f"The stream needs the scattering matrices of {', '.join(sorted(absent))}, which "
+                "were not given."
+            )
+
+    def specimens(self, split: str, unpolar: bool = True) -> list[Mapping[str, Any]]:
+        """Specimens of a split, with or without cubic ones."""
+        found = self.settings["specimens"]
+        return [s for s in found if s["split"] == split and (unpolar or s["class_index"] >= 0)]
+
+    def block(self, number: int, split: str = "train", unpolar: bool = True) -> Labelled:
+        """Measure the patterns of one block.
+
+        Parameters
+        ----------
+        number : int
+            Which; the same number gives the same patterns.
+        split : {"train", "validation"}
+            Whose crystals are measured.
+        unpolar : bool
+            Whether cubic specimens are among them, as often as those of a class.
+
+        Returns
+        -------
+        Labelled
+            `block_size` patterns, in random order.
+        """
+        random = np.random.default_rng(derive_seed(self.seed, split, "block", number))
+        by_class: dict[int, list[Mapping[str, Any]]] = {}
+        by_crystal: dict[str, list[Mapping[str, Any]]] = {}
+        for specimen in self.specimens(split, unpolar):
+            by_class.setdefault(specimen["class_index"], []).append(specimen)
+            by_crystal.setdefault(specimen["crystal"], []).append(specimen)
+        parts = []
+        classes = sorted(by_class)
+        for group in range(_CRYSTALS):
+            of_class = by_class[classes[random.integers(len(classes))]]
+            crystal = of_class[random.integers(len(of_class))]["crystal"]
+            microscope, thickness = self._microscope(crystal, random)
+            turns = by_crystal[crystal]
+            for turn in range(_TURNS):
+                specimen = turns[random.integers(len(turns))]
+                patterns = self._measure(microscope, specimen, random)
+                parts.append((patterns, specimen, thickness, group * _TURNS + turn))
+        order = random.permutation(self.block_size)
+        each = self.settings["positions"]
+
+        def column(values: list[Any]) -> NDArray[Any]:
+            return np.repeat(np.array(values), each)[order]
+
+        return Labelled(
+            np.concatenate([part[0] for part in parts])[order],
+            column([part[1]["class_index"] for part in parts]),
+            column([part[2] for part in parts]),
+            column([part[1]["name"] for part in parts]),
+            column([part[3] for part in parts]),
+        )
+
+    def sample(self, count: int, split: str) -> PatternSet:
+        """A fixed set of `count` patterns of polar specimens, from blocks of its own."""
+        drawn = []
+        for number in range(-(-count // self.block_size)):
+            block = self.block(number, f"{split}", unpolar=False)
+            # each block's conditions are scans of their own
+            scan = number * _CRYSTALS * _TURNS + block.condition
+            drawn.append(block._replace(condition=scan))
+        joined = [np.concatenate(parts)[:count] for parts in zip(*drawn, strict=True)]
+        patterns, labels, thickness, specimen, condition = joined
+        names = np.char.add(np.char.add(specimen, "/"), condition.astype(str))
+        return PatternSet.from_arrays(
+            patterns,
+            labels,
+            self.class_names,
+            self.class_directions,
+            thickness=thickness,
+            specimen=names,
+            domain=np.full(len(patterns), "stream"),
+        )
+
+    def digest(self) -> str:
+        """Hash of the settings and of the first block, and with it of the matrices' content."""
+        text = json.dumps([self.settings, self.seed], sort_keys=True, default=str)
+        content = hashlib.sha256(text.encode())
+        content.update(self.block(0).patterns.tobytes())
+        return content.hexdigest()
+
+    def _microscope(
+        self, crystal: str, random: np.random.Generator
+    ) -> tuple[ThermalMicroscope, float]:
+        """Open a crystal at one of its thicknesses [nm]."""
+        path = self.paths[crystal]
+        matrices = ThermalMatrices.open(path)
+        plane = int(random.integers(len(matrices.nominal_nm)))
+        members: list[ScatteringMatrix] = matrices.plane(plane)
+        return ThermalMicroscope(members, self.simulate.detector), matrices.nominal_nm[plane]
+
+    def _measure(
+        self,
+        microscope: ThermalMicroscope,
+        specimen: Mapping[str, Any],
+        random: np.random.Generator,
+    ) -> NDArray[np.float32]:
+        """Patterns of random positions under conditions of their own, each with its own dose."""
+        drawn = draw(self.conditions, self.simulate, random)
+        count = self.settings["positions"]
+        reach = 1e3  # any place: the crystals repeat [Å]
+        positions = reach * random.random((count, 2))
+        (a, b), (c, d) = specimen["turn"]
+        images = microscope.measure(positions, drawn.optics, random, ((a, b), (c, d)), drawn.camera)
+        return drawn.exposed(images.numpy(), int(random.integers(2**31)))

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An emulated experiment: a specimen by multislice under conditions drawn at random."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import abtem
+import numpy as np
+import scipy.stats
+import torch
+from numpy.typing import NDArray
+
+from polarstem.errors import PolarstemError
+from polarstem.logs import progress
+from polarstem.seeds import derive_seed
+from polarstem.simulate.conditions import Drawn, drawn_for
+from polarstem.simulate.crystal import exit_periods
+from polarstem.simulate.detector import Patterns, centred
+from polarstem.simulate.multislice import (
+    abtem_settings,
+    check_range,
+    potential,
+    recall_plans_of,
+    scan_patterns,
+    thermal_configurations,
+)
+from polarstem.simulate.specimen import Specimen
+
+logger = logging.getLogger("polarstem")
+
+# A Gaussian's standard deviation as a fraction of its full width at half maximum
+_SIGMA = 1 / np.sqrt(8 * np.log(2))
+_SOURCE_STEPS = 1.5  # least width of a source that joins neighbouring positions [steps]
+
+
+def emulate_specimen(
+    structure: Path | str,
+    output: Path | str,
+    settings: Mapping[str, Any],
+    threads: int = 1,
+) -> None:
+    """Simulate one specimen of an emulated experiment by multislice.
+
+    Each frozen-phonon configuration is scanned at every other position of every other row, and the
+    source joins them: its image of a periodic cell is a periodic convolution over the scan. (To
+    move the probe at random in each configuration instead leaves twice the noise.) A spread of the
+    defocus is sampled by giving each configuration another one. What the detector does after an
+    electron has met it is left to `polarstem.data.assemble`.
+
+    Parameters
+    ----------
+    structure : path
+        Extended XYZ of the specimen.
+    output : path
+        netCDF file to write, see `Specimen.write`; its attribute ``conditions`` holds what was
+        drawn.
+    settings : mapping
+        As for `simulate_specimen`, and ``conditions`` (section of the config).
+    threads : int
+        Threads of the Fourier transforms.
+
+    Raises
+    ------
+    PolarstemError
+        If the structure is unreadable or the settings do not fit it.
+    """
+    specimen = Specimen.read(structure, settings)
+    drawn = drawn_for(settings["conditions"], specimen.simulate, settings["seed"])
+    logger.info("conditions: %s", drawn.described())
+    images, totals = _scan_cell(specimen, drawn, threads)
+    places = {tuple(xy): row for row, xy in enumerate(specimen.grid.positions.tolist())}
+
+    def patterns_at(positions: NDArray[np.float64]) -> Patterns:
+        rows = [places[tuple(xy)] for xy in positions.tolist()]
+        return Patterns(images[None, rows], totals[None, rows])
+
+    specimen.write(output, "multislice", patterns_at, conditions=drawn.described())
+
+
+def _scan_cell(
+    specimen: Specimen, drawn: Drawn, threads: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Images (position, ky, kx) and totals (position) of the scan."""
+    crystal, simulate = specimen.crystal, specimen.simulate
+    optics, camera = drawn.optics, drawn.camera
+    shape = simulate.scan.positions
+    steps = np.array(crystal.cell[1::-1]) / shape
+    joined = optics.source_fwhm >= _SOURCE_STEPS * steps.max()
+    if not joined and optics.source_fwhm > 0:
+        raise PolarstemError(
+            f"A source of {optics.source_fwhm:.2f} Å cannot be emulated on probe positions "
+            f"{steps.max():.2f} Å apart; raise simulate.scan.positions."
+        )
+    count = max(1, simulate.phonons.configurations)
+    exits = exit_periods(specimen.nominal, crystal.cell[2], crystal.repeats[2])
+    every = 2 if joined and count >= 4 and not any(n % 2 for n in shape) else 1
+    quantiles = scipy.stats.norm.ppf((np.arange(count) + 0.5) / count) * optics.defocus_spread
+    seed = specimen.settings["seed"]
+    np.random.default_rng(derive_seed(seed, "defocus")).shuffle(quantiles)
+    images = np.zeros((*shape, camera.pixels, camera.pixels), np.float32)
+    totals, visits = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    places = specimen.grid.positions.reshape(*shape, 2)
+    with abtem_settings(simulate.device, threads):
+        if simulate.device == "cpu":
+            size = places[::every, ::every].size // 2
+            gpts = crystal.grid_points(simulate.pixels_per_cell)
+            probe = _probe(specimen, drawn, 0.0)
+            recall_plans_of(probe, gpts, {size})
+        thermal = thermal_configurations(crystal, simulate, seed)
+        for number, atoms in enumerate(progress(thermal, count, "configurations")):
+            part = np.s_[number % every :: every, number // 2 % every :: every]
+            positions = places[part].reshape(-1, 2)
+            slab = potential(crystal, atoms, simulate, exits)
+            probe = _probe(specimen, drawn, float(quantiles[number]))
+            patterns, sampling = scan_patterns(probe, slab, positions, 1)
+            check_range(patterns.shape, sampling, simulate)
+            found = _on_camera(patterns[0], sampling, drawn)
+            images[part] += found.reshape(images[part].shape)
+            totals[part] += patterns[0].sum((-1, -2)).reshape(totals[part].shape)
+            visits[part] += 1
+    images /= visits[..., None, None]
+    totals /= visits
+    if joined:
+        down, right = (
+            _source(n, step, optics.source_fwhm) for n, step in zip(shape, steps, strict=True)
+        )
+        images[:] = np.einsum("ai,bj,ijyx->abyx", down, right, images, optimize=True)
+        totals[:] = down @ totals @ right.T
+    return images.reshape(-1, camera.pixels, camera.pixels), totals.ravel()
+
+
+def _probe(specimen: Specimen, drawn: Drawn, defocus: float) -> abtem.Probe:
+    optics = drawn.optics
+    aberrations = dict(optics.aberrations)
+    aberrations["C10"] = aberrations.get("C10", 0.0) - defocus
+    return abtem.Probe(
+        energy=specimen.simulate.energy_kv * 1e3,
+        semiangle_cutoff=optics.semiangle_mrad,
+        tilt=optics.tilt_mrad,
+        aberrations=aberrations,
+    )
+
+
+def _on_camera(
+    patterns: NDArray[np.float32], sampling: tuple[float, float], drawn: Drawn
+) -> NDArray[np.float32]:
+    """abTEM's patterns (position, kx, ky) as images (position, ky, kx) of the drawn detector."""
+    patterns = centred(patterns)
+    along = [
+        (np.arange(n) - n // 2) * step for n, step in zip(patterns.shape[1:], sampling, strict=True)
+    ]
+    samples = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1).reshape(-1, 2)
+    # far beyond the corners nothing falls onto the detector
+    inside = np.hypot(*samples.T) < 1.1 * np.hypot(*drawn.camera.corners_mrad.T).max()
+    footprint = drawn.camera.footprint(samples[inside], np.diag(sampling))
+    intensity = np.ascontiguousarray(patterns.reshape(len(patterns), -1).T[inside])
+    images = drawn.camera.project(torch.from_numpy(intensity), footprint)
+    return np.asarray(images.numpy(), np.float32)
+
+
+def _source(count: int, step: float, fwhm: float) -> NDArray[np.float32]:
+    """Weights (position, position) of a Gaussian source over a periodic row of positions."""
+    apart = np.subtract.outer(np.arange(count), np.arange(count))
+    images = np.arange(-3, 4)[:, None, None] * count  # of the periodic row
+    weights = np.exp(-(((apart + images) * step) ** 2) / (2 * (_SIGMA * fwhm) ** 2)).sum(0)
+    return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)
