@@ -23,6 +23,11 @@ class Preprocessing(Section):
         "the training patterns; `minmax` scales each pattern to [0, 1]",
     )
     sqrt: bool = Field(False, description="take the square root of the intensities first")
+    unit_sum: bool = Field(
+        False,
+        description="before all else, divide each pattern by its mean: what counts is where "
+        "electrons go, not how many reach the detector",
+    )
 
 
 class Augmentation(Section):

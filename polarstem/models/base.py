@@ -17,6 +17,7 @@ from polarstem.models.registry import FORMAT, MODEL_FILE, read_description
 
 if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
+    from polarstem.data.stream import PatternStream
 
 Array = NDArray[np.float32]
 PREDICTION_BATCH = 256
@@ -99,6 +100,40 @@ class Model(ABC):
         memory_mb : int
             Larger sets of patterns are read from a file in `workdir` [MB].
         """
+
+    def fit_stream(
+        self,
+        stream: PatternStream,
+        *,
+        workdir: Path,
+        seed: int,
+        threads: int = 1,
+        device: str = "auto",
+        progress: bool = False,
+        memory_mb: int = 1500,
+    ) -> Self:
+        """Learn from a stream of patterns; here, from a fixed number of them.
+
+        Parameters
+        ----------
+        stream : PatternStream
+            The stream.
+        workdir, seed, threads, device, progress, memory_mb
+            As for `fit`.
+        """
+        train = stream.sample(stream.settings["fixed"], "train")
+        validation = stream.sample(stream.settings["validation"], "validation")
+        self.info["stream"] = {"patterns": train.n}
+        return self.fit(
+            train,
+            validation,
+            workdir=workdir,
+            seed=seed,
+            threads=threads,
+            device=device,
+            progress=progress,
+            memory_mb=memory_mb,
+        )
 
     @abstractmethod
     def predict_proba(self, patterns: NDArray[Any]) -> Array:

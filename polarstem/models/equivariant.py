@@ -3,8 +3,8 @@
 
 The square's turns and mirrors map patterns onto patterns and classes onto classes. A layer that
 respects them shares its weights over the group (T. S. Cohen and M. Welling, Proc. ICML 48, 2990
-(2016)): as many multiplications as a plain layer of the same width, an eighth of its weights, and
-nothing to learn about orientation.
+(2016)): an eighth of a plain layer's weights, in the group's Fourier basis a fifth of its
+multiplications, and nothing to learn about orientation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from polarstem.errors import PolarstemError
 from polarstem.models.augmentation import SquareSymmetry
-from polarstem.models.heads import Head
+from polarstem.models.heads import Head, cross_entropy
 from polarstem.models.network import NetworkModel, PatternNetwork
 from polarstem.models.options import NetworkOptions
 from polarstem.models.preprocessing import Preprocessing
@@ -56,6 +56,8 @@ class Group:
         The first after the second.
     classes : ndarray, shape (operation, class)
         The class that each class becomes.
+    matrices : ndarray, shape (operation, 2, 2)
+        What each does to a vector (x, y), y up.
     """
 
     def __init__(self, shape: tuple[int, int], directions: Sequence[float]) -> None:
@@ -72,6 +74,13 @@ class Group:
         )
         self.inverse = np.argmin(self.product, axis=1)  # 0 is the identity
         self.classes = symmetry.permutations
+        mirror, quarter = np.diag([1.0, -1.0]), np.array([[0.0, -1.0], [1.0, 0.0]])
+        self.matrices = np.stack(
+            [
+                np.linalg.matrix_power(quarter, turns) @ (mirror if mirrored else np.eye(2))
+                for mirrored, turns in symmetry.operations
+            ]
+        )
 
     def orbits(self) -> NDArray[np.int64]:
         """Pixels by orbit, shape (orbit, operation): where an operation takes the first one."""
@@ -79,29 +88,92 @@ class Group:
         return self.pixels[self.inverse][:, first].T
 
 
-class GroupLinear(nn.Module):
-    """Linear layer from features (n, channel, operation) to such features.
+class Harmonics(nn.Module):
+    """Fourier transform over the group, in which a layer with shared weights falls into blocks.
 
-    The weight between two operations g and h depends on their quotient ``g^-1 h`` alone.
+    The characters of the square's group (1, the determinant, whether axes are kept, and both) and
+    the four entries of its two-by-two matrices are a basis of the functions on the group; on a
+    subgroup some of them coincide or vanish. Features of one character meet no others, and a row
+    of matrix entries meets its own row alone, all rows by the same weights (J.-P. Serre, Linear
+    Representations of Finite Groups, sections 2.4 and 6.2).
+
+    Parameters
+    ----------
+    group : Group
+        The turns and mirrors.
+
+    Attributes
+    ----------
+    basis : Tensor, shape (harmonic, operation)
+        Orthonormal; the characters come first.
+    characters : int
+        Their number.
     """
 
-    quotient: Tensor
+    basis: Tensor
 
-    def __init__(self, inputs: int, outputs: int, group: Group) -> None:
+    def __init__(self, group: Group) -> None:
         super().__init__()
-        size = len(group.product)
-        spread = (2 / (size * inputs)) ** 0.5
-        self.weight = nn.Parameter(spread * torch.randn(outputs, inputs, size))
-        self.bias = nn.Parameter(torch.zeros(outputs, 1))
-        quotient = torch.from_numpy(group.product[group.inverse])
-        self.register_buffer("quotient", quotient, persistent=False)
+        matrices = group.matrices
+        det, kept = np.linalg.det(matrices), (matrices[:, 0, 0] != 0) * 2.0 - 1
+        entries = matrices.reshape(-1, 4).T
+        whole = all(row.any() for row in entries)  # else its entries are characters themselves
+        ones = np.ones(len(matrices))
+        rows: list[NDArray[np.float64]] = []
+        for row in (ones, det, kept, det * kept, *(() if whole else entries)):
+            known = rows and np.abs(np.array(rows) @ row).max() > 1e-9
+            if row.any() and not known:
+                rows.append(row)
+        self.characters = len(rows)
+        rows += list(entries) if whole else []
+        table = np.array(rows)
+        table /= np.linalg.norm(table, axis=1, keepdims=True)
+        if table.shape != (len(matrices), len(matrices)):
+            raise ValueError("the operations are no group of turns and mirrors of the square")
+        self.register_buffer("basis", torch.from_numpy(table).float(), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (n, outputs, operation)."""
-        outputs, inputs, size = self.weight.shape
-        whole = self.weight[:, :, self.quotient].permute(0, 2, 1, 3)
-        product = F.linear(features.flatten(1), whole.reshape(outputs * size, inputs * size))
-        return product.view(-1, outputs, size) + self.bias
+        """Harmonics (harmonic, n, channel) of features (operation, n, channel)."""
+        return (self.basis @ features.flatten(1)).view_as(features)
+
+    def back(self, harmonics: Tensor) -> Tensor:
+        """Features of harmonics."""
+        return (self.basis.T @ harmonics.flatten(1)).view_as(harmonics)
+
+
+class GroupLinear(nn.Module):
+    """Linear layer between harmonics (harmonic, n, channel) of features that turn with a pattern.
+
+    The weight between two operations g and h depends on their quotient ``g^-1 h`` alone; it is
+    kept by harmonics, which takes a fifth of the multiplications of the square's group.
+    """
+
+    def __init__(self, inputs: int, outputs: int, harmonics: Harmonics) -> None:
+        super().__init__()
+        self.characters, size = harmonics.characters, len(harmonics.basis)
+        self.paired = size > self.characters
+        spread = inputs**-0.5
+        self.weight = nn.Parameter(spread * torch.randn(self.characters, inputs, outputs))
+        self.pair_weight = nn.Parameter(
+            spread / 2**0.5 * torch.randn(2 * inputs, 2 * outputs)
+            if self.paired
+            else torch.empty(0)
+        )
+        # the same for all operations: a part of the first harmonic
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.scale = size**0.5
+
+    def forward(self, harmonics: Tensor) -> Tensor:
+        """Harmonics (harmonic, n, outputs)."""
+        single = torch.bmm(harmonics[: self.characters], self.weight)
+        parts = [single[:1] + self.scale * self.bias, single[1:]]
+        if self.paired:
+            n, inputs = harmonics.shape[1:]
+            rows = harmonics[self.characters :].view(2, 2, n, inputs).transpose(1, 2)
+            product = rows.reshape(2 * n, 2 * inputs) @ self.pair_weight
+            entries = product.view(2, n, 2, -1).transpose(1, 2)
+            parts.append(entries.reshape(4, n, -1))
+        return torch.cat(parts)
 
 
 class ClassScores(Head):
@@ -110,6 +182,7 @@ class ClassScores(Head):
     One layer scores a class of each orbit; the others' scores are its own on the turned features.
     """
 
+    takes_unpolar = True
     places: Tensor
     orbit: Tensor
 
@@ -124,17 +197,17 @@ class ClassScores(Head):
         self.register_buffer("places", torch.from_numpy(places / places.sum(0)).float(), False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """The features themselves, (n, channel * operation)."""
-        return features.flatten(1)
+        """Features (operation, n, channel) as an embedding (n, operation * channel)."""
+        return features.transpose(0, 1).flatten(1)
 
     def loss(self, embedding: Tensor, labels: Tensor) -> Tensor:
         """Cross entropy."""
-        return F.cross_entropy(self.logits(embedding), labels)
+        return cross_entropy(self.logits(embedding), labels)
 
     def logits(self, embedding: Tensor) -> Tensor:
         """Mean score over the operations that lead to a class."""
-        features = embedding.view(len(embedding), -1, len(self.places))
-        scores = self.score(features.mT)[..., self.orbit]
+        features = embedding.view(len(embedding), len(self.places), -1)
+        scores = self.score(features)[..., self.orbit]
         return (scores * self.places).sum(dim=1)
 
 
@@ -173,23 +246,29 @@ class EquivariantNetwork(PatternNetwork):
     ) -> None:
         nn.Module.__init__(self)
         group = Group(shape, directions)
-        orbits = group.orbits()
-        width, size = settings.channels, len(group.product)
+        orbits, harmonics = group.orbits(), Harmonics(group)
+        width = settings.channels
         self.preprocessing = SymmetricPreprocessing(shape, settings, group)
-        self.enter = GroupLinear(len(orbits), width, group)
+        self.harmonics = harmonics
+        self.enter = GroupLinear(len(orbits), width, harmonics)
         self.layers = nn.ModuleList(
-            GroupLinear(width, width, group) for _ in range(settings.layers)
+            GroupLinear(width, width, harmonics) for _ in range(settings.layers)
         )
-        self.norm = nn.LayerNorm((width, size), elementwise_affine=False)
         self.head = ClassScores(width, group, directions)
-        self.register_buffer("orbits", torch.from_numpy(orbits), persistent=False)
+        self.register_buffer("orbits", torch.from_numpy(orbits.T.copy()), persistent=False)
 
     def forward(self, patterns: Tensor) -> Tensor:
         """Embeddings of raw patterns."""
-        features = self.enter(self.preprocessing(patterns).flatten(1)[:, self.orbits])
+        pixels = self.preprocessing(patterns).flatten(1)[:, self.orbits]
+        harmonics = self.enter(self.harmonics(pixels.transpose(0, 1).contiguous()))
         for layer in self.layers:
-            features = features + layer(F.gelu(self.norm(features)))
-        return cast("Tensor", self.head(F.gelu(self.norm(features))))
+            harmonics = harmonics + layer(self.harmonics(self._activated(harmonics)))
+        return cast("Tensor", self.head(self._activated(harmonics)))
+
+    def _activated(self, harmonics: Tensor) -> Tensor:
+        """Features with a root mean square of one, behind the nonlinearity."""
+        power = harmonics.square().mean((0, 2), keepdim=True)
+        return F.gelu(self.harmonics.back(harmonics * torch.rsqrt(power + 1e-5)))
 
 
 @register("equivariant")

@@ -36,6 +36,8 @@ class Head(nn.Module):
 
     uses_references: ClassVar[bool] = False
     """Whether `learn_references` does anything."""
+    takes_unpolar: ClassVar[bool] = False
+    """Whether a label below 0 is understood: a cubic crystal, all classes alike."""
 
     def __init__(self, features: int, directions: Sequence[float]) -> None:
         super().__init__()
@@ -64,8 +66,21 @@ class Head(nn.Module):
         """Choose what turns scores into probabilities on the validation split."""
 
 
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy with the label's class, or with all classes alike where the label is < 0."""
+    unpolar = labels < 0
+    if not unpolar.any():
+        return F.cross_entropy(logits, labels)
+    count = logits.shape[1]
+    target = F.one_hot(labels.clamp(min=0), count).to(logits.dtype)
+    target[unpolar] = 1 / count
+    return F.cross_entropy(logits, target)
+
+
 class ClassificationHead(Head):
     """Cross entropy over the classes; the embedding is the hidden layer."""
+
+    takes_unpolar = True
 
     def __init__(self, features: int, directions: Sequence[float]) -> None:
         super().__init__(features, directions)
@@ -77,7 +92,7 @@ class ClassificationHead(Head):
 
     def loss(self, embedding: Tensor, labels: Tensor) -> Tensor:
         """Cross entropy."""
-        return F.cross_entropy(self.classes(embedding), labels)
+        return cross_entropy(self.classes(embedding), labels)
 
     def logits(self, embedding: Tensor) -> Tensor:
         """The layer's outputs."""

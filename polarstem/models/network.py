@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +26,11 @@ from polarstem.models.staging import stage
 
 if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
+    from polarstem.data.stream import PatternStream
+    from polarstem.models.examples import Examples, TrainingPatterns
     from polarstem.models.history import Epoch
+
+logger = logging.getLogger(__name__)
 
 HIDDEN = 512
 WEIGHTS_FILE = "weights.safetensors"
@@ -132,18 +138,77 @@ class NetworkModel(Model):
         memory_mb: int = 1500,
     ) -> Self:
         """Learn from labelled patterns; see `Model.fit`."""
-        from polarstem.models.training import Examples, torch_session, train_network
+        from polarstem.models.examples import Examples
 
         self._check_training(train, validation)
-        self.device = resolve_device(device)
         workdir.mkdir(parents=True, exist_ok=True)
         examples = Examples(stage(train, workdir / "train.npy", memory_mb), train.class_index)
         check = Examples(
             stage(validation, workdir / "validation.npy", memory_mb), validation.class_index
         )
+        self._train(examples, examples, check, workdir, seed, threads, device, progress)
+        return self
+
+    def fit_stream(
+        self,
+        stream: PatternStream,
+        *,
+        workdir: Path,
+        seed: int,
+        threads: int = 1,
+        device: str = "auto",
+        progress: bool = False,
+        memory_mb: int = 1500,
+    ) -> Self:
+        """Learn from a stream of patterns, one process measuring while another learns."""
+        from polarstem.models.examples import Examples
+        from polarstem.models.streaming import StreamedPatterns
+
+        workdir.mkdir(parents=True, exist_ok=True)
+        validation = stream.sample(stream.settings["validation"], "validation")
+        self.pattern_shape = stream.shape
+        check = Examples(validation.read(slice(None)), validation.class_index)
+        streamed = StreamedPatterns(
+            stream,
+            self.settings.training.max_epochs,
+            workers=threads - 1,
+            unpolar=HEADS[self.settings.head].takes_unpolar,
+        )
+        polar = streamed.first.labels >= 0
+        sample = Examples(streamed.first.patterns[polar], streamed.first.labels[polar])
+        started = time.monotonic()
+        self._train(streamed, sample, check, workdir, seed, 1, device, progress)
+        seconds = time.monotonic() - started
+        share = streamed.waited / seconds
+        logger.info(
+            "%.0f s, of which %.1f %% were spent waiting for patterns", seconds, 100 * share
+        )
+        self.info["stream"] = {
+            "patterns": streamed.blocks * stream.block_size,
+            "patterns_per_epoch": streamed.blocks_per_epoch * stream.block_size,
+            "uses_of_each": streamed.reuse,
+            "waiting_fraction": share,
+        }
+        return self
+
+    def _train(
+        self,
+        examples: TrainingPatterns,
+        sample: Examples,
+        check: Examples,
+        workdir: Path,
+        seed: int,
+        threads: int,
+        device: str,
+        progress: bool,
+    ) -> None:
+        """Train the network; scaling and head are fitted on a sample of training patterns."""
+        from polarstem.models.training import torch_session, train_network
+
+        self.device = resolve_device(device)
         with torch_session(seed, threads):
             network = self._build(pretrained=getattr(self.settings, "pretrained", False))
-            network.preprocessing.fit(examples.patterns)
+            network.preprocessing.fit(sample.patterns)
             self.history = train_network(
                 network,
                 Augmentation(
@@ -162,8 +227,7 @@ class NetworkModel(Model):
             )
             self.network = network.to(self.device).eval()
             with torch.no_grad():
-                self._finish_head(examples, check)
-        return self
+                self._finish_head(sample, check)
 
     def _finish_head(self, train: Any, validation: Any) -> None:
         """Fit what the head takes from clean patterns after training."""

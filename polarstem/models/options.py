@@ -25,6 +25,7 @@ class PreprocessingOptions:
 
     scaling: str = field(default="standardise", metadata={"choices": SCALINGS})
     sqrt: bool = False
+    unit_sum: bool = False
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Preprocessing(nn.Module):
     shape : (int, int)
         (ky, kx) of the patterns.
     options : PreprocessingOptions
-        ``sqrt`` takes the square root first. Then ``scaling`` is "standardise" (subtract the
+        ``unit_sum`` divides each pattern by its mean, ``sqrt`` takes the square root. Then ``scaling`` is "standardise" (subtract the
         training mean of each pixel, divide by its standard deviation, clip at 10),
         "minmax" (each pattern to [0, 1]) or "none".
 
@@ -60,7 +60,7 @@ class Preprocessing(nn.Module):
         squares = np.zeros(patterns.shape[1:])
         for start in range(0, len(patterns), chunk):
             part = torch.from_numpy(np.array(patterns[start : start + chunk]))
-            values = self._root(part).numpy().astype(np.float64)
+            values = self._prepared(part).numpy().astype(np.float64)
             part_mean = values.mean(axis=0)
             part_squares = ((values - part_mean) ** 2).sum(axis=0)
             total = count + len(values)
@@ -74,12 +74,15 @@ class Preprocessing(nn.Module):
         self.mean.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.from_numpy(scale))
 
-    def _root(self, patterns: Tensor) -> Tensor:
+    def _prepared(self, patterns: Tensor) -> Tensor:
+        if self.options.unit_sum:
+            mean = patterns.mean(dim=(1, 2), keepdim=True)
+            patterns = patterns / mean.clamp(min=torch.finfo(patterns.dtype).tiny)
         return patterns.clamp(min=0).sqrt() if self.options.sqrt else patterns
 
     def forward(self, patterns: Tensor) -> Tensor:
         """Scaled copy of raw patterns (n, ky, kx)."""
-        values = self._root(patterns)
+        values = self._prepared(patterns)
         if self.options.scaling == "standardise":
             return ((values - self.mean) / self.scale).clamp(-LIMIT, LIMIT)
         if self.options.scaling == "minmax":

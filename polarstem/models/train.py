@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job of the rule train_model: data sets in, saved model out."""
+"""The job of the rule train_model: data sets or a stream in, saved model out."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +18,10 @@ from polarstem.files import atomic_path
 from polarstem.models.filtering import filter_by_centre_of_mass
 from polarstem.models.registry import create
 from polarstem.provenance import provenance
+
+if TYPE_CHECKING:
+    from polarstem.data.stream import PatternStream
+    from polarstem.models.base import Model
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +36,9 @@ def train_model(
     threads: int = 1,
     device: str = "auto",
     memory_mb: int = 1500,
+    stream: PatternStream | None = None,
 ) -> None:
-    """Train a model on the training splits of data sets and save it.
+    """Train a model on the training splits of data sets, or on a stream, and save it.
 
     Parameters
     ----------
@@ -50,13 +56,55 @@ def train_model(
     seed : int
         Seed of all that is random.
     threads : int
-        Threads of the numerical libraries.
+        Threads of the numerical libraries; on a stream, processes.
     device : {"auto", "cpu", "gpu"}
         Where networks compute.
     memory_mb : int
         Larger sets of patterns are read from a file in `workdir` [MB].
+    stream : PatternStream, optional
+        What to learn from instead of data sets.
     """
     workdir = Path(workdir)
+    how: dict[str, Any] = {
+        "workdir": workdir,
+        "seed": seed,
+        "threads": threads,
+        "device": device,
+        "progress": sys.stderr.isatty(),
+        "memory_mb": memory_mb,
+    }
+    started = time.monotonic()
+    if stream is not None:
+        model = create(
+            str(options["family"]), options, stream.class_names, stream.class_directions.tolist()
+        )
+        specimens = sorted(s["name"] for s in stream.specimens("train"))
+        logger.info("%s: a stream of patterns of %d specimens", name, len(specimens))
+        model.fit_stream(stream, **how)
+        facts: dict[str, Any] = {
+            "training_patterns": model.info["stream"]["patterns"],
+            "training_specimens": specimens,
+            "validation_specimens": sorted(s["name"] for s in stream.specimens("validation")),
+            "training_domains": [],
+        }
+    else:
+        model, facts = _fit_sets(name, options, train_paths, how)
+    model.info |= {
+        "name": name,
+        "seed": seed,
+        **facts,
+        "training_seconds": time.monotonic() - started,
+        "provenance": provenance(dict(options), seed=seed),
+    }
+    with atomic_path(output) as temporary:
+        model.save(temporary)
+    shutil.rmtree(workdir, ignore_errors=True)
+
+
+def _fit_sets(
+    name: str, options: Mapping[str, Any], train_paths: Sequence[Path | str], how: dict[str, Any]
+) -> tuple[Model, dict[str, Any]]:
+    """Train on data sets; gives the model and what it was trained on."""
     paths = [Path(path) for path in train_paths]
     with PatternSet.open(paths, "train") as train, PatternSet.open(paths, "validation") as check:
         model = create(
@@ -71,25 +119,10 @@ def train_model(
             model.filter,
             check.n,
         )
-        model.fit(
-            chosen,
-            check,
-            workdir=workdir,
-            seed=seed,
-            threads=threads,
-            device=device,
-            progress=sys.stderr.isatty(),
-            memory_mb=memory_mb,
-        )
-        model.info = {
-            "name": name,
-            "seed": seed,
+        model.fit(chosen, check, **how)
+        return model, {
             "training_patterns": chosen.n,
             "training_specimens": np.unique(chosen.specimen).tolist(),
             "validation_specimens": np.unique(check.specimen).tolist(),
             "training_domains": np.unique(chosen.domain).tolist(),
-            "provenance": provenance(dict(options), seed=seed),
         }
-        with atomic_path(output) as temporary:
-            model.save(temporary)
-    shutil.rmtree(workdir, ignore_errors=True)

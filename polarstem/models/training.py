@@ -18,22 +18,20 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
 from polarstem.models.augmentation import Augmentation
+from polarstem.models.examples import Examples, TrainingPatterns
 from polarstem.models.history import Epoch
 from polarstem.models.network import PatternNetwork
 from polarstem.models.options import TrainingOptions
@@ -42,56 +40,7 @@ from polarstem.seeds import derive_seed
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "last.ckpt"
-REFERENCES = 1024  # clean training patterns that give the validation loss its references
 _STATE = "polarstem"
-
-
-@dataclass(frozen=True)
-class Examples(Dataset[tuple[Tensor, Tensor]]):
-    """Patterns (n, ky, kx) and labels (n,); an index is an array of rows: a whole batch."""
-
-    patterns: NDArray[np.float32]
-    labels: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.patterns)
-
-    def __getitem__(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        # Advanced indexing copies, so a read-only memory map is left alone.
-        return torch.from_numpy(self.patterns[rows]), torch.from_numpy(self.labels[rows])
-
-    def digest(self) -> str:
-        """Hash of all patterns and labels."""
-        content = hashlib.sha256(self.labels.tobytes())
-        for start in range(0, len(self), 1024):
-            content.update(self.patterns[start : start + 1024].tobytes())
-        return content.hexdigest()
-
-
-class _Batches(Sampler[NDArray[np.int64]]):
-    """Rows of each batch, in order or in an order drawn from seed and epoch.
-
-    Batches differ by one row at most: a leftover of one would break batch normalisation.
-    """
-
-    def __init__(self, n: int, size: int, seed: int | None) -> None:
-        self.n = n
-        self.seed = seed
-        self.parts = max(1, min(math.ceil(n / size), n // 2))
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this at the start of every epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.parts
-
-    def __iter__(self) -> Iterator[NDArray[np.int64]]:
-        rows = np.arange(self.n)
-        if self.seed is not None:
-            np.random.default_rng(derive_seed(self.seed, "order", self.epoch)).shuffle(rows)
-        yield from np.array_split(rows, self.parts)
 
 
 class _Loop(LightningModule):
@@ -226,7 +175,7 @@ class _SaveLast(Checkpoint):
 def train_network(
     network: PatternNetwork,
     augmentation: Augmentation,
-    train: Examples,
+    train: TrainingPatterns,
     validation: Examples,
     settings: TrainingOptions,
     *,
@@ -244,8 +193,10 @@ def train_network(
         With its preprocessing fitted.
     augmentation : Augmentation
         Applied to training batches.
-    train, validation : Examples
-        The two splits.
+    train : TrainingPatterns
+        A fixed set, or a stream.
+    validation : Examples
+        The validation split.
     settings : TrainingOptions
         Optimiser and stopping.
     workdir : Path
@@ -265,12 +216,11 @@ def train_network(
     list of Epoch
         The history.
     """
-    settings = settings.for_patterns(len(train))
-    rows = np.random.default_rng(derive_seed(seed, "references")).permutation(len(train))
+    settings = settings.for_patterns(train.per_epoch)
     loop = _Loop(
         network,
         augmentation,
-        train[np.sort(rows[:REFERENCES])],
+        train.references(seed),
         settings,
         seed,
         _fingerprint(identity, seed, asdict(settings), train.digest(), validation.digest()),
@@ -281,10 +231,11 @@ def train_network(
         loop.restore(state)
     else:
         logger.info(
-            "training on %s (CUDA_VISIBLE_DEVICES=%s), %d training and %d validation patterns",
+            "training on %s (CUDA_VISIBLE_DEVICES=%s), %d training patterns per epoch, "
+            "%d validation patterns",
             device.type,
             os.environ.get("CUDA_VISIBLE_DEVICES", "unset"),
-            len(train),
+            train.per_epoch,
             len(validation),
         )
         with _quiet_lightning():
@@ -306,8 +257,8 @@ def train_network(
             try:
                 trainer.fit(
                     loop,
-                    _loader(train, settings.batch_size, derive_seed(seed, "shuffle")),
-                    _loader(validation, 256, None),
+                    train.loader(settings.batch_size, derive_seed(seed, "shuffle")),
+                    validation.loader(256, None),
                     ckpt_path=path if state is not None else None,
                 )
             except SIGTERMException as error:
@@ -320,12 +271,6 @@ def train_network(
         )
     network.load_state_dict(loop.best)
     return loop.history
-
-
-def _loader(examples: Examples, size: int, seed: int | None) -> DataLoader[tuple[Tensor, Tensor]]:
-    sampler = _Batches(len(examples), size, seed)
-    # batch_size=None: the sampler's rows go to the data set as they are, one batch at once.
-    return DataLoader(examples, batch_size=None, sampler=cast("Sampler[int]", sampler))
 
 
 def _fingerprint(*parts: object) -> str:

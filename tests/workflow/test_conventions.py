@@ -66,7 +66,9 @@ def test_no_rule_hides_a_function() -> None:
     for path in [ROOT / "Snakefile", *RULE_FILES]:
         text = path.read_text(encoding="utf-8")
         assert "lambda" not in text, path.name
-        assert path.name in ("common.smk", "needs.smk") or not re.search(r"^\s*def ", text, re.MULTILINE)
+        assert path.name in ("common.smk", "needs.smk") or not re.search(
+            r"^\s*def ", text, re.MULTILINE
+        )
         assert path.name != "common.smk" or not re.search(r"^rule ", text, re.MULTILINE)
 
 

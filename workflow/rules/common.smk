@@ -104,6 +104,14 @@ def stream_of_source(wildcards):
     return jobs.stream_settings(CONFIG, wildcards.source)
 
 
+def code_of_training(wildcards):
+    """The script of train_model and its modules; those that measure, too, for a stream."""
+    parts = ["models", "data/patterns.py"]
+    if wildcards.source in CONFIG.streams():
+        parts += ["data/stream.py", "simulate"]
+    return code_of("train_model", *parts)
+
+
 def matrices_of_source(wildcards):
     """Scattering matrices that a stream is measured on."""
     if wildcards.source not in CONFIG.streams():

@@ -12,6 +12,11 @@ def training_size(wildcards):
     )
 
 
+def training_threads(wildcards):
+    """Two for a stream: one process measures, one learns."""
+    return 2 if wildcards.source in CONFIG.streams() else 1
+
+
 def simulate_mem_mb(wildcards):
     """One batch of waves, the images of some scan rows, potentials, and abTEM itself."""
     specimen_set = SPECIMENS[wildcards.specimen].specimen_set

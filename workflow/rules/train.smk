@@ -4,7 +4,7 @@
 rule train_model:
     """Train one model and save it."""
     input:
-        code=code_of("train_model", "models", "data/patterns.py"),
+        code=code_of_training,
         datasets=datasets_of_source,
         matrices=matrices_of_source,
         # only the order matters: a new data domain must not retrain every model
@@ -19,8 +19,8 @@ rule train_model:
     priority: training_size
     conda:
         "../../envs/train.yaml"
-    # one, so that the numbers do not depend on the number of cores; jobs run side by side
-    threads: 1
+    # a stream is measured beside the training; the numbers do not depend on the number of cores
+    threads: training_threads
     resources:
         mem_mb=2000 + 2 * CONFIG.train.memory_mb,
         runtime="12h",
@@ -28,6 +28,8 @@ rule train_model:
     params:
         options=model_options,
         stream=stream_of_source,
+        class_names=class_names(),
+        class_directions=class_directions(),
         device=CONFIG.train.device,
         memory_mb=CONFIG.train.memory_mb,
         seed=CONFIG.seed,

@@ -17,7 +17,7 @@ from synthetic_patterns import ROOT
 from torch import nn
 
 from polarstem.errors import PolarstemError
-from polarstem.models import cnn, create, training
+from polarstem.models import cnn, create, examples, training
 from polarstem.models.options import TrainingOptions
 
 TRAINING = {"learning_rate": 1e-3, "batch_size": 32, "max_epochs": 4}
@@ -200,7 +200,7 @@ def test_divergence_is_told(fit, tmp_path, monkeypatch):
 
 def test_batches_cover_all_rows_and_leave_no_single_one():
     for n, size in ((2, 128), (129, 128), (257, 128), (1000, 128), (7, 2), (3, 2)):
-        batches = training._Batches(n, size, seed=1)
+        batches = examples._Batches(n, size, seed=1)
         rows = list(batches)
         assert len(rows) == len(batches)
         assert sorted(np.concatenate(rows)) == list(range(n))
