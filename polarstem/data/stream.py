@@ -23,8 +23,6 @@ from polarstem.simulate.scattering.thermal import ThermalMatrices, ThermalMicros
 
 UNPOLAR = -1
 """Label of patterns of a cubic crystal, of which every class is equally right."""
-_TURNS = 4  # conditions under which one crystal is measured at one thickness
-_CRYSTALS = 16  # such crystals and thicknesses in a block
 
 
 class Labelled(NamedTuple):
@@ -68,6 +66,9 @@ class PatternStream:
         Seed of all draws.
     """
 
+    crystals_per_block = 16  # each at one thickness
+    conditions_per_crystal = 4  # as long as it is at hand
+
     def __init__(
         self,
         settings: Mapping[str, Any],
@@ -82,7 +83,8 @@ class PatternStream:
         self.simulate = Simulate.model_validate(settings["simulate"])
         self.conditions = Conditions.model_validate(settings["conditions"])
         self.paths = {name: Path(path) for name, path in matrices.items()}
-        self.block_size = _CRYSTALS * _TURNS * settings["positions"]
+        self.conditions_per_block = self.crystals_per_block * self.conditions_per_crystal
+        self.block_size = self.conditions_per_block * settings["positions"]
         side = self.simulate.detector.pixels
         self.shape = (side, side)
         absent = {s["crystal"] for s in settings["specimens"]} - set(self.paths)
@@ -120,17 +122,17 @@ class PatternStream:
         for specimen in self.specimens(split, unpolar):
             by_class.setdefault(specimen["class_index"], []).append(specimen)
             by_crystal.setdefault(specimen["crystal"], []).append(specimen)
-        parts = []
+        parts: list[tuple[NDArray[np.float32], Mapping[str, Any], float, int]] = []
         classes = sorted(by_class)
-        for group in range(_CRYSTALS):
+        for _ in range(self.crystals_per_block):
             of_class = by_class[classes[random.integers(len(classes))]]
             crystal = of_class[random.integers(len(of_class))]["crystal"]
             microscope, thickness = self._microscope(crystal, random)
             turns = by_crystal[crystal]
-            for turn in range(_TURNS):
+            for _ in range(self.conditions_per_crystal):
                 specimen = turns[random.integers(len(turns))]
                 patterns = self._measure(microscope, specimen, random)
-                parts.append((patterns, specimen, thickness, group * _TURNS + turn))
+                parts.append((patterns, specimen, thickness, len(parts)))
         order = random.permutation(self.block_size)
         each = self.settings["positions"]
 
@@ -151,7 +153,7 @@ class PatternStream:
         for number in range(-(-count // self.block_size)):
             block = self.block(number, f"{split}", unpolar=False)
             # each block's conditions are scans of their own
-            scan = number * _CRYSTALS * _TURNS + block.condition
+            scan = number * self.conditions_per_block + block.condition
             drawn.append(block._replace(condition=scan))
         joined = [np.concatenate(parts)[:count] for parts in zip(*drawn, strict=True)]
         patterns, labels, thickness, specimen, condition = joined

@@ -30,7 +30,8 @@ class Preprocessing(nn.Module):
     shape : (int, int)
         (ky, kx) of the patterns.
     options : PreprocessingOptions
-        ``unit_sum`` divides each pattern by its mean, ``sqrt`` takes the square root. Then ``scaling`` is "standardise" (subtract the
+        ``unit_sum`` divides each pattern by its mean, then ``sqrt`` takes the square root. Last,
+        ``scaling`` is "standardise" (subtract the
         training mean of each pixel, divide by its standard deviation, clip at 10),
         "minmax" (each pattern to [0, 1]) or "none".
 
