@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
-import scipy.stats
+import scipy.special
 import torch
 from numpy.typing import NDArray
 
@@ -233,7 +233,8 @@ def _blur(pixels: int, sigma: float) -> NDArray[np.float32]:
     integral.
     """
     x = np.arange(-pixels, pixels + 1) / sigma
-    integral = sigma * (x * scipy.stats.norm.cdf(x) + scipy.stats.norm.pdf(x))
+    density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+    integral = sigma * (x * scipy.special.ndtr(x) + density)
     share = np.diff(integral, 2)
     apart = np.subtract.outer(np.arange(pixels), np.arange(pixels))
     kept: NDArray[np.float32] = share[apart + pixels - 1].astype(np.float32)

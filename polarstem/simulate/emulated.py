@@ -10,7 +10,7 @@ from typing import Any
 
 import abtem
 import numpy as np
-import scipy.stats
+import scipy.special
 import torch
 from numpy.typing import NDArray
 
@@ -98,7 +98,7 @@ def _scan_cell(
     count = max(1, simulate.phonons.configurations)
     exits = exit_periods(specimen.nominal, crystal.cell[2], crystal.repeats[2])
     every = 2 if joined and count >= 4 and not any(n % 2 for n in shape) else 1
-    quantiles = scipy.stats.norm.ppf((np.arange(count) + 0.5) / count) * optics.defocus_spread
+    quantiles = scipy.special.ndtri((np.arange(count) + 0.5) / count) * optics.defocus_spread
     seed = specimen.settings["seed"]
     np.random.default_rng(derive_seed(seed, "defocus")).shuffle(quantiles)
     images = np.zeros((*shape, camera.pixels, camera.pixels), np.float32)
