@@ -14,6 +14,7 @@ import numpy as np
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
 from polarstem.logs import progress
+from polarstem.models.calibration import PREFIX, Calibration
 from polarstem.provenance import provenance
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def predict_patterns(
     dataset_paths : sequence of path
         Data sets, one per data domain.
     output : path
-        The prediction file: per pattern the class probabilities, the truth and where the
-        pattern comes from.
+        The prediction file: per pattern the calibrated class probabilities, the truth and where
+        the pattern comes from. Its attributes hold the model's `Calibration`.
     model, source, seed : optional
         What the file is labelled with; by default the last three folders of `model_dir`.
     batch : int
@@ -85,6 +86,7 @@ def predict_patterns(
         with netCDF4.Dataset(temporary, "w") as file:
             file.setncatts({"title": "Predicted polarization classes", **provenance(labels)})
             file.setncatts(labels)
+            file.setncatts(Calibration.of(loaded).attributes(PREFIX))
             _write(file, loaded, sets, batch)
 
 
@@ -129,8 +131,9 @@ def _write(file: netCDF4.Dataset, model: Model, sets: Sequence[PatternSet], batc
         ("pattern", "class"),
         zlib=True,
         chunksizes=(min(total, 16384), n_classes),
-    ).setncatts({"units": "1", "long_name": "predicted probability of the class"})
+    ).setncatts({"units": "1", "long_name": "probability of the class, calibrated on validation"})
 
+    calibration = Calibration.of(model)
     start = 0
     n_batches = sum(-(-patterns.n // batch) for patterns in sets)
     bar = iter(progress(range(n_batches), n_batches, "predicting batches"))
@@ -143,7 +146,7 @@ def _write(file: netCDF4.Dataset, model: Model, sets: Sequence[PatternSet], batc
         for where, intensity in patterns.batches(batch):
             next(bar)
             rows = slice(start + where.start, start + where.stop)
-            file["probability"][rows] = model.predict_proba(intensity)
+            file["probability"][rows] = calibration.apply(model.predict_proba(intensity))
         start += patterns.n
     next(bar, None)  # lets the progress bar finish
 

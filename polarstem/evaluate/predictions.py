@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.metrics import FloatArray
 from polarstem.files import open_netcdf
+from polarstem.models.calibration import PREFIX, Calibration
 
 RUN_ATTRIBUTES = ("model", "family", "head", "source", "seed")
 
@@ -39,6 +41,10 @@ class DomainPredictions:
         Thickness [nm].
     cell_y, cell_x : ndarray, shape (patterns,)
         Position in the projected cell, as fractions.
+    scan_y, scan_x : ndarray of int, shape (patterns,)
+        Row and column of the scan.
+    calibration : Calibration
+        How the probabilities were made, and the thresholds of conformal sets.
     """
 
     run: dict[str, str]
@@ -52,11 +58,20 @@ class DomainPredictions:
     thickness: FloatArray
     cell_y: FloatArray
     cell_x: FloatArray
+    scan_y: NDArray[np.int64]
+    scan_x: NDArray[np.int64]
+    calibration: Calibration
 
     @property
     def predicted(self) -> NDArray[np.int64]:
         """Most probable class, shape (patterns,)."""
         return self.probability.argmax(axis=1)
+
+
+def read_run(path: Path | str) -> dict[str, str]:
+    """Model, family, head, source and seed of a prediction file; raises as `read_predictions`."""
+    with open_netcdf(path, "predictions") as file:
+        return _run(file, path)
 
 
 def read_predictions(path: Path | str) -> Iterator[DomainPredictions]:
@@ -79,7 +94,8 @@ def read_predictions(path: Path | str) -> Iterator[DomainPredictions]:
     """
     with open_netcdf(path, "predictions") as file:
         try:
-            run = {name: str(file.attrs[name]) for name in RUN_ATTRIBUTES}
+            calibration = Calibration.from_mapping(file.attrs, PREFIX)
+            run = _run(file, path)
             class_names = [str(name) for name in file["class_name"].values]
             directions = np.asarray(file["class_direction"].values, dtype=float)
             all_names = np.asarray(file["specimen_name"].values, dtype=str)
@@ -105,12 +121,26 @@ def read_predictions(path: Path | str) -> Iterator[DomainPredictions]:
                     thickness=part["thickness"].values.astype(float),
                     cell_y=part["cell_y"].values.astype(float),
                     cell_x=part["cell_x"].values.astype(float),
+                    scan_y=part["scan_y"].values.astype(np.int64),
+                    scan_x=part["scan_x"].values.astype(np.int64),
+                    calibration=calibration,
                 )
         except KeyError as error:
-            raise PolarstemError(
-                f"The predictions file {path} lacks {error}; it was written by another version: "
-                "delete it and run the same command again."
-            ) from error
+            raise _lacking(path, error) from error
+
+
+def _run(file: xr.Dataset, path: Path | str) -> dict[str, str]:
+    try:
+        return {name: str(file.attrs[name]) for name in RUN_ATTRIBUTES}
+    except KeyError as error:
+        raise _lacking(path, error) from error
+
+
+def _lacking(path: Path | str, error: KeyError) -> PolarstemError:
+    return PolarstemError(
+        f"The predictions file {path} lacks {error}; it was written by another version: "
+        "delete it and run the same command again."
+    )
 
 
 def _slice_if_contiguous(rows: NDArray[np.int64]) -> slice | NDArray[np.int64]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from polarstem.data.patterns import PatternSet
 from polarstem.files import atomic_path
+from polarstem.models.calibration import INFO_KEY, calibrate
 from polarstem.models.filtering import filter_by_centre_of_mass
 from polarstem.models.registry import create
 from polarstem.provenance import provenance
@@ -81,7 +82,9 @@ def train_model(
         specimens = sorted(s["name"] for s in stream.specimens("train"))
         logger.info("%s: a stream of patterns of %d specimens", name, len(specimens))
         model.fit_stream(stream, **how)
+        check = stream.sample(stream.settings["validation"], "validation")
         facts: dict[str, Any] = {
+            INFO_KEY: calibrate(model, check).attributes(),
             "training_patterns": model.info["stream"]["patterns"],
             "training_specimens": specimens,
             "validation_specimens": sorted(s["name"] for s in stream.specimens("validation")),
@@ -125,4 +128,5 @@ def _fit_sets(
             "training_specimens": np.unique(chosen.specimen).tolist(),
             "validation_specimens": np.unique(check.specimen).tolist(),
             "training_domains": np.unique(chosen.domain).tolist(),
+            INFO_KEY: calibrate(model, check).attributes(),
         }

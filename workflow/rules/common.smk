@@ -106,7 +106,7 @@ def stream_of_source(wildcards):
 
 def code_of_training(wildcards):
     """The script of train_model and its modules; those that measure, too, for a stream."""
-    parts = ["models", "data/patterns.py"]
+    parts = ["models", "data/patterns.py", "data/cells.py"]
     if wildcards.source in CONFIG.streams():
         parts += ["data/stream.py", "simulate"]
     return code_of("train_model", *parts)

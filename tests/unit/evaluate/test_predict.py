@@ -12,6 +12,7 @@ from polarstem.errors import PolarstemError
 from polarstem.evaluate.predict import predict_patterns
 from polarstem.evaluate.predictions import read_predictions
 from polarstem.models import create, load_model
+from polarstem.models.calibration import Calibration
 from tests.unit.evaluate import synthetic_results as synthetic
 
 K = (np.arange(16) - 7.5) * 4.0
@@ -87,6 +88,23 @@ def test_predictions_follow_the_schema(trained, tmp_path):
         assert parts[1].class_index.tolist() == patterns.class_index.tolist()
         names = [parts[1].specimen_names[i] for i in parts[1].specimen]
         assert names == patterns.specimen.tolist()
+
+
+def test_written_probabilities_are_calibrated(trained, tmp_path):
+    model_dir, paths = trained
+    fitted = Calibration(2.0, 0.3, 0.25, 0.5, 0.75)
+    model = load_model(model_dir)
+    model.info["calibration"] = fitted.attributes()
+    model.save(tmp_path / "model")
+    predict_patterns(tmp_path / "model", paths[1:], tmp_path / "p.nc", seed=0)
+    (part,) = read_predictions(tmp_path / "p.nc")
+    assert part.calibration == fitted
+    with PatternSet.open(paths[1:], "test") as patterns:
+        votes = model.predict_proba(patterns.read(slice(None)))
+        assert part.scan_y.tolist() == patterns.scan_y.tolist()
+    roots = np.sqrt(votes)
+    expected = 0.7 * roots / roots.sum(1, keepdims=True) + 0.3 / 8
+    assert part.probability == pytest.approx(expected, abs=1e-6)
 
 
 def test_batches_do_not_change_the_numbers(trained, tmp_path):

@@ -10,6 +10,7 @@ from synthetic_patterns import DIRECTIONS, NAMES, lopsided_patterns
 
 from polarstem.errors import PolarstemError
 from polarstem.models import load_model
+from polarstem.models.calibration import Calibration
 from polarstem.models.train import train_model
 
 OPTIONS = {
@@ -75,6 +76,9 @@ def test_trains_on_joined_domains_and_leaves_only_the_model(tmp_path):
     assert description["training_specimens"] == sorted(f"static-{n}-train-0" for n in NAMES)
     assert not set(description["training_specimens"]) & set(description["validation_specimens"])
     assert 0.2 * 640 < description["training_patterns"] < 0.8 * 640  # filtered
+    calibration = Calibration.of(model)
+    assert calibration.temperature != 1
+    assert 0 < calibration.threshold < 1
     history = (output / "history.csv").read_text().splitlines()
     assert history[0] == "epoch,train_loss,validation_loss,validation_accuracy,seconds"
     assert len(history) == 3
