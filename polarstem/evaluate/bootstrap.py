@@ -14,11 +14,12 @@ what differs between classes then widens the interval instead of vanishing from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from polarstem.evaluate.confidence import ConfidenceCounts
 from polarstem.evaluate.metrics import METRICS, FloatArray
 
 
@@ -36,6 +37,10 @@ class SpecimenScores:
         Scans (the specimen at one thickness) whose patterns vote right, and scans in all.
     directions : ndarray, shape (classes,)
         Directions of the classes [deg].
+    shares : dict of str to (ndarray, ndarray), each of shape (specimens,)
+        Metrics that are a mean over patterns or unit cells: their sum and number.
+    confidences : ConfidenceCounts or None
+        Patterns by confidence.
     """
 
     class_index: NDArray[np.int64]
@@ -43,6 +48,8 @@ class SpecimenScores:
     votes_right: NDArray[np.int64]
     votes: NDArray[np.int64]
     directions: FloatArray
+    shares: dict[str, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
+    confidences: ConfidenceCounts | None = None
 
     @property
     def n(self) -> int:
@@ -69,8 +76,13 @@ class SpecimenScores:
             for name, metric in METRICS.items()
             if metric.score is not None
         }
-        scores["majority_accuracy"] = (weights @ self.votes_right) / (weights @ self.votes)
-        return scores
+        shares = {"majority_accuracy": (self.votes_right, self.votes), **self.shares}
+        with np.errstate(invalid="ignore"):  # a resample without one of those counted
+            for name, (total, number) in shares.items():
+                scores[name] = (weights @ total) / (weights @ number)
+        if self.confidences is not None:
+            scores |= self.confidences.evaluate(weights)
+        return {name: scores[name] for name in METRICS if name in scores}
 
 
 def resampling_weights(

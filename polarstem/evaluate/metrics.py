@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scores of predicted polarization classes, all of them functions of a confusion matrix.
+"""Scores of predicted polarization classes: their names, and those of a confusion matrix.
 
 Every function takes confusion matrices of shape (..., true, predicted) and returns an array of
 shape (...), so that thousands of resampled matrices are scored in one call. The counts may be
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,33 +85,65 @@ class Metric:
     score : callable or None
         Function of (confusion, directions); None if confusion matrices do not suffice.
     unit : str
-        "fraction" or "deg".
+        "fraction", "deg" or "1".
     upper : float
         Largest possible value; the smallest is 0.
     meaning : str
         One line for tables and captions.
+    better : int
+        1 if larger values are better, -1 if smaller ones are, 0 if neither.
     """
 
     score: Callable[[ArrayLike, ArrayLike], FloatArray] | None
     unit: str
     upper: float
     meaning: str
+    better: int
 
 
-METRICS: dict[str, Metric] = {
-    "accuracy": Metric(accuracy, "fraction", 1.0, "patterns predicted right"),
-    "balanced_accuracy": Metric(
-        balanced_accuracy, "fraction", 1.0, "patterns predicted right, mean over the classes"
+def _fraction(meaning: str, better: int, score: Any = None) -> Metric:
+    return Metric(score, "fraction", 1.0, meaning, better)
+
+
+TABLE_METRICS: dict[str, Metric] = {
+    "accuracy": _fraction("patterns predicted right", 1, accuracy),
+    "balanced_accuracy": _fraction(
+        "patterns predicted right, mean over the classes", 1, balanced_accuracy
     ),
-    "macro_f1": Metric(macro_f1, "fraction", 1.0, "F1 score, mean over the classes"),
+    "macro_f1": _fraction("F1 score, mean over the classes", 1, macro_f1),
     "mean_angular_error": Metric(
-        mean_angular_error, "deg", 180.0, "mean angle between predicted and true direction"
+        mean_angular_error, "deg", 180.0, "mean angle between predicted and true direction", -1
     ),
-    "flip_rate": Metric(flip_rate, "fraction", 1.0, "patterns predicted 180 degrees off"),
-    "majority_accuracy": Metric(
-        None, "fraction", 1.0, "scans whose patterns vote for the right class"
-    ),
+    "flip_rate": _fraction("patterns predicted 180 degrees off", -1, flip_rate),
+    "majority_accuracy": _fraction("scans whose patterns vote for the right class", 1),
 }
+"""Those of the report's tables."""
+
+CONFIDENCE_METRICS: dict[str, Metric] = {
+    "nll": Metric(None, "1", np.inf, "mean negative log-probability of the true class", -1),
+    "brier": Metric(None, "1", 2.0, "mean squared error of the probabilities, over classes", -1),
+    "ece": _fraction("expected calibration error, 15 bins of confidence", -1),
+    "aurc": _fraction("share of errors, averaged over coverages by falling confidence", -1),
+    "accuracy_at_80": _fraction("the most confident 80 % of the patterns predicted right", 1),
+    "flip_rate_at_80": _fraction(
+        "the most confident 80 % of the patterns predicted 180 degrees off", -1
+    ),
+    "conformal_size": Metric(None, "1", np.inf, "classes in a pattern's conformal set", 0),
+    "conformal_coverage": _fraction("patterns whose conformal set holds the true class", 0),
+    "abstained": _fraction("patterns whose conformal set is not one class", 0),
+    "cell_accuracy": _fraction("unit cells predicted right, their patterns pooled", 1),
+    "cell_flip_rate": _fraction("unit cells predicted 180 degrees off", -1),
+    "answered_cell_accuracy": _fraction(
+        "unit cells predicted right of those whose conformal set is one class", 1
+    ),
+    "abstained_cells": _fraction("unit cells whose conformal set is not one class", 0),
+}
+"""Those of probabilities, conformal sets and unit cells."""
+
+METRICS = TABLE_METRICS | CONFIDENCE_METRICS
+
+CONTROL_METRICS = ("conformal_size", "abstained", "abstained_cells")
+"""Those that mean something where no class is right."""
 
 
 def majority_votes(

@@ -16,14 +16,12 @@ from scipy.stats import t as student_t
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.benchmarks import stage_use
 from polarstem.evaluate.conditions import Reference, describe_domain, reference_of
-from polarstem.evaluate.metrics import METRICS
+from polarstem.evaluate.entries import HEADLINE, Entry, entry, meaning_of, scored
+from polarstem.evaluate.learning import HISTORY, learning_entries
+from polarstem.evaluate.metrics import METRICS, TABLE_METRICS
 from polarstem.files import atomic_path, open_netcdf
 
-HEADLINE = "balanced_accuracy"
 CLASSICAL = ("pca_knn",)
-HISTORY = "history.csv"
-
-Entry = dict[str, Any]
 
 
 def summarise_results(
@@ -64,9 +62,12 @@ def summarise_results(
     pooled = pool_seeds(table, confidence)
     reference = reference_of(config)
     scores = _scores(pooled, config, reference)
-    best, basis = _best_network(pooled, reference, model_dirs)
+    trained = pooled[pooled["model"].isin(list(config["models"]))]
+    best, basis = _best_network(trained, reference, model_dirs)
     headlines = {} if best is None else _best_entries(scores, reference, best, basis)
-    summary = {**headlines, **scores, **_sizes(confusion_nc), **_stages(benchmarks_dir, config)}
+    learning = learning_entries(pooled, config, model_dirs)
+    stages = _stages(benchmarks_dir, config)
+    summary = {**headlines, **scores, **learning, **_sizes(confusion_nc), **stages}
     with atomic_path(output_json) as path:
         text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
         path.write_text(text + "\n", encoding="utf-8")
@@ -100,50 +101,28 @@ def pool_seeds(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         One row per (model, source, domain, metric), in order of appearance, with family, head,
         value, low, high, n and seeds (their number). Intervals as in `summarise_results`.
     """
-    rows = []
     keys = ["model", "family", "head", "source", "domain", "metric"]
-    for key, group in table.groupby(keys, sort=False, dropna=False):
-        value = float(group["value"].mean())
-        below = float((group["value"] - group["low"]).clip(lower=0).mean())
-        above = float((group["high"] - group["value"]).clip(lower=0).mean())
-        seeds = len(group)
-        spread = 0.0
-        if seeds > 1:
-            quantile = float(student_t.ppf((1 + confidence) / 2, seeds - 1))
-            spread = quantile * float(group["value"].std(ddof=1)) / np.sqrt(seeds)
-        upper = METRICS[str(key[-1])].upper
-        low = max(0.0, value - float(np.hypot(below, spread)))
-        high = min(upper, value + float(np.hypot(above, spread)))
-        row = dict(zip(keys, key, strict=True))
-        numbers = {"value": value, "low": low, "high": high, "n": int(group["n"].min())}
-        # max() and min() would turn an undefined bound into a defined one
-        if np.isnan(below) or np.isnan(above):
-            numbers |= {"low": np.nan, "high": np.nan}
-        rows.append({**row, **numbers, "seeds": seeds})
-    return pd.DataFrame(rows)
-
-
-def entry(value: float, unit: str, meaning: str, **numbers: float | int | None) -> Entry:
-    """One headline number; what is not finite becomes null."""
-    low, high, n = numbers.get("low"), numbers.get("high"), numbers.get("n")
-    return {
-        "value": _finite(value),
-        "low": _finite(low),
-        "high": _finite(high),
-        "n": None if n is None else int(n),
-        "unit": unit,
-        "meaning": meaning,
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
-
-
-def _scored(row: Mapping[str, Any], meaning: str) -> Entry:
-    seeds = f"; mean of {row['seeds']} training seeds" if row["seeds"] > 1 else ""
-    unit = METRICS[row["metric"]].unit
-    return entry(row["value"], unit, meaning + seeds, low=row["low"], high=row["high"], n=row["n"])
+    table = table.assign(
+        below=(table["value"] - table["low"]).clip(lower=0),
+        above=(table["high"] - table["value"]).clip(lower=0),
+    )
+    groups = table.groupby(keys, sort=False, dropna=False)
+    pooled = groups.agg(
+        value=("value", "mean"),
+        below=("below", "mean"),
+        above=("above", "mean"),
+        spread=("value", "std"),
+        n=("n", "min"),
+        seeds=("value", "size"),
+    ).reset_index()
+    quantile = student_t.ppf((1 + confidence) / 2, np.maximum(pooled["seeds"] - 1, 1))
+    spread = quantile * pooled["spread"].fillna(0.0) / np.sqrt(pooled["seeds"])
+    upper = pooled["metric"].map({name: metric.upper for name, metric in METRICS.items()})
+    # numpy's minimum and maximum leave an undefined bound undefined
+    low = np.maximum(0.0, pooled["value"] - np.hypot(pooled["below"], spread))
+    high = np.minimum(upper, pooled["value"] + np.hypot(pooled["above"], spread))
+    low, high = low.where(high.notna()), high.where(low.notna())
+    return pooled.assign(low=low, high=high)[[*keys, "value", "low", "high", "n", "seeds"]]
 
 
 def _scores(pooled: pd.DataFrame, config: Mapping[str, Any], reference: Reference) -> dict:
@@ -154,31 +133,27 @@ def _scores(pooled: pd.DataFrame, config: Mapping[str, Any], reference: Referenc
     groups: dict[str, dict[str, Entry]] = {"same": {}, "other": {}, "domain": {}, "transfer": {}}
     for row in pooled.to_dict("records"):
         model, source, domain, metric = (row[k] for k in ("model", "source", "domain", "metric"))
-        what = METRICS[metric].meaning
-        tested = f"data domain {domain} ({described[domain]})"
-        text = f"{_capital(metric)} ({what}) of {model} trained on {source}, tested on {tested}"
+        if metric not in TABLE_METRICS or config["domains"][domain].get("factor"):
+            continue
+        text = meaning_of(row, described)
         if metric == HEADLINE:
-            groups["transfer"][f"transfer.{source}.{domain}.{model}"] = _scored(row, text)
+            groups["transfer"][f"transfer.{source}.{domain}.{model}"] = scored(row, text)
         if source != reference.source:
             continue
         if metric != HEADLINE:
-            groups["domain"][f"{metric}.{domain}.{model}"] = _scored(row, text)
+            groups["domain"][f"{metric}.{domain}.{model}"] = scored(row, text)
             continue
-        groups["domain"][f"domain.{domain}.{model}"] = _scored(row, text)
+        groups["domain"][f"domain.{domain}.{model}"] = scored(row, text)
         if domain == reference.domain:
             same = f"{text}: the condition it was trained on, other specimens"
-            groups["same"][f"same_thickness.{model}"] = _scored(row, same)
+            groups["same"][f"same_thickness.{model}"] = scored(row, same)
         elif domain in thickness:
             other = f"{text}: a thickness it was not trained on"
             key = f"other_thickness.{thickness[domain]}.{model}"
-            groups["other"][key] = _scored(row, other)
+            groups["other"][key] = scored(row, other)
     for group in groups.values():
         summary |= group
     return summary
-
-
-def _capital(metric: str) -> str:
-    return metric.replace("_", " ").capitalize()
 
 
 def _best_network(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,14 @@ from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.bootstrap import SpecimenScores, bootstrap_metrics
-from polarstem.evaluate.metrics import majority_votes
-from polarstem.evaluate.predictions import RUN_ATTRIBUTES, DomainPredictions, read_predictions
+from polarstem.evaluate.metrics import CONTROL_METRICS
+from polarstem.evaluate.predictions import (
+    RUN_ATTRIBUTES,
+    DomainPredictions,
+    read_predictions,
+    read_run,
+)
+from polarstem.evaluate.scores import ensemble, specimen_scores
 from polarstem.files import atomic_path
 from polarstem.logs import progress
 from polarstem.provenance import provenance
@@ -32,6 +38,7 @@ def compute_metrics(
     confidence: float = 0.95,
     seed: int = 0,
     position_bins: int | None = None,
+    controls: Collection[str] = (),
 ) -> None:
     """Score every model on every data domain.
 
@@ -41,7 +48,8 @@ def compute_metrics(
         Prediction files, one per trained model.
     output_csv : path
         Long table with the columns of `COLUMNS`; `n` is the number of test specimens, `value`
-        a fraction or an angle [deg].
+        in the unit of `polarstem.evaluate.metrics.METRICS`. Where a model was trained with
+        several seeds, their ensemble follows as a model of its own.
     output_confusion_nc : path
         Counts per model and data domain: confusion matrices and maps over the unit cell.
     bootstrap : int
@@ -53,6 +61,8 @@ def compute_metrics(
     position_bins : int or None
         Bins along each side of the unit cell for the position maps. None for as many as the first
         scan has positions per cell (at most 12), so that every bin is visited alike.
+    controls : collection of str
+        Data domains whose specimens have no polarization: labels mean nothing there.
 
     Raises
     ------
@@ -61,17 +71,20 @@ def compute_metrics(
     """
     rows: list[dict[str, object]] = []
     counts: list[xr.Dataset] = []
-    for path in progress(prediction_paths, len(prediction_paths), "scoring"):
-        for part in read_predictions(path):
-            scores = specimen_scores(part)
-            position_bins = position_bins or positions_per_cell(part)
-            resampling_seed = derive_seed(seed, "bootstrap", part.domain)
-            intervals = bootstrap_metrics(scores, bootstrap, confidence, resampling_seed)
-            for metric, (value, low, high) in intervals.items():
-                row = {"domain": part.domain, "metric": metric, "n": scores.n}
-                rows.append({**part.run, **row, "value": value, "low": low, "high": high})
-            counts.append(_counts(part, scores, position_bins))
-            _check_classes(counts[0], counts[-1], path)
+    groups = _same_training(prediction_paths)
+    for paths in progress(groups, len(groups), "scoring"):
+        for parts in zip(*map(read_predictions, paths), strict=True):
+            resampling_seed = derive_seed(seed, "bootstrap", parts[0].domain)
+            for part in parts:
+                scores = specimen_scores(part)
+                rows += _rows(part, scores, controls, bootstrap, confidence, resampling_seed)
+                position_bins = position_bins or positions_per_cell(part)
+                counts.append(_counts(part, scores, position_bins))
+                _check_classes(counts[0], counts[-1], paths[0])
+            if len(parts) > 1:
+                whole = ensemble(parts)
+                scores = specimen_scores(whole)
+                rows += _rows(whole, scores, controls, bootstrap, confidence, resampling_seed)
     if not rows:
         raise PolarstemError(
             "There are no predictions to score; list at least one data domain in evaluate.domains."
@@ -87,30 +100,38 @@ def compute_metrics(
         merged.to_netcdf(path, engine="netcdf4", encoding=encoding)
 
 
-def specimen_scores(part: DomainPredictions) -> SpecimenScores:
-    """Reduce predictions to what the metrics need per specimen.
+def _same_training(paths: Sequence[Path | str]) -> list[list[Path | str]]:
+    """Prediction files by model and source, which differ in the training seed alone."""
+    groups: dict[tuple[str, str], list[Path | str]] = {}
+    for path in paths:
+        run = read_run(path)
+        groups.setdefault((run["model"], run["source"]), []).append(path)
+    return list(groups.values())
 
-    A scan, for the majority vote, is one specimen at one thickness: what a microscope records.
-    """
-    predicted, n = part.predicted, len(part.specimen_names)
-    n_classes = len(part.class_names)
-    first = np.unique(part.specimen, return_index=True)[1]
-    class_index = part.class_index[first]
-    confusion = np.zeros((n, n_classes, n_classes), dtype=np.int64)
-    np.add.at(confusion, (part.specimen, part.class_index, predicted), 1)
-    _, thickness = np.unique(part.thickness, return_inverse=True)
-    pairs = part.specimen * (thickness.max() + 1) + thickness
-    _, scan_first, scan = np.unique(pairs, return_index=True, return_inverse=True)
-    votes = majority_votes(predicted, part.probability, scan, len(scan_first))
-    right = votes == part.class_index[scan_first]
-    owner = part.specimen[scan_first]
-    return SpecimenScores(
-        class_index=class_index,
-        confusion=confusion,
-        votes_right=np.bincount(owner, weights=right, minlength=n).astype(np.int64),
-        votes=np.bincount(owner, minlength=n),
-        directions=part.class_directions,
-    )
+
+def _rows(
+    part: DomainPredictions,
+    scores: SpecimenScores,
+    controls: Collection[str],
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> list[dict[str, object]]:
+    """Rows of the table; metrics without a value, and those of labels in controls, are left out."""
+    intervals = bootstrap_metrics(scores, resamples, confidence, seed)
+    return [
+        {
+            **part.run,
+            "domain": part.domain,
+            "metric": metric,
+            "value": value,
+            "low": low,
+            "high": high,
+            "n": scores.n,
+        }
+        for metric, (value, low, high) in intervals.items()
+        if np.isfinite(value) and (part.domain not in controls or metric in CONTROL_METRICS)
+    ]
 
 
 def positions_per_cell(part: DomainPredictions, most: int = 12) -> int:

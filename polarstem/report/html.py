@@ -18,7 +18,7 @@ from PIL import Image
 
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.conditions import reference_of
-from polarstem.evaluate.metrics import METRICS
+from polarstem.evaluate.metrics import METRICS, TABLE_METRICS
 from polarstem.evaluate.summary import pool_seeds, read_metrics
 from polarstem.files import atomic_path
 from polarstem.report import FIGURES
@@ -94,8 +94,8 @@ def write_report(
         config=config,
         config_text=config_text,
         reference=reference_of(config),
-        metrics=METRICS,
-        scores=score_rows(table),
+        metrics=TABLE_METRICS,
+        scores=score_rows(table[table["metric"].isin(list(TABLE_METRICS))]),
         models=list(dict.fromkeys(table["model"])),
         simulation=simulation_rows(config),
         domains=domain_rows(config, summary),

@@ -4,7 +4,7 @@
 rule predict_patterns:
     """Predict the test patterns of all tested data domains with one model."""
     input:
-        code=code_of("predict_patterns", "evaluate/predict.py"),
+        code=code_of("predict_patterns", "evaluate/predict.py", "models/calibration.py"),
         model="<results>/models/{model}/{source}/{seed}",
         datasets=tested_datasets(),
     output:
@@ -26,7 +26,9 @@ rule predict_patterns:
 rule compute_metrics:
     """Score every model on every data domain, with intervals over specimens."""
     input:
-        code=code_of("compute_metrics", "evaluate"),
+        code=code_of(
+            "compute_metrics", "evaluate", "models/calibration.py", "data/cells.py"
+        ),
         predictions=per_run("<results>/predictions/{model}/{source}/{seed}.nc"),
     output:
         csv=report(
@@ -49,6 +51,7 @@ rule compute_metrics:
     params:
         bootstrap=CONFIG.evaluate.bootstrap,
         confidence=CONFIG.evaluate.confidence,
+        controls=list(CONFIG.evaluate.controls),
         seed=CONFIG.seed,
     script:
         "../scripts/compute_metrics.py"

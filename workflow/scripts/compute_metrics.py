@@ -11,4 +11,5 @@ with job_log(snakemake.log[0]):
         bootstrap=snakemake.params.bootstrap,
         confidence=snakemake.params.confidence,
         seed=snakemake.params.seed,
+        controls=snakemake.params.controls,
     )

@@ -229,6 +229,7 @@ def write_prediction_file(
     specimens: list[str],
     domains: list[str],
     run: tuple[str, str, str, str, int],
+    calibration: dict[str, float] | None = None,
 ) -> None:
     """Write arrays in the schema of predict_patterns."""
     xr.Dataset(
@@ -240,7 +241,8 @@ def write_prediction_file(
             "class_name": ("class", np.array(NAMES, dtype=object)),
             "class_direction": ("class", DIRECTIONS),
         },
-        attrs=dict(zip(("model", "family", "head", "source", "seed"), map(str, run), strict=True)),
+        attrs=dict(zip(("model", "family", "head", "source", "seed"), map(str, run), strict=True))
+        | {f"calibration_{name}": value for name, value in (calibration or {}).items()},
     ).to_netcdf(path, engine="netcdf4")
 
 
@@ -254,6 +256,9 @@ def write_models(folder: Path, config: dict[str, Any]) -> list[Path]:
                 path = folder / model / source / str(seed)
                 path.mkdir(parents=True)
                 paths.append(path)
+                (path / "model.json").write_text(
+                    '{"training_patterns": 1024, "training_seconds": 42.0}'
+                )
                 if family != "pca_knn":
                     _history(path / "history.csv", best, seed)
     return paths

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import xarray as xr
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.benchmarks import stage_use
 from polarstem.evaluate.conditions import reference_of
+from polarstem.evaluate.metrics import METRICS
 from polarstem.evaluate.predictions import read_predictions
 from polarstem.evaluate.summary import pool_seeds, read_metrics, summarise_results
 from polarstem.evaluate.table import COLUMNS, compute_metrics, position_counts, specimen_scores
@@ -47,7 +49,9 @@ def results(tmp_path_factory):
     return folder, config, predictions, summary
 
 
-def tiny_file(path, true, predicted, specimen, thickness=None, domain=None, specimens=None):
+def tiny_file(
+    path, true, predicted, specimen, thickness=None, domain=None, specimens=None, **calibration
+):
     n = len(true)
     probability = np.full((n, 8), 0.01, dtype=np.float32)
     probability[np.arange(n), predicted] = 0.93
@@ -57,11 +61,13 @@ def tiny_file(path, true, predicted, specimen, thickness=None, domain=None, spec
         "thickness": np.full(n, 20.0) if thickness is None else np.asarray(thickness, float),
         "cell_y": np.linspace(0, 0.999, n),
         "cell_x": np.zeros(n),
+        "scan_y": np.arange(n),
+        "scan_x": np.zeros(n, int),
         "specimen_index": np.asarray(specimen),
         "domain_index": np.zeros(n, int) if domain is None else np.asarray(domain),
     }
     names = specimens or [f"s-{i}" for i in range(max(specimen) + 1)]
-    synthetic.write_prediction_file(path, columns, names, ["a", "b"], RUN)
+    synthetic.write_prediction_file(path, columns, names, ["a", "b"], RUN, calibration)
     return path
 
 
@@ -69,7 +75,11 @@ def test_table_has_the_contract_columns_and_every_run(results):
     folder, config, predictions, _ = results
     table = pd.read_csv(folder / "metrics.csv")
     assert list(table.columns) == list(COLUMNS)
-    assert len(table) == len(predictions) * len(config["evaluate"]["domains"]) * 6
+    # these models are not calibrated, and their scans have too few positions for a cell
+    metrics = [name for name in METRICS if not re.search("conformal|abstained|cell", name)]
+    runs = len(predictions) + len(config["models"])  # an ensemble of each model's two seeds
+    assert len(table) == runs * len(config["evaluate"]["domains"]) * len(metrics)
+    assert set(table["metric"]) == set(metrics)
     assert set(table["n"]) == {24}
     assert ((table["low"] <= table["high"]) | table["low"].isna()).all()
 
@@ -89,6 +99,45 @@ def test_table_agrees_with_the_predictions(results):
         & (table["metric"] == "accuracy")
     ]
     assert found["value"].item() == pytest.approx(right.mean())
+
+
+def test_ensembles_are_models_of_the_table_alone(results):
+    folder, config, predictions, summary = results
+    table = pd.read_csv(folder / "metrics.csv")
+    extra = set(table["model"]) - set(config["models"])
+    assert extra == {f"{name}_ensemble" for name in config["models"]}
+    parts = [
+        next(p for p in read_predictions(path) if p.domain == "static50")
+        for path in predictions
+        if path.parts[-3] == "cnn"
+    ]
+    mean = np.mean([part.probability for part in parts], axis=0)
+    rows = table[table["model"] == "cnn_ensemble"].set_index(["domain", "metric"])["value"]
+    expected = (mean.argmax(1) == parts[0].class_index).mean()
+    assert rows["static50", "accuracy"] == pytest.approx(expected)
+    with xr.open_dataset(folder / "confusion.nc") as file:
+        assert set(file["model"].values) == set(config["models"])
+    assert "domain.static50.cnn_ensemble" in summary
+    assert not summary["same_thickness.best"]["model"].endswith("_ensemble")
+
+
+def test_controls_have_no_right_class(tmp_path):
+    n = 72
+    path = tiny_file(
+        tmp_path / "p.nc",
+        true=np.repeat([0, 2], n // 2),
+        predicted=np.repeat([0, 1], n // 2),
+        specimen=np.repeat([0, 1], n // 2),
+        domain=np.arange(n) % 2,
+        threshold=0.5,
+        cell_threshold=0.5,
+    )
+    out = tmp_path / "m.csv", tmp_path / "c.nc"
+    compute_metrics([path], *out, bootstrap=100, controls=["b"])
+    table = read_metrics(out[0])
+    assert {"accuracy", "nll", "abstained"} <= set(table[table["domain"] == "a"]["metric"])
+    control = table[table["domain"] == "b"].set_index("metric")["value"]
+    assert control.to_dict() == {"conformal_size": 1, "abstained": 0}  # no whole cell
 
 
 def test_confusion_file_counts_every_pattern(results):
@@ -191,6 +240,27 @@ def test_summary_keys_and_values(results):
         if entry["low"] is not None:
             assert entry["low"] <= entry["value"] <= entry["high"]
             assert entry["n"] == 24
+
+
+def test_learning_says_how_far_models_carry_and_what_they_cost(results, tmp_path):
+    folder, config, _, summary = results
+    assert summary["learning.static20.ece.cnn.thin"]["unit"] == "fraction"
+    assert "learning.static50.ece.cnn.thin" not in summary  # neither reference nor rung
+    assert summary["learning.cost.seconds.cnn.thin"]["value"] == 42
+    assert summary["learning.cost.patterns.cnn.thin"]["value"] == 12 * 1024
+    assert summary["learning.cost.patterns.pca_knn.thin"]["value"] == 1024
+    changed = json.loads(json.dumps(config))
+    changed["domains"]["dose20"] |= {"factor": "dose", "severity": 1e5}
+    changed["evaluate"] |= {"experiment": "phonons20", "controls": ["static50"]}
+    tables = folder / "metrics.csv", folder / "confusion.nc"
+    summarise_results(*tables, changed, tmp_path, tmp_path / "s.json")
+    found = json.loads((tmp_path / "s.json").read_text())
+    value = summary["domain.dose20.cnn"]["value"]
+    assert found["learning.dose20.balanced_accuracy.cnn.thin"]["value"] == value
+    assert "learning.dose20.nll.cnn.thin" not in found
+    assert "domain.dose20.cnn" not in found  # a rung has no other key
+    assert found["learning.phonons20.nll.cnn_ensemble.thin"]["n"] == 24
+    assert not any(key.startswith("learning.cost") for key in found)
 
 
 def test_best_network_is_chosen_by_validation(results):

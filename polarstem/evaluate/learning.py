@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Numbers of the summary on how far models carry, and what they cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from polarstem.evaluate.conditions import describe_domain
+from polarstem.evaluate.entries import HEADLINE, Entry, entry, meaning_of, scored
+from polarstem.evaluate.metrics import METRICS
+from polarstem.models.registry import MODEL_FILE
+
+HISTORY = "history.csv"
+RUNG_METRICS = (HEADLINE, "ece", "flip_rate_at_80", "cell_accuracy")
+"""What the summary holds of a rung of the ladder; the table of scores holds all."""
+
+
+def learning_entries(
+    pooled: pd.DataFrame, config: Mapping[str, Any], model_dirs: Sequence[Path | str]
+) -> dict[str, Entry]:
+    """Scores on the reference, the ladder, the experiment and the controls, and costs.
+
+    Parameters
+    ----------
+    pooled : DataFrame
+        Rows of `polarstem.evaluate.summary.pool_seeds`.
+    config : mapping
+        The resolved config.
+    model_dirs : sequence of path
+        Saved models, ``{model}/{source}/{seed}``.
+
+    Returns
+    -------
+    dict of str to Entry
+        ``learning.{domain}.{metric}.{model}.{source}``, and under ``learning.cost.`` the keys
+        ``seconds.{model}.{source}`` and ``patterns.{model}.{source}``.
+    """
+    evaluate = config["evaluate"]
+    whole = {evaluate["reference_domain"], evaluate.get("experiment")}
+    whole.update(evaluate.get("controls") or ())
+    wanted = {
+        name: tuple(METRICS) if name in whole else RUNG_METRICS
+        for name, domain in config["domains"].items()
+        if name in whole or domain.get("factor")
+    }
+    rows = pooled[pooled["domain"].isin(list(wanted))]
+    described = {domain: describe_domain(config, domain) for domain in rows["domain"].unique()}
+    scores = {
+        ".".join(("learning", *(row[k] for k in ("domain", "metric", "model", "source")))): scored(
+            row, meaning_of(row, described)
+        )
+        for row in rows.to_dict("records")
+        if row["metric"] in wanted[row["domain"]]
+    }
+    return scores | _costs(model_dirs)
+
+
+def _costs(model_dirs: Sequence[Path | str]) -> dict[str, Entry]:
+    """Time and patterns of each model and source, mean over its seeds."""
+    spent: dict[str, dict[str, list[float]]] = {}
+    for folder in map(Path, model_dirs):
+        if (folder / MODEL_FILE).is_file():
+            info = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+            run = spent.setdefault(".".join(folder.parts[-3:-1]), {"seconds": [], "patterns": []})
+            run["seconds"].append(info["training_seconds"])
+            run["patterns"].append(_patterns_seen(info, folder / HISTORY))
+    entries = {}
+    for name, found in spent.items():
+        of = "training {} on {}".format(*name.split("."))
+        if len(found["seconds"]) > 1:
+            of += f"; mean of {len(found['seconds'])} training seeds"
+        for kind, unit, meaning in (
+            ("seconds", "s", "Wall-clock time of"),
+            ("patterns", "1", "Patterns, counted each time they were used, in"),
+        ):
+            value = float(np.mean(found[kind]))
+            entries[f"learning.cost.{kind}.{name}"] = entry(value, unit, f"{meaning} {of}")
+    return entries
+
+
+def _patterns_seen(info: Mapping[str, Any], history: Path) -> int:
+    """Distinct patterns times how often each was used."""
+    uses = info.get("stream", {}).get("uses_of_each")
+    if uses is None:
+        uses = len(pd.read_csv(history)) if history.is_file() else 1
+    return int(uses * info["training_patterns"])
