@@ -15,9 +15,11 @@ from polarstem.config import check, jobs, load, plan
 from polarstem.data.measured import measure_dataset
 from polarstem.data.stream import UNPOLAR, PatternStream
 from polarstem.errors import PolarstemError
-from polarstem.models import create
+from polarstem.models import create, load_model
+from polarstem.models.calibration import Calibration
 from polarstem.models.examples import Examples
 from polarstem.models.streaming import StreamedPatterns
+from polarstem.models.train import train_model
 from polarstem.simulate.computed import compute_matrix
 from polarstem.simulate.conditions import drawn_for
 from polarstem.simulate.measured import measure_specimen
@@ -222,6 +224,17 @@ def test_models_learn_from_a_stream(stream, family, tmp_path):
     assert model.info["stream"]["patterns"] == measured
     if family == "equivariant":
         assert 0 <= model.info["stream"]["waiting_fraction"] <= 1
+
+
+def test_what_a_stream_teaches_is_calibrated_on_its_validation_patterns(stream, tmp_path):
+    options = {"family": "pca_knn", "components": 8}
+    train_model("knn", options, [], tmp_path / "knn", tmp_path / "work", 1, stream=stream)
+    model = load_model(tmp_path / "knn")
+    sample = stream.sample(128, "validation")
+    fitted = Calibration.of(model)
+    own = fitted.apply(model.predict_proba(sample.read(slice(None))))
+    own = own[np.arange(128), sample.class_index]
+    assert (own >= fitted.threshold).mean() >= 0.9
 
 
 def test_cubic_patterns_make_no_head_fail_that_does_not_know_them(stream, tmp_path):
