@@ -64,10 +64,11 @@ class _Model(Section):
     preprocessing: Preprocessing = Field(
         default_factory=Preprocessing, description="scaling of the patterns"
     )
-    filter: Literal["none", "centre_of_mass"] = Field(
+    filter: Literal["none", "centre_of_mass", "information"] = Field(
         "none",
         description="`centre_of_mass` keeps training patterns whose centre of mass deviates from "
-        "their scan's mean by more than the average (the paper's filter)",
+        "their scan's mean by more than the average (the paper's filter); `information` drops the "
+        "30 % at probe positions where classes are hardest to tell apart",
     )
 
 

@@ -32,6 +32,7 @@ def summarise_results(
     output_json: Path | str,
     *,
     model_dirs: Sequence[Path | str] = (),
+    limit_json: Path | str | None = None,
 ) -> None:
     """Write the headline numbers that the report is drawn from.
 
@@ -49,6 +50,8 @@ def summarise_results(
         Saved models, ``{model}/{source}/{seed}``; the best network is chosen by the validation
         accuracy in their history.csv. Without one, the choice uses the test set, and the meaning
         says so.
+    limit_json : path, optional
+        Entries of `polarstem.evaluate.efficiency.compare_with_limit`, taken over as they are.
 
     Notes
     -----
@@ -68,6 +71,8 @@ def summarise_results(
     learning = learning_entries(pooled, config, model_dirs)
     stages = _stages(benchmarks_dir, config)
     summary = {**headlines, **scores, **learning, **_sizes(confusion_nc), **stages}
+    if limit_json is not None:
+        summary |= json.loads(Path(limit_json).read_text(encoding="utf-8"))
     with atomic_path(output_json) as path:
         text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
         path.write_text(text + "\n", encoding="utf-8")

@@ -65,7 +65,7 @@ class Model(ABC):
     @property
     @abstractmethod
     def filter(self) -> str:
-        """Which training patterns the model wants: "none" (all) or "centre_of_mass"."""
+        """Which training patterns the model wants: "none" (all) or one of `filtering.FILTERS`."""
 
     @abstractmethod
     def fit(

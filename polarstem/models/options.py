@@ -14,7 +14,7 @@ from polarstem.errors import PolarstemError
 T = TypeVar("T")
 
 SCALINGS = ("standardise", "minmax", "none")
-FILTERS = ("none", "centre_of_mass")
+FILTERS = ("none", "centre_of_mass", "information")
 HEADS = ("classification", "regression", "prototype")
 SCHEDULES = ("constant", "one_cycle")
 

@@ -16,7 +16,7 @@ import numpy as np
 from polarstem.data.patterns import PatternSet
 from polarstem.files import atomic_path
 from polarstem.models.calibration import INFO_KEY, calibrate
-from polarstem.models.filtering import filter_by_centre_of_mass
+from polarstem.models.filtering import FILTERS
 from polarstem.models.registry import create
 from polarstem.provenance import provenance
 
@@ -113,7 +113,7 @@ def _fit_sets(
         model = create(
             str(options["family"]), options, train.class_names, train.class_directions.tolist()
         )
-        chosen = filter_by_centre_of_mass(train) if model.filter == "centre_of_mass" else train
+        chosen = FILTERS[model.filter](train) if model.filter in FILTERS else train
         logger.info(
             "%s: %d of %d training patterns (filter: %s), %d validation patterns",
             name,

@@ -14,5 +14,6 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "confusion": ("png", "svg"),
     "position": ("png",),
     "thickness": ("png", "svg"),
+    "information": ("png", "svg"),
     "resources": ("png", "svg"),
 }

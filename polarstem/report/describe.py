@@ -98,7 +98,7 @@ def model_rows(config: Config) -> list[dict[str, str]]:
         chosen = [k for k, on in settings.get("augmentation", {}).items() if on]
         options = [f"{key} augmentation" for key in chosen]
         if settings.get("filter", "none") != "none":
-            options.append("training patterns filtered by centre of mass")
+            options.append(f"training patterns filtered by {settings['filter'].replace('_', ' ')}")
         rows.append(
             {
                 "name": name,

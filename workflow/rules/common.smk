@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 from polarstem.config import jobs, plan
+from polarstem.config.limit import limit_crystals, limit_settings
 
 SPECIMENS = {specimen.name: specimen for specimen in plan.all_specimens(CONFIG)}
 CRYSTALS = {crystal.name: crystal for crystal in plan.all_crystals(CONFIG)}
+LIMIT_CRYSTALS = limit_crystals(CONFIG)
 
 
 def one_of(names):

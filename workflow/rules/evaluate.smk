@@ -77,12 +77,71 @@ rule resolve_config:
         "../scripts/resolve_config.py"
 
 
+rule compute_information:
+    """Compute what a pattern can say of its class at most, from the scattering matrices."""
+    input:
+        code=code_of(
+            "compute_information",
+            "config/limit.py",
+            "data/chernoff.py",
+            "evaluate/information.py",
+            "evaluate/limit.py",
+            "simulate/camera.py",
+            "simulate/noise.py",
+            "simulate/scattering/matrix.py",
+            "simulate/scattering/measure.py",
+            "simulate/scattering/optics.py",
+        ),
+        matrices=expand("<results>/scattering/{crystal}.nc", crystal=LIMIT_CRYSTALS),
+    output:
+        nc=ensure("<results>/information.nc", non_empty=True),
+    log:
+        "<logs>/compute_information.log",
+    benchmark:
+        "<benchmarks>/compute_information.jsonl"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=limit_mem_mb,
+        runtime="2h",
+    params:
+        settings=limit_settings(CONFIG),
+    script:
+        "../scripts/compute_information.py"
+
+
+rule compare_with_limit:
+    """Hold the scores of every model against the information limit."""
+    input:
+        code=code_of("compare_with_limit", "config/limit.py", "evaluate"),
+        information="<results>/information.nc",
+        metrics="<results>/metrics.csv",
+        predictions=rules.compute_metrics.input.predictions,
+        config="<results>/config.resolved.yaml",
+    output:
+        json="<results>/limit.json",
+    log:
+        "<logs>/compare_with_limit.log",
+    benchmark:
+        "<benchmarks>/compare_with_limit.jsonl"
+    conda:
+        "../../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="30m",
+    script:
+        "../scripts/compare_with_limit.py"
+
+
 rule summarise_results:
     """Collect the headline numbers that the report is drawn from."""
     input:
         code=code_of("summarise_results", "evaluate"),
         metrics="<results>/metrics.csv",
         confusion="<results>/confusion.nc",
+        limit="<results>/limit.json",
         config="<results>/config.resolved.yaml",
         models=per_run("<results>/models/{model}/{source}/{seed}"),
     output:

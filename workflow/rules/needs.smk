@@ -42,3 +42,11 @@ def measure_mem_mb(wildcards):
     """As for a simulation, and the matrix while it is read."""
     crystal, _ = plan.crystal_of(CONFIG, SPECIMENS[wildcards.specimen])
     return simulate_mem_mb(wildcards) + round(3 * jobs.matrix_mb(CONFIG, crystal))
+
+
+def limit_mem_mb(wildcards):
+    """The matrices of one group of specimens, the scores of its patterns, and the libraries."""
+    largest = max(
+        (jobs.matrix_mb(CONFIG, CRYSTALS[name]) for name in LIMIT_CRYSTALS), default=0
+    )
+    return 3000 + round(6 * largest)

@@ -21,6 +21,7 @@ rule draw_figures:
         metrics="<results>/metrics.csv",
         confusion="<results>/confusion.nc",
         summary="<results>/summary.json",
+        information="<results>/information.nc",
         config="<results>/config.resolved.yaml",
     output:
         **figure_outputs(FIGURES),

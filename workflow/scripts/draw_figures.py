@@ -17,6 +17,7 @@ with job_log(snakemake.log[0]):
         metrics_csv=snakemake.input.metrics,
         confusion_nc=snakemake.input.confusion,
         summary_json=snakemake.input.summary,
+        information_nc=snakemake.input.information,
         config=config,
         output_dir=Path(snakemake.output[0]).parent,
     )

@@ -15,4 +15,5 @@ with job_log(snakemake.log[0]):
         snakemake.params.benchmarks,
         snakemake.output.json,
         model_dirs=snakemake.input.models,
+        limit_json=snakemake.input.limit,
     )

@@ -15,6 +15,7 @@ from polarstem.evaluate.summary import read_metrics
 from polarstem.logs import progress
 from polarstem.report import FIGURES
 from polarstem.report.figures.examples import draw_examples
+from polarstem.report.figures.information import draw_information
 from polarstem.report.figures.position import draw_position
 from polarstem.report.figures.resources import draw_resources
 from polarstem.report.figures.scores import draw_confusion, draw_thickness, draw_transfer
@@ -32,6 +33,7 @@ def draw_figures(
     metrics_csv: Path | str,
     confusion_nc: Path | str,
     summary_json: Path | str,
+    information_nc: Path | str,
     config: Mapping[str, Any],
     output_dir: Path | str,
 ) -> None:
@@ -46,6 +48,8 @@ def draw_figures(
         All saved models, ``{model}/{source}/{seed}``.
     metrics_csv, confusion_nc, summary_json : path
         Tables and headline numbers.
+    information_nc : path
+        The information limit.
     config : mapping
         The resolved config.
     output_dir : path
@@ -69,6 +73,7 @@ def draw_figures(
         "confusion": lambda to: draw_confusion(confusion_nc, config, to),
         "position": lambda to: draw_position(confusion_nc, config, to),
         "thickness": lambda to: draw_thickness(metrics_csv, config, chance, to),
+        "information": lambda to: draw_information(information_nc, metrics_csv, config, to),
         "resources": lambda to: draw_resources(summary, to),
     }
     for name, paths in progress(outputs.items(), len(outputs), "drawing"):

@@ -58,7 +58,7 @@ def draw_position(
                     aspect=tall,
                     interpolation="nearest",
                 )
-                _overlay(axes, columns)
+                overlay_columns(axes, columns)
                 axes.set_facecolor("0.85")
                 axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
                 axes.set_yticks([0, 0.5, 1], ["0", "½", "1"])
@@ -96,7 +96,8 @@ def column_positions(zone_axis: Sequence[int]) -> dict[str, np.ndarray]:
     return found
 
 
-def _overlay(axes: Axes, columns: Mapping[str, np.ndarray]) -> None:
+def overlay_columns(axes: Axes, columns: Mapping[str, np.ndarray]) -> None:
+    """Mark the atom columns of `column_positions`, each kind with a label for the legend."""
     for kind in "ABO":
         x, y = columns[kind].T
         axes.scatter(

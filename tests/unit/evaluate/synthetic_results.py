@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from polarstem.evaluate.limit import information_dataset
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.crystals import load_material
 from polarstem.structures.recipes import SpecimenRecipe
@@ -161,6 +162,36 @@ def write_simulations(folder: Path, pixels: int = 48) -> list[Path]:
             attrs={"class_name": c.name, "direction_deg": c.direction_deg},
         ).to_netcdf(paths[-1], engine="netcdf4")
     return paths
+
+
+def information_settings(groups: int = 1, bins: int = 4) -> dict[str, Any]:
+    """What `information_dataset` needs to know of `class_patterns`."""
+    members = [{"class_name": c.name, "direction_deg": c.direction_deg} for c in CLASSES]
+    return {
+        "groups": [members] * groups,
+        "thicknesses_nm": list(THICKNESSES),
+        "doses": [1e2, 1e3, 1e5],
+        "bins": bins,
+        "seed": 7,
+    }
+
+
+def class_patterns(bins: int = 4, pixels: int = 16) -> np.ndarray:
+    """Patterns (class, thickness, position, pixel) on a grid over the cell."""
+    k = (np.arange(pixels) - (pixels - 1) / 2) * 96 / pixels
+    cell = (np.arange(bins) + 0.5) / bins
+    found = [
+        [[pattern(d, t, y, x, k).ravel() for y in cell for x in cell] for t in THICKNESSES]
+        for d in DIRECTIONS
+    ]
+    return np.array(found, dtype=np.float32)
+
+
+def write_information(path: Path, groups: int = 1) -> Path:
+    """The information limit; without groups, a file that holds none."""
+    patterns = [class_patterns()] * groups
+    information_dataset(patterns, information_settings(groups), repeats=1).to_netcdf(path)
+    return path
 
 
 def write_predictions(folder: Path, config: dict[str, Any], positions: int = 8) -> list[Path]:

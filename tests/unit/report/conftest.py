@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from polarstem.evaluate.efficiency import compare_with_limit
 from polarstem.evaluate.summary import summarise_results
 from polarstem.evaluate.table import compute_metrics
 from polarstem.report.figures.draw import draw_figures
@@ -34,9 +35,12 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         "metrics_csv": folder / "metrics.csv",
         "confusion_nc": folder / "confusion.nc",
         "summary_json": folder / "summary.json",
+        "information_nc": synthetic.write_information(folder / "information.nc"),
     }
     compute_metrics(predictions, paths["metrics_csv"], paths["confusion_nc"], bootstrap=200)
     benchmarks = synthetic.write_benchmarks(folder / "benchmarks", config)
+    limit = folder / "limit.json"
+    compare_with_limit(paths["information_nc"], paths["metrics_csv"], predictions, config, limit)
     summarise_results(
         paths["metrics_csv"],
         paths["confusion_nc"],
@@ -44,6 +48,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         benchmarks,
         paths["summary_json"],
         model_dirs=models,
+        limit_json=limit,
     )
     draw_figures(
         structures=structures,

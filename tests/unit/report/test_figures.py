@@ -155,6 +155,7 @@ def test_smallest_run_still_draws(drawn, tmp_path):
         metrics_csv=tmp_path / "m.csv",
         confusion_nc=tmp_path / "c.nc",
         summary_json=summary,
+        information_nc=synthetic.write_information(tmp_path / "i.nc", groups=0),
         config=config,
         output_dir=tmp_path / "figures",
     )
