@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Models held against the limit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from polarstem.evaluate.efficiency import (
+    bayes_accuracy,
+    compare_with_limit,
+    position_correlation,
+    read_information,
+)
+from polarstem.evaluate.limit import information_dataset
+from polarstem.evaluate.predictions import DomainPredictions
+from polarstem.evaluate.summary import pool_seeds, read_metrics
+from polarstem.evaluate.table import compute_metrics
+from tests.unit.evaluate import synthetic_results as synthetic
+
+BINS = 4
+ELECTRONS = np.random.default_rng(2).permutation(np.geomspace(100, 3000, BINS**2))
+ELECTRONS = ELECTRONS.reshape(BINS, BINS)
+
+
+def predictions(error: np.ndarray, specimens: int = 16, seed: int = 0) -> DomainPredictions:
+    """Scans whose patterns are predicted wrong with a probability (cell_y, cell_x)."""
+    rng = np.random.default_rng(seed)
+    side = 2 * BINS
+    step = (np.arange(side) + 0.3) / side
+    y, x = (a.ravel() for a in np.meshgrid(step, step, indexing="ij"))
+    chance = error[(y * BINS).astype(int), (x * BINS).astype(int)]
+    true = np.repeat(np.arange(specimens) % 8, side**2)
+    wrong = rng.random(specimens * side**2) < np.tile(chance, specimens)
+    return DomainPredictions(
+        run=dict.fromkeys(("model", "family", "head", "source", "seed"), "0"),
+        domain="d",
+        class_names=synthetic.NAMES,
+        class_directions=synthetic.DIRECTIONS,
+        probability=np.eye(8, dtype="f4")[(true + wrong) % 8],
+        class_index=true,
+        specimen=np.repeat(np.arange(specimens), side**2),
+        specimen_names=[str(i) for i in range(specimens)],
+        thickness=np.full(len(true), 20.0),
+        cell_y=np.tile(y, specimens),
+        cell_x=np.tile(x, specimens),
+    )
+
+
+def test_correlation_is_scipys():
+    part = predictions(np.random.default_rng(5).random((BINS, BINS)))
+    frame = pd.DataFrame(
+        {"y": (part.cell_y * BINS).astype(int), "x": (part.cell_x * BINS).astype(int)}
+    )
+    frame["wrong"] = part.predicted != part.class_index
+    errors = frame.groupby(["y", "x"])["wrong"].mean()
+    expected = spearmanr(ELECTRONS.ravel(), errors).statistic
+    value, low, high = position_correlation(ELECTRONS, part, 300, 0.95, seed=1)
+    assert value == pytest.approx(expected)
+    assert low < value < high
+
+
+def test_errors_that_follow_the_electrons_are_found_and_others_are_not():
+    follows = 0.5 * ELECTRONS / ELECTRONS.max()
+    value, low, high = position_correlation(ELECTRONS, predictions(follows), 300, 0.95, 1)
+    assert low > 0.5
+    assert value > 0.8
+    assert high <= 1
+    against = position_correlation(ELECTRONS, predictions(0.5 - follows), 300, 0.95, 1)
+    assert against[2] < -0.5
+    transposed = position_correlation(ELECTRONS.T, predictions(follows), 300, 0.95, 1)
+    assert transposed[0] < 0.7, "rows are rows"
+
+
+def test_interval_covers_the_correlation_of_many_more_specimens():
+    error = 0.1 + 0.05 * np.random.default_rng(8).random((BINS, BINS)) + 0.1 * (ELECTRONS > 500)
+    exact = position_correlation(ELECTRONS, predictions(error, 4000), 1, 0.9, 1)[0]
+    inside = 0
+    for seed in range(40):
+        part = predictions(error, 64, seed)
+        _, low, high = position_correlation(ELECTRONS, part, 100, 0.9, 1)
+        inside += low <= exact <= high
+    assert inside >= 30
+
+
+def test_no_errors_or_one_specimen_leave_it_undefined():
+    none = position_correlation(ELECTRONS, predictions(np.zeros((BINS, BINS))), 100, 0.95, 1)
+    assert np.isnan(none).all()
+    one = predictions(np.full((BINS, BINS), 0.5), specimens=1)
+    value, low, high = position_correlation(ELECTRONS, one, 100, 0.95, 1)
+    assert abs(value) < 1
+    assert np.isnan([low, high]).all()
+    half = one.cell_y < 0.5  # a scan of half the cell
+    fields = ("probability", "class_index", "specimen", "thickness", "cell_y", "cell_x")
+    part = replace(one, **{name: getattr(one, name)[half] for name in fields})
+    assert np.isfinite(position_correlation(ELECTRONS, part, 100, 0.95, 1)[0])
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("efficiency")
+    config = synthetic.make_config(seeds=(0, 1))
+    config["domains"]["dose20"]["dose_electrons"] = 1e3
+    paths = synthetic.write_predictions(folder / "predictions", config, positions=4)
+    compute_metrics(paths, folder / "metrics.csv", folder / "confusion.nc", bootstrap=200)
+    synthetic.write_information(folder / "information.nc")
+    inputs = folder / "information.nc", folder / "metrics.csv", paths
+    compare_with_limit(*inputs, config, folder / "limit.json")
+    return folder, config, inputs
+
+
+def test_fraction_is_the_accuracy_over_the_limit(compared):
+    folder, _, _ = compared
+    entries = json.loads((folder / "limit.json").read_text())
+    information = read_information(folder / "information.nc")
+    limit, low, high, drawn = bayes_accuracy(information, 20.0, 1e3)
+    assert 0.125 < low < limit < high < 1
+    assert drawn == 8 * BINS**2
+    shown = entries["learning.limit.accuracy.20.1000.known"]
+    assert (shown["value"], shown["n"]) == (pytest.approx(limit), drawn)
+    table = pool_seeds(read_metrics(folder / "metrics.csv"), 0.95)
+    table = table.set_index(["model", "source", "domain", "metric"])
+    score = table.loc["cnn", "thin", "dose20", "balanced_accuracy"]
+    found = entries["learning.limit.fraction.dose20.cnn.thin"]
+    assert found["value"] == pytest.approx(score["value"] / limit)
+    assert found["low"] < score["low"] / limit
+    assert found["high"] > score["high"] / limit
+
+
+def test_entries_cover_every_model_and_ideal_domain(compared):
+    folder, config, _ = compared
+    entries = json.loads((folder / "limit.json").read_text())
+    counted = [key for key in entries if key.startswith("learning.limit.fraction.")]
+    models, sources = config["models"], config["train"]["sources"]
+    assert len(counted) == len(models) * len(sources)
+    start = "learning.limit.position_correlation."
+    domains = {key.removeprefix(start).split(".")[0] for key in entries if key.startswith(start)}
+    assert domains == {"static10", "static20", "static30", "static50", "dose20"}
+    for key, entry in entries.items():
+        assert set(entry) == {"value", "low", "high", "n", "unit", "meaning"}, key
+        if None not in (entry["value"], entry["low"], entry["high"]):
+            assert entry["low"] <= entry["value"] <= entry["high"], key
+    needed = [
+        entries[f"learning.limit.electrons.20.{name}"]["value"] for name in ("min", "median", "max")
+    ]
+    assert needed == sorted(needed)
+
+
+def test_no_limit_no_entries(compared, tmp_path):
+    _, config, (_, *others) = compared
+    empty = synthetic.write_information(tmp_path / "i.nc", groups=0)
+    compare_with_limit(empty, *others, config, tmp_path / "limit.json")
+    assert json.loads((tmp_path / "limit.json").read_text()) == {}
+
+
+def test_crystals_without_polarity_need_electrons_without_end():
+    same = np.repeat(synthetic.class_patterns()[:1], 8, axis=0)
+    data = information_dataset([same], synthetic.information_settings(), repeats=1)
+    assert np.isinf(data["electrons"]).all()
+    assert float(data["accuracy"].mean()) == pytest.approx(1 / 8, abs=0.02)
