@@ -227,9 +227,8 @@ def _fractions(
                 f"that of the Bayes classifier with {_KNOWN['known']} ({limit:.3f})"
             )
             key = f"learning.limit.fraction.{domain}.{row['model']}.{row['source']}"
-            found[key] = entry(
-                value, "fraction", meaning, low=value - below, high=value + above, n=row["n"]
-            )
+            low_high = {"low": max(0.0, value - below), "high": value + above}
+            found[key] = entry(value, "fraction", meaning, **low_high, n=row["n"])
     return found
 
 
