@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.decomposition import IncrementalPCA
 from sklearn.neighbors import KNeighborsClassifier
@@ -17,17 +16,16 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from polarstem.errors import PolarstemError
-from polarstem.models.base import Array, Model
-from polarstem.models.options import FILTERS, PreprocessingOptions, parse
+from polarstem.models.arrays import ArrayModel
+from polarstem.models.base import Array
+from polarstem.models.options import FILTERS, PreprocessingOptions
 from polarstem.models.preprocessing import Preprocessing
 from polarstem.models.registry import register
-from polarstem.models.staging import CHUNK, stage
+from polarstem.models.staging import CHUNK
 
 if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
 
-ARRAYS_FILE = "arrays.npz"
-_PREPROCESSING = "preprocessing_"
 MINMAX = PreprocessingOptions(scaling="minmax")
 
 
@@ -42,26 +40,15 @@ class PcaKnnOptions:
 
 
 @register("pca_knn")
-class PcaKnnModel(Model):
+class PcaKnnModel(ArrayModel):
     """`StandardScaler` of the pixels, `IncrementalPCA`, `KNeighborsClassifier`.
 
     All three learn chunk by chunk or from the few components, so memory does not grow with
     the number of patterns.
     """
 
-    def __init__(
-        self,
-        options: Mapping[str, Any],
-        class_names: Sequence[str],
-        class_directions: Sequence[float],
-    ) -> None:
-        super().__init__(options, class_names, class_directions)
-        self.settings = parse(PcaKnnOptions, self.options, f"models.{self.family}")
-
-    @property
-    def filter(self) -> str:
-        """Which training patterns the model wants."""
-        return self.settings.filter
+    settings_class = PcaKnnOptions
+    settings: PcaKnnOptions
 
     def fit(
         self,
@@ -76,15 +63,13 @@ class PcaKnnModel(Model):
         memory_mb: int = 1500,
     ) -> Self:
         """Learn from labelled patterns; see `Model.fit`. Quick enough not to need resuming."""
-        self._check_training(train, validation)
+        patterns, labels = self._staged(train, validation, workdir, memory_mb)
         if train.n < max(self.settings.components, self.settings.neighbours):
             raise PolarstemError(
                 f"pca_knn has {train.n} training patterns, fewer than its "
                 f"{self.settings.components} components or {self.settings.neighbours} "
                 "neighbours; lower these or give it more patterns."
             )
-        workdir.mkdir(parents=True, exist_ok=True)
-        patterns = stage(train, workdir / "train.npy", memory_mb)
         # In order, a chunk holds one or two classes, and the components come out worse.
         order = np.random.default_rng(seed).permutation(len(patterns))
         with threadpool_limits(threads):
@@ -104,8 +89,8 @@ class PcaKnnModel(Model):
                 "explained_variance_ratio": pca.explained_variance_ratio_,
             }
             self._arrays["embedding"] = self._project(patterns)
-            self._arrays["labels"] = np.asarray(train.class_index, np.int64)
-        self._fit_neighbours()
+            self._arrays["labels"] = labels
+        self._restored()
         return self
 
     def predict_proba(self, patterns: NDArray[Any]) -> Array:
@@ -125,11 +110,6 @@ class PcaKnnModel(Model):
         size = max(CHUNK, self.settings.components)
         yield from np.array_split(order, max(1, len(order) // size))
 
-    def _pixels(self, patterns: Array) -> NDArray[np.float64]:
-        """Preprocessed patterns as rows (n, ky * kx)."""
-        scaled = self._preprocessing(torch.from_numpy(np.array(patterns)))
-        return scaled.numpy().reshape(len(patterns), -1).astype(np.float64)
-
     def _project(self, patterns: Array) -> Array:
         arrays = self._arrays
         embedding = np.empty((len(patterns), len(arrays["components"])), np.float32)
@@ -139,26 +119,7 @@ class PcaKnnModel(Model):
             embedding[part] = (pixels - arrays["pca_mean"]) @ arrays["components"].T
         return embedding
 
-    def _fit_neighbours(self) -> None:
+    def _restored(self) -> None:
         """Neighbours are stored patterns: fitting again restores them exactly."""
         self._neighbours = KNeighborsClassifier(self.settings.neighbours)
         self._neighbours.fit(self._arrays["embedding"], self._arrays["labels"])
-
-    def _write(self, directory: Path) -> None:
-        state = self._preprocessing.state_dict()
-        scaling = {_PREPROCESSING + key: value.numpy() for key, value in state.items()}
-        np.savez(directory / ARRAYS_FILE, **self._arrays, **scaling)
-
-    def _read(self, directory: Path, device: str) -> None:
-        with np.load(directory / ARRAYS_FILE, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-        self._preprocessing = Preprocessing(self._fitted_shape(), self.settings.preprocessing)
-        self._preprocessing.load_state_dict(
-            {
-                key.removeprefix(_PREPROCESSING): torch.from_numpy(arrays.pop(key))
-                for key in list(arrays)
-                if key.startswith(_PREPROCESSING)
-            }
-        )
-        self._arrays = arrays
-        self._fit_neighbours()
