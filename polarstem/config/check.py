@@ -13,8 +13,11 @@ from polarstem.config.conditions import LISTED, MAPPED
 from polarstem.config.cross_checks import cross_checks, nearest
 from polarstem.config.learning import (
     CnnModel,
+    DeflectionModel,
     EquivariantModel,
+    LinearModel,
     PcaKnnModel,
+    TemplateModel,
     TimmModel,
     Training,
 )
@@ -27,6 +30,9 @@ _FAMILIES: dict[str, type[BaseModel]] = {
     "cnn": CnnModel,
     "equivariant": EquivariantModel,
     "pca_knn": PcaKnnModel,
+    "linear": LinearModel,
+    "template": TemplateModel,
+    "deflection": DeflectionModel,
 }
 
 

@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from polarstem.config.conditions import Drawn
-from polarstem.config.learning import EquivariantModel, Stream, TimmModel
+from polarstem.config.jobs import reflection_spacing
+from polarstem.config.learning import DeflectionModel, EquivariantModel, Stream, TimmModel
 from polarstem.config.model import Config
 from polarstem.config.plan import SPLITS, class_table, engine_of, obstacle
 from polarstem.errors import PolarstemError
@@ -44,6 +45,8 @@ def cross_checks(config: Config) -> Iterator[str]:
                 f"models.{name}.head: {model.head!r} is not possible for the family equivariant, "
                 "which has scores of classes only; use `classification`"
             )
+        if isinstance(model, DeflectionModel):
+            yield from _deflection(config, name, model)
         if isinstance(model, TimmModel):
             known = timm_names()
             base = model.architecture.split(".")[0]
@@ -52,6 +55,28 @@ def cross_checks(config: Config) -> Iterator[str]:
                     f"models.{name}.architecture: {model.architecture!r} is not known to timm; "
                     f"{nearest(base, sorted(known))}"
                 )
+
+
+def _deflection(config: Config, name: str, model: DeflectionModel) -> Iterator[str]:
+    """Detectors that a pattern cannot be measured with."""
+    inner, outer = model.annulus
+    if inner >= outer:
+        yield (
+            f"models.{name}.annulus: its inner radius {inner:g} is not smaller than its outer "
+            f"radius {outer:g}"
+        )
+    if model.signal != "friedel":
+        return
+    x, y = model.spacing_pixels or reflection_spacing(config)
+    half = config.simulate.detector.pixels / 2
+    for h, k in model.pairs:
+        if not h and not k:
+            yield f"models.{name}.pairs: [0, 0] is the direct beam and no pair"
+        elif max(h * x, k * y) >= half:
+            yield (
+                f"models.{name}.pairs: [{h}, {k}] lies outside the detector, which ends "
+                f"{half:g} pixels from the beam"
+            )
 
 
 def _classes(config: Config) -> Iterator[str]:

@@ -199,3 +199,26 @@ def stream_settings(config: Config, source: str) -> dict[str, Any]:
     # sets differ in their crystals only: one microscope measures them
     settings["simulate"] = config.simulate_of(stream.specimens[0]).model_dump(mode="json")
     return settings | {"specimens": specimens}
+
+
+def model_settings(config: Config, model: str) -> dict[str, Any]:
+    """Options of a model, with what they take from other sections."""
+    settings: dict[str, Any] = config.models[model].model_dump(mode="json")
+    if "training" in settings:
+        settings["training"] = config.training_of(model).model_dump(mode="json")
+    if settings.get("signal") == "friedel" and settings["spacing_pixels"] is None:
+        settings["spacing_pixels"] = reflection_spacing(config)
+    return settings
+
+
+def reflection_spacing(config: Config) -> list[float]:
+    """Distance of neighbouring reflections of the projected cell along x and y [pixels].
+
+    Of the undistorted cell, on the detector of `simulate`.
+    """
+    structures, simulate = config.structures, config.simulate
+    variant = class_table(config)[0].variants[0]
+    material = load_material(structures.material)
+    x, y, _ = cell_lengths(material, structures.phase, variant, structures.zone_axis, "cubic")
+    per_pixel = simulate.detector.mrad_per_pixel
+    return [1e3 * wavelength(simulate.energy_kv) / length / per_pixel for length in (x, y)]

@@ -11,6 +11,8 @@ from polarstem.config.conditions import LISTED, MAPPED, Conditions, list_or_sect
 from polarstem.config.physics import Count, Positive, Section
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Index = Annotated[int, Field(ge=0)]
 Head = Literal["classification", "regression", "prototype"]
 
 
@@ -60,10 +62,13 @@ class Training(Section):
     )
 
 
-class _Model(Section):
+class _Scaled(Section):
     preprocessing: Preprocessing = Field(
         default_factory=Preprocessing, description="scaling of the patterns"
     )
+
+
+class _Model(Section):
     filter: Literal["none", "centre_of_mass", "information"] = Field(
         "none",
         description="`centre_of_mass` keeps training patterns whose centre of mass deviates from "
@@ -72,7 +77,7 @@ class _Model(Section):
     )
 
 
-class _Network(_Model):
+class _Network(_Scaled, _Model):
     head: Head = Field(
         "classification",
         description="what is learned: classes, a unit vector, or an embedding with class "
@@ -110,7 +115,7 @@ class EquivariantModel(_Network):
     layers: Count = Field(3, description="residual layers")
 
 
-class PcaKnnModel(_Model):
+class PcaKnnModel(_Scaled, _Model):
     """Principal components of the pixels and a vote of the nearest neighbours."""
 
     family: Literal["pca_knn"] = Field(description="`pca_knn`")
@@ -118,8 +123,60 @@ class PcaKnnModel(_Model):
     neighbours: Count = Field(5, description="neighbours that vote")
 
 
+class LinearModel(_Scaled, _Model):
+    """Principal components of the pixels and a linear score of each class."""
+
+    family: Literal["linear"] = Field(description="`linear`")
+    classifier: Literal["lda", "logistic"] = Field(
+        "lda", description="linear discriminant analysis or logistic regression"
+    )
+    components: Count = Field(300, description="principal components")
+
+
+class TemplateModel(_Model):
+    """Poisson likelihood of a pattern under the training patterns, in all their turns."""
+
+    family: Literal["template"] = Field(description="`template`")
+    templates: Count = Field(
+        16384, description="training patterns to compare with; of more, so many are drawn"
+    )
+
+
+class DeflectionModel(_Model):
+    """Vectors that a pattern points along, and a Gaussian of them for each thickness and class."""
+
+    family: Literal["deflection"] = Field(description="`deflection`")
+    signal: Literal["centre_of_mass", "friedel", "quadrant"] = Field(
+        "centre_of_mass",
+        description="centre of mass; differences of the intensities at g and -g, as vectors; or "
+        "differences of the quadrants of an annular detector",
+    )
+    pairs: tuple[tuple[Index, Index], ...] = Field(
+        ((1, 0), (1, 1), (2, 0), (3, 0), (4, 0)),
+        min_length=1,
+        description="`friedel`: reflections h, k of the projected cell, each with those that are "
+        "equivalent by symmetry",
+    )
+    spacing_pixels: tuple[Positive, Positive] | None = Field(
+        None,
+        description="`friedel`: distance of neighbouring reflections along x and y [detector "
+        "pixels]; by default that of `structures` and `simulate`",
+    )
+    annulus: tuple[NonNegative, Positive] = Field(
+        (0.5, 1.0),
+        description="`quadrant`: inner and outer radius, as fractions of the detector's half width",
+    )
+
+
 ModelSettings = Annotated[
-    TimmModel | CnnModel | EquivariantModel | PcaKnnModel, Field(discriminator="family")
+    TimmModel
+    | CnnModel
+    | EquivariantModel
+    | PcaKnnModel
+    | LinearModel
+    | TemplateModel
+    | DeflectionModel,
+    Field(discriminator="family"),
 ]
 
 

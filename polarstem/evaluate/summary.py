@@ -21,7 +21,7 @@ from polarstem.evaluate.learning import HISTORY, learning_entries
 from polarstem.evaluate.metrics import METRICS, TABLE_METRICS
 from polarstem.files import atomic_path, open_netcdf
 
-CLASSICAL = ("pca_knn",)
+CLASSICAL = ("pca_knn", "linear", "template", "deflection")
 
 
 def summarise_results(

@@ -21,6 +21,9 @@ _MODULES = {
     "cnn": "polarstem.models.cnn",
     "equivariant": "polarstem.models.equivariant",
     "pca_knn": "polarstem.models.pca_knn",
+    "linear": "polarstem.models.linear",
+    "deflection": "polarstem.models.deflection",
+    "template": "polarstem.models.template",
 }
 _CLASSES: dict[str, type[Model]] = {}
 _M = TypeVar("_M", bound="type[Model]")

@@ -19,6 +19,13 @@ _HEADS = {
     "prototype": "prototypes in an embedding",
     "none": "none",
 }
+_RAW = ("template", "deflection")  # families that take the patterns as they are
+_SIGNALS = {
+    "centre_of_mass": "centre of mass of the pattern",
+    "friedel": "differences of Friedel pairs",
+    "quadrant": "four quadrants of an annular detector",
+}
+_CLASSIFIERS = {"lda": "linear discriminant analysis", "logistic": "logistic regression"}
 
 
 def simulation_rows(config: Config) -> list[tuple[str, str]]:
@@ -94,7 +101,7 @@ def model_rows(config: Config) -> list[dict[str, str]]:
             "standardise": "each pixel standardised",
             "minmax": "each pattern scaled to [0, 1]",
             "none": "not scaled",
-        }[scaling.get("scaling", "standardise")]
+        }[scaling.get("scaling", "none" if settings["family"] in _RAW else "standardise")]
         chosen = [k for k, on in settings.get("augmentation", {}).items() if on]
         options = [f"{key} augmentation" for key in chosen]
         if settings.get("filter", "none") != "none":
@@ -117,6 +124,16 @@ def _architecture(settings: Mapping[str, Any]) -> str:
         return f"{settings.get('architecture', 'timm network')} (timm), {start}"
     if settings["family"] == "cnn":
         return "small convolutional network (3 × 3 kernels, 16-32-64)"
+    if settings["family"] == "equivariant":
+        return "fully connected network that turns with the pattern"
+    if settings["family"] == "template":
+        return "Poisson likelihood under the training patterns, in all their turns"
+    if settings["family"] == "deflection":
+        signal = _SIGNALS[settings.get("signal", "centre_of_mass")]
+        return f"{signal}, a Gaussian for each thickness and class"
+    if settings["family"] == "linear":
+        classifier = _CLASSIFIERS[settings.get("classifier", "lda")]
+        return f"{settings.get('components', 300)} principal components, {classifier}"
     components, neighbours = settings.get("components", 20), settings.get("neighbours", 5)
     return f"{components} principal components, vote of {neighbours} nearest neighbours"
 

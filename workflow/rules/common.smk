@@ -140,12 +140,7 @@ def tested_datasets():
 
 
 def model_options(wildcards):
-    options = CONFIG.models[wildcards.model].model_dump(mode="json")
-    if options["family"] != "pca_knn":
-        options["training"] = CONFIG.training_of(wildcards.model).model_dump(
-            mode="json"
-        )
-    return options
+    return jobs.model_settings(CONFIG, wildcards.model)
 
 
 def per_run(template):

@@ -25,7 +25,8 @@ def test_import_is_cheap():
 
 
 def test_families():
-    assert families() == ["cnn", "equivariant", "pca_knn", "timm"]
+    known = ["cnn", "deflection", "equivariant", "linear", "pca_knn", "template", "timm"]
+    assert families() == known
 
 
 def test_defaults_are_those_of_the_config():
@@ -37,6 +38,9 @@ def test_defaults_are_those_of_the_config():
     learning.EquivariantModel(family="equivariant"),
     learning.TimmModel(family="timm", architecture="resnet18"),
     learning.PcaKnnModel(family="pca_knn"),
+    learning.LinearModel(family="linear"),
+    learning.TemplateModel(family="template"),
+    learning.DeflectionModel(family="deflection"),
 ])  # fmt: skip
 def test_every_option_of_the_config_is_taken(settings):
     create(settings.family, settings.model_dump(mode="json"), *CLASSES)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+
+from polarstem.report.describe import model_rows
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "inputs"),
+    [
+        ({"family": "equivariant"}, "turns with the pattern", "each pixel standardised"),
+        ({"family": "template"}, "Poisson likelihood", "not scaled"),
+        ({"family": "deflection", "signal": "friedel"}, "Friedel pairs", "not scaled"),
+        ({"family": "deflection"}, "centre of mass", "not scaled"),
+        (
+            {"family": "linear", "classifier": "logistic", "components": 50},
+            "50 principal components, logistic regression",
+            "each pixel standardised",
+        ),
+        ({"family": "pca_knn"}, "vote of 5 nearest neighbours", "each pixel standardised"),
+    ],
+)
+def test_every_family_is_described_as_what_it_is(settings, words, inputs):
+    config = {"models": {"one": settings}, "train": {"runs": [{"models": ["one"]}]}}
+    (row,) = model_rows(config)
+    assert words in row["what"]
+    assert row["input"] == inputs
