@@ -30,6 +30,11 @@ class Preprocessing(Section):
         description="before all else, divide each pattern by its mean: what counts is where "
         "electrons go, not how many reach the detector",
     )
+    parity: Literal["none", "even_odd"] = Field(
+        "none",
+        description="`even_odd` gives a model two images of each pattern, the sum and the "
+        "difference of the pattern and its inverse, which a crystal without polarity does not have",
+    )
 
 
 class Augmentation(Section):

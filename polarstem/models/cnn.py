@@ -16,15 +16,16 @@ CHANNELS = (16, 32, 64)
 class CnnModel(BackboneModel):
     """3x3 convolutions with 16, 32 and 64 channels, two max-pools, 512 units, a head."""
 
-    def _backbone(self, shape: tuple[int, int], pretrained: bool) -> nn.Module:
-        if min(shape) < 4:
+    def _backbone(self, shape: tuple[int, int, int], pretrained: bool) -> nn.Module:
+        channels, ky, kx = shape
+        if min(ky, kx) < 4:
             raise PolarstemError(
-                f"The cnn needs patterns of at least 4 x 4 pixels, these have {shape[0]} x "
-                f"{shape[1]}; use a finer detector."
+                f"The cnn needs patterns of at least 4 x 4 pixels, these have {ky} x {kx}; use a "
+                "finer detector."
             )
         first, second, third = CHANNELS
         return nn.Sequential(
-            nn.Conv2d(1, first, 3, padding=1),
+            nn.Conv2d(channels, first, 3, padding=1),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(2),
             nn.Conv2d(first, second, 3, padding=1),

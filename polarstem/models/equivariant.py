@@ -223,7 +223,7 @@ class SymmetricPreprocessing(Preprocessing):
         super().fit(patterns, *arguments)
         if self.options.scaling == "standardise":
             for table in (self.mean, self.scale):
-                table.copy_(table.ravel()[self._pixels].mean(dim=0).view_as(table))
+                table.copy_(table.flatten(1)[:, self._pixels].mean(dim=1).view_as(table))
 
 
 class EquivariantNetwork(PatternNetwork):
@@ -250,7 +250,7 @@ class EquivariantNetwork(PatternNetwork):
         width = settings.channels
         self.preprocessing = SymmetricPreprocessing(shape, settings, group)
         self.harmonics = harmonics
-        self.enter = GroupLinear(len(orbits), width, harmonics)
+        self.enter = GroupLinear(self.preprocessing.channels * len(orbits), width, harmonics)
         self.layers = nn.ModuleList(
             GroupLinear(width, width, harmonics) for _ in range(settings.layers)
         )
@@ -259,8 +259,8 @@ class EquivariantNetwork(PatternNetwork):
 
     def forward(self, patterns: Tensor) -> Tensor:
         """Embeddings of raw patterns."""
-        pixels = self.preprocessing(patterns).flatten(1)[:, self.orbits]
-        harmonics = self.enter(self.harmonics(pixels.transpose(0, 1).contiguous()))
+        pixels = self.preprocessing(patterns).flatten(2)[..., self.orbits]
+        harmonics = self.enter(self.harmonics(pixels.permute(2, 0, 1, 3).flatten(2)))
         for layer in self.layers:
             harmonics = harmonics + layer(self.harmonics(self._activated(harmonics)))
         return cast("Tensor", self.head(self._activated(harmonics)))

@@ -45,7 +45,7 @@ class PatternNetwork(nn.Module):
     preprocessing : Preprocessing
         Scales the patterns.
     backbone : Module
-        Maps images (n, 1, ky, kx) to features (n, anything).
+        Maps images (n, channels, ky, kx) to features (n, anything).
     head : str
         A name in `HEADS`.
     directions : sequence of float
@@ -63,22 +63,22 @@ class PatternNetwork(nn.Module):
         super().__init__()
         self.preprocessing = preprocessing
         self.backbone = backbone
-        self.hidden = nn.Linear(count_features(backbone, shape), HIDDEN)
+        self.hidden = nn.Linear(count_features(backbone, (preprocessing.channels, *shape)), HIDDEN)
         self.head = HEADS[head](HIDDEN, directions)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, patterns: Tensor) -> Tensor:
         """Embeddings of raw patterns."""
-        features = self.backbone(self.preprocessing(patterns).unsqueeze(1))
+        features = self.backbone(self.preprocessing(patterns))
         embedding: Tensor = self.head(torch.relu(self.hidden(features)))
         return embedding
 
 
-def count_features(backbone: nn.Module, shape: tuple[int, int]) -> int:
-    """Length of a backbone's output, found by trying it on one image."""
+def count_features(backbone: nn.Module, shape: tuple[int, int, int]) -> int:
+    """Length of a backbone's output, found by trying it on one image (channels, ky, kx)."""
     training = backbone.training
     with torch.no_grad():
-        output = backbone.eval()(torch.zeros(1, 1, *shape))
+        output = backbone.eval()(torch.zeros(1, *shape))
     backbone.train(training)
     if output.ndim != 2:
         raise ValueError(f"its output has shape {tuple(output.shape)}")
@@ -293,14 +293,15 @@ class BackboneModel(NetworkModel):
     """A network of a backbone, 512 units and any head; subclasses make the backbone."""
 
     @abstractmethod
-    def _backbone(self, shape: tuple[int, int], pretrained: bool) -> nn.Module:
-        """Make the part that turns images (n, 1, ky, kx) into features (n, anything)."""
+    def _backbone(self, shape: tuple[int, int, int], pretrained: bool) -> nn.Module:
+        """Make the part that turns images (n, *shape) into features (n, anything)."""
 
     def _build(self, pretrained: bool) -> PatternNetwork:
         shape = self._fitted_shape()
+        preprocessing = Preprocessing(shape, self.settings.preprocessing)
         return PatternNetwork(
-            Preprocessing(shape, self.settings.preprocessing),
-            self._backbone(shape, pretrained),
+            preprocessing,
+            self._backbone((preprocessing.channels, *shape), pretrained),
             self.settings.head,
             self.class_directions.tolist(),
             shape,

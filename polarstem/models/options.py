@@ -14,6 +14,7 @@ from polarstem.errors import PolarstemError
 T = TypeVar("T")
 
 SCALINGS = ("standardise", "minmax", "none")
+PARITIES = ("none", "even_odd")
 FILTERS = ("none", "centre_of_mass", "information")
 HEADS = ("classification", "regression", "prototype")
 SCHEDULES = ("constant", "one_cycle")
@@ -26,6 +27,7 @@ class PreprocessingOptions:
     scaling: str = field(default="standardise", metadata={"choices": SCALINGS})
     sqrt: bool = False
     unit_sum: bool = False
+    parity: str = field(default="none", metadata={"choices": PARITIES})
 
 
 @dataclass(frozen=True)

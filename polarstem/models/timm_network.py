@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Any network of the timm library, with one input channel and a 256-d projection."""
+"""Any network of the timm library, on one or two channels, with a 256-d projection."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class TimmModel(BackboneModel):
         super().__init__(options, class_names, class_directions)
         check_architecture(self.settings.architecture)
 
-    def _backbone(self, shape: tuple[int, int], pretrained: bool) -> nn.Module:
+    def _backbone(self, shape: tuple[int, int, int], pretrained: bool) -> nn.Module:
         name = self.settings.architecture
-        if min(shape) < SMALLEST_PX:
+        if min(shape[1:]) < SMALLEST_PX:
             raise PolarstemError(
                 f"The network {name} needs patterns of at least {SMALLEST_PX} x {SMALLEST_PX} "
-                f"pixels, these have {shape[0]} x {shape[1]}; use a finer detector, or the "
+                f"pixels, these have {shape[1]} x {shape[2]}; use a finer detector, or the "
                 "family cnn."
             )
         trunk, features = _trunk(name, shape, pretrained)
@@ -78,20 +78,20 @@ class _PooledTrunk(nn.Module):
         self.features = features
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features (n, 512) of images (n, 1, ky, kx)."""
+        """Features (n, 512) of images (n, channels, ky, kx)."""
         pooled: Tensor = self.features(images).mean(dim=(2, 3))
         return pooled
 
 
-def _trunk(name: str, shape: tuple[int, int], pretrained: bool) -> tuple[nn.Module, int]:
-    """Make a timm network that maps images of a shape to pooled features; count these."""
+def _trunk(name: str, shape: tuple[int, int, int], pretrained: bool) -> tuple[nn.Module, int]:
+    """Make a timm network that maps images (channels, ky, kx) to pooled features; count these."""
     # Transformers must be told the image size; convolutional networks do not take it.
-    attempts: tuple[dict[str, Any], ...] = ({}, {"img_size": shape})
+    attempts: tuple[dict[str, Any], ...] = ({}, {"img_size": shape[1:]})
     problems: list[Exception] = []
     for extra in attempts:
         try:
             network: nn.Module = timm.create_model(
-                name, pretrained=pretrained, in_chans=1, num_classes=0, **extra
+                name, pretrained=pretrained, in_chans=shape[0], num_classes=0, **extra
             )
         except (OSError, RuntimeError) as error:
             if not pretrained:
@@ -110,6 +110,6 @@ def _trunk(name: str, shape: tuple[int, int], pretrained: bool) -> tuple[nn.Modu
         except (RuntimeError, AssertionError, ValueError) as error:
             problems.append(error)
     raise PolarstemError(
-        f"The network {name} cannot take patterns of {shape[0]} x {shape[1]} pixels "
+        f"The network {name} cannot take patterns of {shape[1]} x {shape[2]} pixels "
         f"({problems[0]}); choose another architecture or another detector size."
     )

@@ -102,6 +102,8 @@ def model_rows(config: Config) -> list[dict[str, str]]:
             "minmax": "each pattern scaled to [0, 1]",
             "none": "not scaled",
         }[scaling.get("scaling", "none" if settings["family"] in _RAW else "standardise")]
+        if scaling.get("parity") == "even_odd":
+            inputs += ", even and odd part apart"
         chosen = [k for k, on in settings.get("augmentation", {}).items() if on]
         options = [f"{key} augmentation" for key in chosen]
         if settings.get("filter", "none") != "none":

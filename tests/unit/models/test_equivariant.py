@@ -9,6 +9,7 @@ from polarstem.errors import PolarstemError
 from polarstem.models import create, load_model
 from polarstem.models.augmentation import SquareSymmetry
 from polarstem.models.equivariant import EquivariantNetwork, EquivariantOptions, Group
+from polarstem.models.options import PreprocessingOptions
 
 EIGHT = [45.0 * k for k in range(8)]
 FOUR = [0.0, 90.0, 180.0, 270.0]
@@ -19,12 +20,15 @@ OBLIQUE = [0.0, 55.0, 125.0, 180.0, 235.0, 305.0]  # along [110]: mirrors only
     ("shape", "directions", "size"),
     [((8, 8), EIGHT, 8), ((9, 9), FOUR, 8), ((8, 8), OBLIQUE, 4), ((6, 10), FOUR, 4)],
 )
-def test_turned_patterns_get_turned_answers(shape, directions, size):
+@pytest.mark.parametrize("parity", ["none", "even_odd"])
+def test_turned_patterns_get_turned_answers(shape, directions, size, parity):
     """To rounding, with untrained weights and scaling fitted on any patterns."""
     torch.manual_seed(0)
     group = Group(shape, directions)
     assert len(group.product) == size
-    network = EquivariantNetwork(shape, directions, EquivariantOptions(channels=6, layers=2))
+    preprocessing = PreprocessingOptions(parity=parity)
+    options = EquivariantOptions(channels=6, layers=2, preprocessing=preprocessing)
+    network = EquivariantNetwork(shape, directions, options)
     patterns = torch.rand(5, *shape)
     network.preprocessing.fit(patterns.numpy())
     symmetry = SquareSymmetry(shape, directions)

@@ -61,17 +61,23 @@ def test_every_head_learns_and_survives_saving(make_set, tmp_path, head):
     assert loaded.history == model.history
 
 
-def test_augmented_training_learns(make_set, tmp_path):
-    options = {"augmentation": {"symmetry": True, "paper": True}, "training": FAST}
+@pytest.mark.parametrize("parity", ["none", "even_odd"])
+def test_augmented_training_learns(make_set, tmp_path, parity):
+    options = {
+        "augmentation": {"symmetry": True, "paper": True},
+        "preprocessing": {"parity": parity},
+        "training": FAST,
+    }
     model = fitted(make_set, tmp_path, options)
     test = make_set(160, 2, 24)
     assert (model.predict_proba(test.read(slice(None))).argmax(1) == test.class_index).mean() > 0.6
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "vgg11", "vit_tiny_patch16_224"])
-@pytest.mark.parametrize("shape", [(32, 32), (50, 44)])
-def test_timm_networks_take_small_patterns(architecture, shape):
-    model = create("timm", {"architecture": architecture}, ["A", "B"], [0, 180])
+@pytest.mark.parametrize(("shape", "parity"), [((32, 32), "none"), ((50, 44), "even_odd")])
+def test_timm_networks_take_small_patterns(architecture, shape, parity):
+    options = {"architecture": architecture, "preprocessing": {"parity": parity}}
+    model = create("timm", options, ["A", "B"], [0, 180])
     assert isinstance(model, TimmModel)
     model.pattern_shape = shape
     network = model._build(pretrained=False)
