@@ -47,6 +47,12 @@ def cross_checks(config: Config) -> Iterator[str]:
             )
         if isinstance(model, DeflectionModel):
             yield from _deflection(config, name, model)
+        head = getattr(model, "head", None)
+        if getattr(model, "positives", "batch") != "batch" and head != "prototype":
+            yield (
+                f"models.{name}.positives: prototypes alone are made of positives, but the head is "
+                f"{head!r}; use `prototype`"
+            )
         if isinstance(model, TimmModel):
             known = timm_names()
             base = model.architecture.split(".")[0]

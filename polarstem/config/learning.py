@@ -88,6 +88,12 @@ class _Network(_Scaled, _Model):
         description="what is learned: classes, a unit vector, or an embedding with class "
         "prototypes",
     )
+    positives: Literal["batch", "cross_condition"] = Field(
+        "batch",
+        description="head `prototype`: what a training pattern is compared with, the class means "
+        "of its batch, or with `cross_condition` those of the batch's patterns of other specimens "
+        "and thicknesses",
+    )
     augmentation: Augmentation = Field(
         default_factory=Augmentation, description="changes to the training patterns"
     )

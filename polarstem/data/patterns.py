@@ -151,6 +151,15 @@ class PatternSet:
         patterns = np.asarray(intensity, np.float32)
         return cls([patterns], zeros, np.arange(n), full, class_names, class_directions)
 
+    @property
+    def scan(self) -> NDArray[np.int64]:
+        """Scan of each pattern, shape (n,): a specimen at one thickness in one data domain."""
+        found = np.zeros(self.n, np.int64)
+        for labels in (self.domain, self.specimen, self.thickness):
+            values, index = np.unique(labels, return_inverse=True)
+            found = np.unique(found * len(values) + index, return_inverse=True)[1]
+        return found
+
     def read(self, which: slice | NDArray[Any]) -> NDArray[np.float32]:
         """Read patterns.
 

@@ -200,7 +200,7 @@ class ClassScores(Head):
         """Features (operation, n, channel) as an embedding (n, operation * channel)."""
         return features.transpose(0, 1).flatten(1)
 
-    def loss(self, embedding: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, embedding: Tensor, labels: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Cross entropy."""
         return cross_entropy(self.logits(embedding), labels)
 

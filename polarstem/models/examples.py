@@ -19,7 +19,7 @@ from polarstem.seeds import derive_seed
 
 REFERENCES = 1024  # clean training patterns that give the validation loss its references
 
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, ...]  # patterns, labels and, where positives differ in them, conditions
 
 
 class TrainingPatterns(ABC):
@@ -42,17 +42,22 @@ class TrainingPatterns(ABC):
 
 @dataclass(frozen=True)
 class Examples(TrainingPatterns, Dataset[Batch]):
-    """Patterns (n, ky, kx) and labels (n,); an index is an array of rows: a whole batch."""
+    """Patterns (n, ky, kx), labels (n,) and perhaps conditions (n,).
+
+    An index is an array of rows: a whole batch.
+    """
 
     patterns: NDArray[np.float32]
     labels: NDArray[np.int64]
+    conditions: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.patterns)
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Batch:
+        columns = (self.patterns, self.labels, self.conditions)
         # Advanced indexing copies, so a read-only memory map is left alone.
-        return from_numpy(self.patterns[rows]), from_numpy(self.labels[rows])
+        return tuple(from_numpy(column[rows]) for column in columns if column is not None)
 
     @property
     def per_epoch(self) -> int:  # type: ignore[override]
@@ -71,8 +76,10 @@ class Examples(TrainingPatterns, Dataset[Batch]):
         return self[np.sort(rows[:REFERENCES])]
 
     def digest(self) -> str:
-        """Hash of all patterns and labels."""
+        """Hash of all patterns, labels and conditions."""
         content = hashlib.sha256(self.labels.tobytes())
+        if self.conditions is not None:
+            content.update(self.conditions.tobytes())
         for start in range(0, len(self), 1024):
             content.update(self.patterns[start : start + 1024].tobytes())
         return content.hexdigest()

@@ -47,8 +47,16 @@ class Head(nn.Module):
         """Embedding (n, d) of hidden features (n, features)."""
         raise NotImplementedError
 
-    def loss(self, embedding: Tensor, labels: Tensor) -> Tensor:
-        """Training loss of a batch."""
+    def loss(self, embedding: Tensor, labels: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """Training loss of a batch.
+
+        Parameters
+        ----------
+        embedding, labels : Tensor, shapes (n, d) and (n,)
+            Embeddings and classes.
+        conditions : Tensor, shape (n,), optional
+            What each pattern was recorded under, as a number; see `PrototypeHead`.
+        """
         raise NotImplementedError
 
     def validation_loss(self, embedding: Tensor, labels: Tensor) -> Tensor:
@@ -90,7 +98,7 @@ class ClassificationHead(Head):
         """The features themselves."""
         return features
 
-    def loss(self, embedding: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, embedding: Tensor, labels: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Cross entropy."""
         return cross_entropy(self.classes(embedding), labels)
 
@@ -143,7 +151,7 @@ class RegressionHead(_CosineHead):
         """The features themselves."""
         return features
 
-    def loss(self, embedding: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, embedding: Tensor, labels: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Mean squared error of the two components."""
         return F.mse_loss(self.vector(embedding), self.unit_vectors[labels])
 
@@ -157,9 +165,12 @@ class PrototypeHead(_CosineHead):
 
     Prototypes are the mean embeddings of the batch's classes; the softmax of minus the
     Euclidean distances to them is compared (Kullback-Leibler) with a circular Gaussian over
-    the class directions, sigma 1.25 classes. Classes absent from a batch are left out. At
-    test time a pattern is as near to a class as its embedding's cosine with the average
-    embedding of the class's clean training patterns.
+    the class directions, sigma 1.25 classes. Classes absent from a batch are left out. Where
+    conditions are given, a pattern meets the prototypes of patterns under other conditions than
+    its own: it has to be like its class at another thickness or in another specimen, not like its
+    neighbours in the scan (P. Khosla et al., NeurIPS 33, 18661 (2020)). At test time a pattern is
+    as near to a class as its embedding's cosine with the average embedding of the class's clean
+    training patterns.
     """
 
     uses_references = True
@@ -181,28 +192,38 @@ class PrototypeHead(_CosineHead):
         embedding: Tensor = self.embedding(features)
         return embedding
 
-    def loss(self, embedding: Tensor, labels: Tensor) -> Tensor:
-        """Divergence from the targets, with the batch's own prototypes."""
+    def loss(self, embedding: Tensor, labels: Tensor, conditions: Tensor | None = None) -> Tensor:
+        """Divergence from the targets, with the batch's own prototypes.
+
+        Patterns whose class the batch does not hold under other conditions have nothing to be
+        like, and do not count.
+        """
         members = F.one_hot(labels, len(self.directions)).to(embedding.dtype)
-        count = members.sum(dim=0)
-        present = torch.nonzero(count).squeeze(1)
-        prototypes = (members.T @ embedding)[present] / count[present, None]
-        return self._divergence(embedding, labels, prototypes, present)
+        if conditions is not None:  # (pattern, member, class)
+            members = members * (conditions[:, None] != conditions).unsqueeze(2)
+        count = members.sum(dim=-2).unsqueeze(-1)
+        prototypes = members.mT @ embedding / count.clamp(min=1)
+        return self._divergence(embedding, labels, prototypes, count.squeeze(-1) > 0)
 
     def validation_loss(self, embedding: Tensor, labels: Tensor) -> Tensor:
         """Divergence from the targets, with the training patterns' average embeddings."""
-        every = torch.arange(len(self.directions), device=labels.device)
+        every = torch.ones(len(self.directions), dtype=torch.bool, device=labels.device)
         return self._divergence(embedding, labels, self.references, every)
 
     def _divergence(
-        self, embedding: Tensor, labels: Tensor, prototypes: Tensor, classes: Tensor
+        self, embedding: Tensor, labels: Tensor, prototypes: Tensor, present: Tensor
     ) -> Tensor:
-        target = self.targets[labels][:, classes]
-        target = target / target.sum(dim=1, keepdim=True)
+        """Mean over the patterns whose class is `present`, ([n,] classes), as are prototypes."""
         squares = (embedding[:, None] - prototypes).square().sum(dim=2)
         # The root's slope is infinite at 0, where a class's only member sits.
-        prediction = F.log_softmax(-(squares + 1e-12).sqrt(), dim=1)
-        return F.kl_div(prediction, target, reduction="batchmean")
+        distance = (squares + 1e-12).sqrt().masked_fill(~present, torch.inf)
+        prediction = F.log_softmax(-distance, dim=1).masked_fill(~present, 0.0)
+        present = present.expand(len(labels), -1)
+        counted = present.gather(1, labels[:, None]).squeeze(1)
+        target = self.targets[labels] * present
+        target = target / target.sum(dim=1, keepdim=True).clamp(min=torch.finfo(target.dtype).tiny)
+        divergence = F.kl_div(prediction, target, reduction="none").sum(dim=1)
+        return divergence[counted].sum() / counted.sum().clamp(min=1)
 
     def learn_references(self, embedding: Tensor, labels: Tensor) -> None:
         """Average the embeddings of each class."""

@@ -142,7 +142,9 @@ class NetworkModel(Model):
 
         self._check_training(train, validation)
         workdir.mkdir(parents=True, exist_ok=True)
-        examples = Examples(stage(train, workdir / "train.npy", memory_mb), train.class_index)
+        examples = Examples(
+            stage(train, workdir / "train.npy", memory_mb), train.class_index, self._scans(train)
+        )
         check = Examples(
             stage(validation, workdir / "validation.npy", memory_mb), validation.class_index
         )
@@ -173,6 +175,7 @@ class NetworkModel(Model):
             self.settings.training.max_epochs,
             workers=threads - 1,
             unpolar=HEADS[self.settings.head].takes_unpolar,
+            conditions=self.settings.positives == "cross_condition",
         )
         polar = streamed.first.labels >= 0
         sample = Examples(streamed.first.patterns[polar], streamed.first.labels[polar])
@@ -228,6 +231,19 @@ class NetworkModel(Model):
             self.network = network.to(self.device).eval()
             with torch.no_grad():
                 self._finish_head(sample, check)
+
+    def _scans(self, train: PatternSet) -> NDArray[np.int64] | None:
+        """Scans as conditions that positives have to differ in, if the options want them."""
+        if self.settings.positives != "cross_condition":
+            return None
+        for index, name in enumerate(self.class_names):
+            if len(np.unique(train.scan[train.class_index == index])) < 2:
+                raise PolarstemError(
+                    f"positives: cross_condition needs two or more scans of every class to train "
+                    f"on, but {name} has one; train on more specimens or thicknesses, or use "
+                    "positives: batch."
+                )
+        return train.scan
 
     def _finish_head(self, train: Any, validation: Any) -> None:
         """Fit what the head takes from clean patterns after training."""

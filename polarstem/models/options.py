@@ -17,6 +17,7 @@ SCALINGS = ("standardise", "minmax", "none")
 PARITIES = ("none", "even_odd")
 FILTERS = ("none", "centre_of_mass", "information")
 HEADS = ("classification", "regression", "prototype")
+POSITIVES = ("batch", "cross_condition")
 SCHEDULES = ("constant", "one_cycle")
 
 
@@ -62,6 +63,7 @@ class NetworkOptions:
     """Options that all networks share."""
 
     head: str = field(default="classification", metadata={"choices": HEADS})
+    positives: str = field(default="batch", metadata={"choices": POSITIVES})
     preprocessing: PreprocessingOptions = PreprocessingOptions()
     augmentation: AugmentationOptions = AugmentationOptions()
     filter: str = field(default="none", metadata={"choices": FILTERS})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Block = tuple[NDArray[np.float32], NDArray[np.int64]]
+Block = tuple[NDArray[Any], ...]  # the columns of a batch
 
 
 class StreamedPatterns(TrainingPatterns):
@@ -42,6 +42,8 @@ class StreamedPatterns(TrainingPatterns):
         Processes that measure; 0 measures between the steps. Only where processes can be forked.
     unpolar : bool
         Whether patterns of cubic crystals are among them.
+    conditions : bool
+        Whether batches tell under which conditions each pattern was measured.
 
     Attributes
     ----------
@@ -52,9 +54,14 @@ class StreamedPatterns(TrainingPatterns):
     """
 
     def __init__(
-        self, stream: PatternStream, epochs: int, workers: int, unpolar: bool = True
+        self,
+        stream: PatternStream,
+        epochs: int,
+        workers: int,
+        unpolar: bool = True,
+        conditions: bool = False,
     ) -> None:
-        self.stream, self.unpolar = stream, unpolar
+        self.stream, self.unpolar, self.conditions = stream, unpolar, conditions
         # a fresh interpreter would run the main script again
         self.workers = workers if sys.platform == "linux" else 0
         settings = stream.settings
@@ -74,9 +81,12 @@ class StreamedPatterns(TrainingPatterns):
         return self._first
 
     def block(self, number: int) -> Block:
-        """Patterns and labels of a block."""
+        """Columns of a block."""
         measured = self.stream.block(number, unpolar=self.unpolar)
-        return measured.patterns, measured.class_index
+        columns = measured.patterns, measured.class_index
+        if not self.conditions:
+            return columns
+        return *columns, number * self.stream.block_size + measured.condition
 
     def loader(self, size: int, seed: int | None) -> DataLoader[Batch]:
         """Batches, for each block as many as use it `reuse` times on average."""
@@ -125,9 +135,7 @@ class _Window(Dataset[Batch]):
 
     def __init__(self, streamed: StreamedPatterns, size: int, seed: int) -> None:
         self.streamed, self.size, self.seed = streamed, size, seed
-        shape = (streamed.kept * streamed.stream.block_size, *streamed.stream.shape)
-        self.patterns = np.empty(shape, np.float32)
-        self.labels = np.empty(shape[0], np.int64)
+        self.columns: list[NDArray[Any]] = []
         self.latest = -1
         self.incoming: Iterator[Any] | None = None
 
@@ -138,7 +146,7 @@ class _Window(Dataset[Batch]):
         held = min(self.latest + 1, self.streamed.kept) * self.streamed.stream.block_size
         random = np.random.default_rng(derive_seed(self.seed, block, step))
         rows = random.integers(held, size=self.size)
-        return torch.from_numpy(self.patterns[rows]), torch.from_numpy(self.labels[rows])
+        return tuple(torch.from_numpy(column[rows]) for column in self.columns)
 
     def _advance(self, block: int) -> None:
         streamed = self.streamed
@@ -159,10 +167,13 @@ class _Window(Dataset[Batch]):
                 )
             )
         started = time.monotonic()
-        patterns, labels = next(self.incoming)
+        measured = [np.asarray(part) for part in next(self.incoming)]
         streamed.waited += time.monotonic() - started
         self.latest += 1
         size = streamed.stream.block_size
         start = self.latest % streamed.kept * size
-        self.patterns[start : start + size] = patterns
-        self.labels[start : start + size] = labels
+        if not self.columns:
+            rows = streamed.kept * size
+            self.columns = [np.empty((rows, *p.shape[1:]), p.dtype) for p in measured]
+        for column, part in zip(self.columns, measured, strict=True):
+            column[start : start + size] = part

@@ -31,7 +31,7 @@ from torch import Tensor
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
 from polarstem.models.augmentation import Augmentation
-from polarstem.models.examples import Examples, TrainingPatterns
+from polarstem.models.examples import Batch, Examples, TrainingPatterns
 from polarstem.models.history import Epoch
 from polarstem.models.network import PatternNetwork
 from polarstem.models.options import TrainingOptions
@@ -50,7 +50,7 @@ class _Loop(LightningModule):
         self,
         network: PatternNetwork,
         augmentation: Augmentation,
-        references: tuple[Tensor, Tensor],
+        references: Batch,
         settings: TrainingOptions,
         seed: int,
         identity: str,
@@ -86,13 +86,13 @@ class _Loop(LightningModule):
         self._started = time.monotonic()
         self._train = torch.zeros(2, dtype=torch.float64, device=self.device)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+    def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of a batch."""
         seed = derive_seed(self.seed, "step", self.current_epoch, index)
         torch.manual_seed(seed)  # dropout and the like
         generator = torch.Generator(self.device).manual_seed(seed)
-        patterns, labels = self.augmentation(*batch, generator)
-        loss: Tensor = self.network.head.loss(self.network(patterns), labels)
+        patterns, labels = self.augmentation(*batch[:2], generator)
+        loss: Tensor = self.network.head.loss(self.network(patterns), labels, *batch[2:])
         self._train += torch.stack([loss.detach() * len(labels), loss.new_tensor(len(labels))])
         return loss
 
@@ -101,7 +101,7 @@ class _Loop(LightningModule):
         self._check = torch.zeros(3, dtype=torch.float64, device=self.device)
         head = self.network.head
         if head.uses_references:
-            patterns, labels = self._references
+            patterns, labels = self._references[:2]
             parts = [self.network(part.to(self.device)) for part in patterns.split(256)]
             head.learn_references(torch.cat(parts), labels.to(self.device))
 

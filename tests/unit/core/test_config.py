@@ -115,6 +115,12 @@ def problems_of(data: object) -> list[str]:
         ),
         ("domains.thick.thicknesses_nm", [5], "stands in 'thin' too"),
         (
+            "models.tiny_vgg.positives",
+            "cross_condition",
+            "models.tiny_vgg.positives: prototypes alone are made of positives, but the head is "
+            "'regression'; use `prototype`",
+        ),
+        (
             "models.tiny_cnn.family",
             "ccn",
             "models.tiny_cnn.family: 'ccn' is no model family; did you",

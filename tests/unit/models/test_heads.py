@@ -38,12 +38,20 @@ def test_prototype_targets_are_a_circular_gaussian():
     np.testing.assert_allclose(head.targets[3], np.roll(head.targets[0], 3), rtol=1e-5)
 
 
-def reference_loss(embedding: np.ndarray, labels: np.ndarray, directions: np.ndarray) -> float:
+def reference_loss(
+    embedding: np.ndarray,
+    labels: np.ndarray,
+    directions: np.ndarray,
+    conditions: np.ndarray | None = None,
+) -> float:
     """The prototype loss written as in the paper, pattern by pattern."""
-    present = sorted(set(labels))
-    prototypes = [embedding[labels == c].mean(0) for c in present]
     losses = []
-    for z, label in zip(embedding, labels, strict=True):
+    for i, (z, label) in enumerate(zip(embedding, labels, strict=True)):
+        others = np.full(len(labels), True) if conditions is None else conditions != conditions[i]
+        present = sorted(set(labels[others]))
+        if label not in present:
+            continue
+        prototypes = [embedding[others & (labels == c)].mean(0) for c in present]
         q = np.exp([-np.linalg.norm(z - p) for p in prototypes])
         angles = [abs(directions[c] - directions[label]) for c in present]
         steps = [min(angle, 360 - angle) * len(directions) / 360 for angle in angles]
@@ -60,6 +68,25 @@ def test_prototype_loss_equals_its_definition_also_with_absent_classes(classes):
     embedding = rng.normal(size=(len(labels), 128))
     loss = PrototypeHead(4, EIGHT).loss(torch.tensor(embedding).float(), torch.tensor(labels))
     assert loss.item() == pytest.approx(reference_loss(embedding, labels, EIGHT), rel=1e-4)
+
+
+def test_cross_condition_loss_equals_its_definition():
+    """Also where a class is absent under other conditions, for one pattern or for many."""
+    rng = np.random.default_rng(3)
+    labels = np.array([0, 0, 0, 2, 2, 2, 5, 5, 7])
+    conditions = np.array([0, 1, 2, 0, 0, 1, 3, 3, 0])  # 5 and 7 in one condition each
+    embedding = rng.normal(size=(9, 128))
+    head = PrototypeHead(4, EIGHT)
+    tensors = torch.tensor(embedding).float().requires_grad_(), torch.tensor(labels)
+    loss = head.loss(*tensors, torch.tensor(conditions))
+    expected = reference_loss(embedding, labels, EIGHT, conditions)
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
+    assert loss.item() != pytest.approx(head.loss(*tensors).item(), rel=1e-2)
+    loss.backward()
+    assert torch.isfinite(tensors[0].grad).all()
+    one_scan = head.loss(*tensors, torch.zeros(9))
+    assert one_scan.item() == 0  # nothing to be like
+    one_scan.backward()
 
 
 def test_prototype_gradient_is_finite_for_a_lone_member():

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from synthetic_patterns import ROOT
+from synthetic_patterns import DIRECTIONS, NAMES, ROOT, lopsided_patterns
 
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
@@ -71,6 +71,26 @@ def test_augmented_training_learns(make_set, tmp_path, parity):
     model = fitted(make_set, tmp_path, options)
     test = make_set(160, 2, 24)
     assert (model.predict_proba(test.read(slice(None))).argmax(1) == test.class_index).mean() > 0.6
+
+
+def test_positives_from_other_scans(tmp_path):
+    """They need two scans of each class, and change what is learned."""
+    patterns, label = lopsided_patterns(160, 0, 16)
+
+    def made(scans):
+        specimen = [f"static-{k}-{i // 8 % scans}" for i, k in enumerate(label)]
+        return PatternSet.from_arrays(patterns, label, NAMES, DIRECTIONS, specimen=specimen)
+
+    def fit(positives, scans):
+        training = {"max_epochs": 1, "batch_size": 32}
+        options = {"head": "prototype", "positives": positives, "training": training}
+        model = create("cnn", options, NAMES, DIRECTIONS)
+        return model.fit(made(scans), made(scans), workdir=tmp_path / f"{positives}{scans}", seed=0)
+
+    losses = [fit(*p).history[0].train_loss for p in (("batch", 2), ("cross_condition", 2))]
+    assert losses[1] > losses[0]  # a pattern is no part of what it is compared with
+    with pytest.raises(PolarstemError, match=r"two or more scans of every class .* RM has one"):
+        fit("cross_condition", 1)
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "vgg11", "vit_tiny_patch16_224"])
