@@ -38,6 +38,7 @@ wildcard_constraints:
     specimen=one_of(SPECIMENS),
     domain=one_of(CONFIG.used_domains()),
     model=one_of(CONFIG.used_models()),
+    adapted=one_of(ADAPTATIONS),
     source=one_of(CONFIG.used_sources()),
     seed=r"\d+",
 

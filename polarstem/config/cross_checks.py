@@ -278,8 +278,33 @@ def _learning(config: Config) -> Iterator[str]:
         )
     tested_too = (*evaluate.controls, *((evaluate.experiment,) if evaluate.experiment else ()))
     yield from _unknown("evaluate.experiment or controls", tested_too, tested, "tested data domain")
+    yield from _adaptation(config)
     if len(set(config.train.seeds)) < len(config.train.seeds):
         yield "train.seeds: a seed stands there twice"
+
+
+def _adaptation(config: Config) -> Iterator[str]:
+    """Adaptations of models that have nothing to adapt, or under a name that is taken."""
+    names: set[str] = set(config.models)
+    for index, adaptation in enumerate(config.evaluate.adaptation):
+        where = f"evaluate.adaptation[{index}]"
+        used, tested = config.used_models(), list(config.evaluate.domains)
+        yield from _unknown(f"{where}.model", (adaptation.model,), used, "used model")
+        domains = adaptation.domains or ()
+        yield from _unknown(f"{where}.domains", domains, tested, "tested data domain")
+        if adaptation.row in names:
+            yield f"{where}.name: {adaptation.row!r} is taken; give each adaptation its own name"
+        names.add(adaptation.row)
+        model = config.models.get(adaptation.model)
+        if adaptation.method == "prototypes" and getattr(model, "head", "") != "prototype":
+            yield f"{where}.method: {adaptation.model!r} has no prototypes; use head `prototype`"
+        if adaptation.method == "batch_statistics" and not isinstance(model, TimmModel):
+            yield (
+                f"{where}.method: {adaptation.model!r} has no batch normalisation; networks of "
+                "the family timm such as resnet18 have"
+            )
+        if adaptation.method == "symmetry" and not adaptation.turned_copies:
+            yield f"{where}.turned_copies: is false, but `symmetry` is nothing else; use true"
 
 
 def _unknown(where: str, names: tuple[str, ...], known: list[str], what: str) -> Iterator[str]:

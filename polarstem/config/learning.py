@@ -255,6 +255,38 @@ class Train(Section):
     )
 
 
+class Adaptation(Section):
+    """A trained model fitted to each scan it is tested on, without labels; a row of its own."""
+
+    model: str = Field(description="a model that `train.runs` name")
+    method: Literal["symmetry", "prototypes", "batch_statistics"] = Field(
+        description="`symmetry` averages the answers over turned and mirrored copies of a pattern; "
+        "`prototypes` also estimates the class references of head `prototype` anew, and "
+        "`batch_statistics` what a network with batch normalisation subtracts and divides by"
+    )
+    scan: Literal["specimen", "domain"] = Field(
+        "specimen",
+        description="what is one scan: a specimen at one thickness, or all test patterns of a data "
+        "domain, as if one scan held every class",
+    )
+    turned_copies: bool = Field(
+        True,
+        description="each pattern stands for its turned and mirrored copies, so that a scan of one "
+        "class is no lopsided sample; false gives the methods as published",
+    )
+    domains: tuple[str, ...] | None = Field(
+        None, description="tested data domains that it is done for; all of them if left out"
+    )
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] | None = Field(
+        None, description="its name in the results; `{model}_{method}` if left out"
+    )
+
+    @property
+    def row(self) -> str:
+        """Name in the results."""
+        return self.name or f"{self.model}_{self.method}"
+
+
 class Evaluate(Section):
     """What the models are tested on."""
 
@@ -270,6 +302,9 @@ class Evaluate(Section):
         (),
         description="data domains of cubic specimens (`amplitude: 0`), where every answer is wrong "
         "and abstention is right",
+    )
+    adaptation: tuple[Adaptation, ...] = Field(
+        (), description="models fitted to unlabelled scans before they are tested"
     )
     bootstrap: Annotated[int, Field(ge=100)] = Field(
         2000, description="bootstrap resamples over specimens"

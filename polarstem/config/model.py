@@ -9,7 +9,15 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from polarstem.config.conditions import Ladder
-from polarstem.config.learning import Evaluate, ModelSettings, Report, Stream, Train, Training
+from polarstem.config.learning import (
+    Adaptation,
+    Evaluate,
+    ModelSettings,
+    Report,
+    Stream,
+    Train,
+    Training,
+)
 from polarstem.config.physics import Section, Simulate, Structures
 from polarstem.config.specimens import DataDomain, SpecimenSet
 
@@ -112,6 +120,19 @@ class Config(Section):
         """Models that some run names, in config order."""
         used = _union(run.models for run in self.train.runs)
         return [name for name in self.models if name in used]
+
+    def adaptations(self) -> dict[str, Adaptation]:
+        """Adaptations by their name in the results."""
+        return {adaptation.row: adaptation for adaptation in self.evaluate.adaptation}
+
+    def adapted_runs(self) -> list[tuple[str, str, int]]:
+        """Every (name in the results, source, seed) of a trained model fitted to scans."""
+        return [
+            (name, source, seed)
+            for name, adaptation in self.adaptations().items()
+            for model, source, seed in self.runs()
+            if model == adaptation.model
+        ]
 
     def runs(self) -> list[tuple[str, str, int]]:
         """Every (model, source, seed) to train, without repeats, in config order."""

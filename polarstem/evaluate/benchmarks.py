@@ -91,6 +91,7 @@ def _wanted(config: Config) -> dict[Any, set[str]]:
     return {
         "domain": set(config.domains),
         "model": set(config.models),
+        "adapted": set(config.adaptations()),
         "source": set(config.train.sources),
         "seed": {str(seed) for seed in config.train.seeds},
         "crystal": {crystal.name for crystal in plan.all_crystals(config)},

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +21,9 @@ from polarstem.provenance import provenance
 
 if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
-    from polarstem.models.base import Model
+    from polarstem.models.base import Array, Model
 
+SAMPLE = 2048  # patterns of a scan that a model is fitted to at most
 # variable: (type, units, long name), one value per pattern, copied from the data sets
 _COPIED = {
     "class_index": ("i2", "1", "true class"),
@@ -30,6 +33,25 @@ _COPIED = {
     "scan_y": ("i4", "1", "row of the scan"),
     "scan_x": ("i4", "1", "column of the scan"),
 }
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How a model is fitted to unlabelled scans before it answers.
+
+    Attributes
+    ----------
+    method : str
+        See `polarstem.models.adaptation.adapt`.
+    scan : {"specimen", "domain"}
+        What is one scan: a specimen at one thickness, or all test patterns of a data domain.
+    turned_copies : bool
+        Whether each pattern stands for its turned and mirrored copies.
+    """
+
+    method: str
+    scan: str = "specimen"
+    turned_copies: bool = True
 
 
 def predict_patterns(
@@ -42,6 +64,7 @@ def predict_patterns(
     seed: int | None = None,
     batch: int = 1024,
     device: str = "auto",
+    adaptation: Adaptation | None = None,
 ) -> None:
     """Predict the test split of every data domain with one model.
 
@@ -61,10 +84,15 @@ def predict_patterns(
     device : {"auto", "cpu", "gpu"}
         Where a network computes.
 
+    adaptation : Adaptation or None
+        Fits the model to each scan before it predicts the scan's patterns; the file then holds
+        them scan by scan.
+
     Raises
     ------
     PolarstemError
-        If a file is broken, or the classes of a data set are not those of the model.
+        If a file is broken, the classes of a data set are not those of the model, or it cannot be
+        fitted to a scan.
     """
     from polarstem.data.patterns import PatternSet
     from polarstem.models import load_model
@@ -82,12 +110,16 @@ def predict_patterns(
         sets = [stack.enter_context(PatternSet.open([p], split="test")) for p in dataset_paths]
         for path, patterns in zip(dataset_paths, sets, strict=True):
             _check(loaded, patterns, path)
+        if adaptation is not None:
+            sets = [patterns.select(np.argsort(patterns.scan, kind="stable")) for patterns in sets]
         temporary = stack.enter_context(atomic_path(output))
         with netCDF4.Dataset(temporary, "w") as file:
             file.setncatts({"title": "Predicted polarization classes", **provenance(labels)})
             file.setncatts(labels)
             file.setncatts(Calibration.of(loaded).attributes(PREFIX))
-            _write(file, loaded, sets, batch)
+            if adaptation is not None:
+                file.setncattr("adaptation", json.dumps(asdict(adaptation)))
+            _write(file, loaded, sets, batch, adaptation)
 
 
 def _check(model: Model, patterns: PatternSet, path: Path | str) -> None:
@@ -103,7 +135,35 @@ def _check(model: Model, patterns: PatternSet, path: Path | str) -> None:
         )
 
 
-def _write(file: netCDF4.Dataset, model: Model, sets: Sequence[PatternSet], batch: int) -> None:
+def _answers(
+    model: Model, patterns: PatternSet, batch: int, adaptation: Adaptation | None
+) -> Iterator[tuple[slice, Array]]:
+    """Yield probabilities batch by batch, of the model or of one fitted to each scan."""
+    if adaptation is None:
+        for where, intensity in patterns.batches(batch):
+            yield where, model.predict_proba(intensity)
+        return
+    from polarstem.models.adaptation import adapt
+
+    per_specimen = adaptation.scan == "specimen"
+    starts = np.flatnonzero(np.diff(patterns.scan)) + 1 if per_specimen else np.empty(0, int)
+    for rows in np.split(np.arange(patterns.n), starts):
+        scan = patterns.select(rows)
+        chosen = np.random.default_rng(0).permutation(scan.n)[:SAMPLE]
+        sample = scan.read(np.sort(chosen))
+        fitted = adapt(model, sample, adaptation.method, adaptation.turned_copies)
+        for where, intensity in scan.batches(batch):
+            found = slice(rows[0] + where.start, rows[0] + where.stop)
+            yield found, fitted.predict_proba(intensity)
+
+
+def _write(
+    file: netCDF4.Dataset,
+    model: Model,
+    sets: Sequence[PatternSet],
+    batch: int,
+    adaptation: Adaptation | None,
+) -> None:
     domains = list(dict.fromkeys(str(name) for s in sets for name in np.unique(s.domain)))
     specimens = sorted({str(name) for s in sets for name in np.unique(s.specimen)})
     total = sum(patterns.n for patterns in sets)
@@ -135,20 +195,16 @@ def _write(file: netCDF4.Dataset, model: Model, sets: Sequence[PatternSet], batc
 
     calibration = Calibration.of(model)
     start = 0
-    n_batches = sum(-(-patterns.n // batch) for patterns in sets)
-    bar = iter(progress(range(n_batches), n_batches, "predicting batches"))
-    for patterns in sets:
+    for patterns in progress(sets, len(sets), "predicting data domains"):
         rows = slice(start, start + patterns.n)
         for name in _COPIED:
             file[name][rows] = getattr(patterns, name)
         file["specimen_index"][rows] = np.searchsorted(specimens, patterns.specimen.astype(str))
         file["domain_index"][rows] = [domains.index(str(name)) for name in patterns.domain]
-        for where, intensity in patterns.batches(batch):
-            next(bar)
+        for where, probability in _answers(model, patterns, batch, adaptation):
             rows = slice(start + where.start, start + where.stop)
-            file["probability"][rows] = calibration.apply(model.predict_proba(intensity))
+            file["probability"][rows] = calibration.apply(probability)
         start += patterns.n
-    next(bar, None)  # lets the progress bar finish
 
 
 def _variable(

@@ -171,6 +171,9 @@ def _best_network(
         & (pooled["metric"] == HEADLINE)
         & ~pooled["family"].isin(CLASSICAL)
     ]
+    # models alone: what else has rows was made of them without a validation of its own
+    trained = {Path(folder).parts[-3] for folder in model_dirs}
+    here = here[here["model"].isin(trained)] if trained else here
     if here.empty:
         return None, ""
     tested = dict(zip(here["model"], here["value"], strict=True))

@@ -231,6 +231,12 @@ class PrototypeHead(_CosineHead):
         means = members.T @ embedding.double() / members.sum(dim=0).clamp(min=1)[:, None]
         self.references.copy_(means)
 
+    def move_references(self, embedding: Tensor, labels: Tensor, prior: float) -> None:
+        """Average references with embeddings, all of unit length; a reference counts `prior`."""
+        members = F.one_hot(labels, len(self.directions)).to(embedding.dtype)
+        before = prior * F.normalize(self.references, dim=1)
+        self.references.copy_(before + members.T @ F.normalize(embedding, dim=1))
+
     def cosines(self, embedding: Tensor) -> Tensor:
         """Cosines with the class-average embeddings."""
         return F.normalize(embedding, dim=1) @ F.normalize(self.references, dim=1).T

@@ -28,6 +28,14 @@ _SIGNALS = {
 _CLASSIFIERS = {"lda": "linear discriminant analysis", "logistic": "logistic regression"}
 
 
+_ADAPTATIONS = {
+    "symmetry": "answers averaged over copies",
+    "prototypes": "prototypes estimated anew on each unlabelled scan",
+    "batch_statistics": "batch statistics of each unlabelled scan",
+}
+_SCANS = {"specimen": "one specimen", "domain": "all specimens of a data domain"}
+
+
 def simulation_rows(config: Config) -> list[tuple[str, str]]:
     """What was simulated, as (quantity, value with unit)."""
     crystal, microscope = config["structures"], config["simulate"]
@@ -115,6 +123,18 @@ def model_rows(config: Config) -> list[dict[str, str]]:
                 "head": _HEADS[settings.get("head", "none")],
                 "input": ("square root, " if scaling.get("sqrt") else "") + inputs,
                 "options": ", ".join(options) or "–",
+            }
+        )
+    for entry in config["evaluate"].get("adaptation", ()):
+        rows.append(
+            {
+                "name": entry["name"] or f"{entry['model']}_{entry['method']}",
+                "what": f"{entry['model']}, {_ADAPTATIONS[entry['method']]}",
+                "head": "–",
+                "input": "turned and mirrored copies" if entry["turned_copies"] else "as it was",
+                "options": "–"
+                if entry["method"] == "symmetry"
+                else f"one scan is {_SCANS[entry['scan']]}",
             }
         )
     return rows

@@ -7,6 +7,7 @@ from polarstem.config import jobs, plan
 from polarstem.config.limit import limit_crystals, limit_settings
 
 SPECIMENS = {specimen.name: specimen for specimen in plan.all_specimens(CONFIG)}
+ADAPTATIONS = CONFIG.adaptations()
 CRYSTALS = {crystal.name: crystal for crystal in plan.all_crystals(CONFIG)}
 LIMIT_CRYSTALS = limit_crystals(CONFIG)
 
@@ -141,6 +142,29 @@ def tested_datasets():
 
 def model_options(wildcards):
     return jobs.model_settings(CONFIG, wildcards.model)
+
+
+def per_adapted_run(template):
+    """Fill name, source and seed of every trained model that is fitted to scans into a path."""
+    return [
+        template.format(model=name, source=source, seed=seed)
+        for name, source, seed in CONFIG.adapted_runs()
+    ]
+
+
+def model_to_adapt(wildcards):
+    model = ADAPTATIONS[wildcards.adapted].model
+    return f"<results>/models/{model}/{wildcards.source}/{wildcards.seed}"
+
+
+def datasets_to_adapt_to(wildcards):
+    domains = ADAPTATIONS[wildcards.adapted].domains or CONFIG.evaluate.domains
+    return [f"<results>/datasets/{domain}.nc" for domain in domains]
+
+
+def adaptation_settings(wildcards):
+    settings = ADAPTATIONS[wildcards.adapted].model_dump(mode="json")
+    return {key: settings[key] for key in ("method", "scan", "turned_copies")}
 
 
 def per_run(template):

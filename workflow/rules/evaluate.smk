@@ -23,13 +23,38 @@ rule predict_patterns:
         "../scripts/predict_patterns.py"
 
 
+rule adapt_predictions:
+    """Predict test patterns with a model that is fitted to each unlabelled scan."""
+    input:
+        code=code_of("adapt_predictions", "evaluate/predict.py", "models/adaptation.py"),
+        model=model_to_adapt,
+        datasets=datasets_to_adapt_to,
+    output:
+        nc=ensure("<results>/predictions/{adapted}/{source}/{seed}.nc", non_empty=True),
+    log:
+        "<logs>/adapt_predictions/{adapted}/{source}/{seed}.log",
+    benchmark:
+        "<benchmarks>/adapt_predictions/{adapted}/{source}/{seed}.jsonl"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="4h",
+    params:
+        adaptation=adaptation_settings,
+    script:
+        "../scripts/adapt_predictions.py"
+
+
 rule compute_metrics:
     """Score every model on every data domain, with intervals over specimens."""
     input:
         code=code_of(
             "compute_metrics", "evaluate", "models/calibration.py", "data/cells.py"
         ),
-        predictions=per_run("<results>/predictions/{model}/{source}/{seed}.nc"),
+        predictions=per_run("<results>/predictions/{model}/{source}/{seed}.nc")
+        + per_adapted_run("<results>/predictions/{model}/{source}/{seed}.nc"),
     output:
         csv=report(
             "<results>/metrics.csv",

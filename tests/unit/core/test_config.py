@@ -115,6 +115,39 @@ def problems_of(data: object) -> list[str]:
         ),
         ("domains.thick.thicknesses_nm", [5], "stands in 'thin' too"),
         (
+            "evaluate.adaptation",
+            [{"model": "tiny_cn", "method": "symmetry"}],
+            "evaluate.adaptation[0].model: no used model 'tiny_cn'; did you mean `tiny_cnn`?",
+        ),
+        (
+            "evaluate.adaptation",
+            [{"model": "tiny_cnn", "method": "symmetry", "domains": ["thn"]}],
+            "evaluate.adaptation[0].domains: no tested data domain 'thn'; did you mean `thin`?",
+        ),
+        (
+            "evaluate.adaptation",
+            [{"model": "tiny_vgg", "method": "prototypes"}],
+            "evaluate.adaptation[0].method: 'tiny_vgg' has no prototypes; use head `prototype`",
+        ),
+        (
+            "evaluate.adaptation",
+            [{"model": "tiny_cnn", "method": "batch_statistics"}],
+            "'tiny_cnn' has no batch normalisation; networks of the family timm such as resnet18",
+        ),
+        (
+            "evaluate.adaptation",
+            [{"model": "tiny_cnn", "method": "symmetry", "turned_copies": False}],
+            "evaluate.adaptation[0].turned_copies: is false, but `symmetry` is nothing else",
+        ),
+        (
+            "evaluate.adaptation",
+            [
+                {"model": "tiny_cnn", "method": "prototypes"},
+                {"model": "tiny_cnn", "method": "prototypes", "scan": "domain"},
+            ],
+            "evaluate.adaptation[1].name: 'tiny_cnn_prototypes' is taken; give each adaptation its",
+        ),
+        (
             "models.tiny_vgg.positives",
             "cross_condition",
             "models.tiny_vgg.positives: prototypes alone are made of positives, but the head is "

@@ -9,9 +9,9 @@ import xarray as xr
 
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.predict import predict_patterns
+from polarstem.evaluate.predict import Adaptation, predict_patterns
 from polarstem.evaluate.predictions import read_predictions
-from polarstem.models import create, load_model
+from polarstem.models import adaptation, create, load_model
 from polarstem.models.calibration import Calibration
 from tests.unit.evaluate import synthetic_results as synthetic
 
@@ -125,3 +125,55 @@ def test_foreign_classes_and_empty_test_splits_are_refused(trained, tmp_path):
     with pytest.raises(PolarstemError, match="no test pattern"):
         predict_patterns(model_dir, [empty], tmp_path / "p.nc")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e.nc", "o.nc"]
+
+
+@pytest.mark.parametrize(("scan", "scans"), [("specimen", 16), ("domain", 2)])
+def test_a_model_is_fitted_to_each_scan(trained, tmp_path, monkeypatch, scan, scans):
+    """Every pattern is answered by the model that was fitted to its scan, and to it alone."""
+    model_dir, paths = trained
+    fitted = []
+
+    def adapt(model, patterns, method, turned_copies):
+        fitted.append((len(patterns), method, turned_copies, patterns.sum()))
+        number = len(fitted)
+
+        class Marked:
+            def predict_proba(self, intensity):
+                assert intensity.sum() == pytest.approx(patterns.sum()) or scan == "domain"
+                return np.full((len(intensity), 8), number, np.float32)
+
+        return Marked()
+
+    monkeypatch.setattr(adaptation, "adapt", adapt)
+    how = Adaptation("prototypes", scan, turned_copies=False)
+    predict_patterns(model_dir, paths, tmp_path / "p.nc", model="knn_fitted", adaptation=how)
+    assert len(fitted) == scans
+    assert {row[:3] for row in fitted} == {(64 // scans, "prototypes", False)}
+    parts = list(read_predictions(tmp_path / "p.nc"))
+    assert [part.run["model"] for part in parts] == ["knn_fitted"] * 2
+    for part in parts:
+        if scan == "domain":
+            assert len(np.unique(part.probability)) == 1
+            continue
+        for specimen in range(len(part.specimen_names)):
+            assert len(np.unique(part.probability[part.specimen == specimen])) == 1
+    assert len({float(p) for part in parts for p in part.probability[:, 0]}) == scans
+    with xr.open_dataset(tmp_path / "p.nc") as file:
+        assert '"method": "prototypes"' in file.attrs["adaptation"]
+
+
+def test_scans_keep_truth_and_place(trained, tmp_path):
+    """Averaged over its turned copies, a pattern's answer does not depend on the scan's order."""
+    model_dir, paths = trained
+    how = Adaptation("symmetry")
+    predict_patterns(model_dir, paths, tmp_path / "p.nc", adaptation=how, batch=3)
+    fitted = adaptation.adapt(load_model(model_dir), np.zeros((1, 16, 16), "f4"), "symmetry")
+    for part, path in zip(read_predictions(tmp_path / "p.nc"), paths, strict=True):
+        with PatternSet.open([path], "test") as patterns:
+            found = fitted.predict_proba(patterns.read(slice(None)))
+            keys = zip(patterns.specimen, patterns.cell_y, strict=True)
+            place = {key: row for row, key in enumerate(keys)}
+            for row, probability in enumerate(part.probability):
+                key = (part.specimen_names[part.specimen[row]], part.cell_y[row])
+                np.testing.assert_allclose(probability, found[place[key]], atol=1e-6)
+                assert part.class_index[row] == patterns.class_index[place[key]]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from polarstem.data.stream import Labelled
@@ -13,7 +15,7 @@ class NumberedStream:
     """Patterns that say which block and conditions they come from."""
 
     block_size, shape = 12, (2, 2)
-    settings = {"patterns": 48, "reuse": 2, "window": 24}
+    settings: ClassVar = {"patterns": 48, "reuse": 2, "window": 24}
 
     def block(self, number: int, unpolar: bool) -> Labelled:
         condition = np.arange(12) % 3
