@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,13 +74,17 @@ def read_run(path: Path | str) -> dict[str, str]:
         return _run(file, path)
 
 
-def read_predictions(path: Path | str) -> Iterator[DomainPredictions]:
+def read_predictions(
+    path: Path | str, only: Collection[str] | None = None
+) -> Iterator[DomainPredictions]:
     """Read one prediction file.
 
     Parameters
     ----------
     path : path
         A file written by `polarstem.evaluate.predict.predict_patterns`.
+    only : collection of str or None
+        Data domains to read; None for all.
 
     Yields
     ------
@@ -103,7 +107,7 @@ def read_predictions(path: Path | str) -> Iterator[DomainPredictions]:
             domain_names = [str(name) for name in file["domain_name"].values]
             for index, domain in enumerate(domain_names):
                 rows = np.flatnonzero(domain_index == index)
-                if not rows.size:
+                if not rows.size or (only is not None and domain not in only):
                     continue
                 part = file.isel(pattern=_slice_if_contiguous(rows))
                 names, specimen = np.unique(

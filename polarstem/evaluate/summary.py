@@ -33,6 +33,7 @@ def summarise_results(
     *,
     model_dirs: Sequence[Path | str] = (),
     limit_json: Path | str | None = None,
+    claims_json: Path | str | None = None,
 ) -> None:
     """Write the headline numbers that the report is drawn from.
 
@@ -50,8 +51,9 @@ def summarise_results(
         Saved models, ``{model}/{source}/{seed}``; the best network is chosen by the validation
         accuracy in their history.csv. Without one, the choice uses the test set, and the meaning
         says so.
-    limit_json : path, optional
-        Entries of `polarstem.evaluate.efficiency.compare_with_limit`, taken over as they are.
+    limit_json, claims_json : path, optional
+        Entries of `polarstem.evaluate.efficiency.compare_with_limit` and of
+        `polarstem.evaluate.claims.answer_claims`, taken over as they are.
 
     Notes
     -----
@@ -71,8 +73,9 @@ def summarise_results(
     learning = learning_entries(pooled, config, model_dirs)
     stages = _stages(benchmarks_dir, config)
     summary = {**headlines, **scores, **learning, **_sizes(confusion_nc), **stages}
-    if limit_json is not None:
-        summary |= json.loads(Path(limit_json).read_text(encoding="utf-8"))
+    for more in (limit_json, claims_json):
+        if more is not None:
+            summary |= json.loads(Path(more).read_text(encoding="utf-8"))
     with atomic_path(output_json) as path:
         text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
         path.write_text(text + "\n", encoding="utf-8")
@@ -177,7 +180,7 @@ def _best_network(
     if here.empty:
         return None, ""
     tested = dict(zip(here["model"], here["value"], strict=True))
-    validated = _validation_accuracy(model_dirs, reference.source)
+    validated = validation_accuracy(model_dirs, reference.source)
     if set(tested) <= set(validated):
         best = max(tested, key=lambda model: validated[model])
         return best, "chosen by validation accuracy, without the test set"
@@ -185,7 +188,7 @@ def _best_network(
     return best, "chosen on this very test set, so slightly optimistic"
 
 
-def _validation_accuracy(model_dirs: Sequence[Path | str], source: str) -> dict[str, float]:
+def validation_accuracy(model_dirs: Sequence[Path | str], source: str) -> dict[str, float]:
     """Mean validation accuracy of the kept weights over seeds, by model.
 
     Training keeps the weights of the lowest validation loss; models without a history have no

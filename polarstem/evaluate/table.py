@@ -151,14 +151,19 @@ def position_counts(
     right, count : ndarray of int64, shape (bins, bins)
         Rows follow cell_y (downwards), columns cell_x.
     """
-    rows = np.minimum((part.cell_y % 1.0 * bins).astype(int), bins - 1)
-    columns = np.minimum((part.cell_x % 1.0 * bins).astype(int), bins - 1)
-    flat = rows * bins + columns
+    flat = position_bin(part, bins)
     right = flat[part.predicted == part.class_index]
     return (
         np.bincount(right, minlength=bins**2).reshape(bins, bins),
         np.bincount(flat, minlength=bins**2).reshape(bins, bins),
     )
+
+
+def position_bin(part: DomainPredictions, bins: int) -> NDArray[np.int64]:
+    """Bin of the projected cell that each pattern falls into, counted row by row from the top."""
+    rows = np.minimum((part.cell_y % 1.0 * bins).astype(np.int64), bins - 1)
+    columns = np.minimum((part.cell_x % 1.0 * bins).astype(np.int64), bins - 1)
+    return rows * bins + columns
 
 
 def _counts(part: DomainPredictions, scores: SpecimenScores, bins: int) -> xr.Dataset:

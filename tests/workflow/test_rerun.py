@@ -14,7 +14,7 @@ from runs import TINY, planned
 pytestmark = pytest.mark.slow
 
 REPORT = {"draw_figures", "write_report"}
-EVALUATE = {"compute_metrics", "summarise_results"} | REPORT
+EVALUATE = {"answer_claims", "compute_metrics", "summarise_results"} | REPORT
 PREDICT = {"predict_patterns"} | EVALUATE
 TRAIN = {"train_model"} | PREDICT
 DATA = {"assemble_dataset", "check_leakage"} | TRAIN

@@ -35,7 +35,8 @@ def test_every_stage_left_its_outputs(tiny: SimpleNamespace) -> None:
         expected += [f"predictions/{model}/{source}/{seed}.nc"]
     expected += [f"figures/{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds]
     expected += ["structures/specimens.csv", "datasets/manifest.json", "metrics.csv"]
-    expected += ["confusion.nc", "summary.json", "config.resolved.yaml", "report.html"]
+    expected += ["confusion.nc", "claims.json", "summary.json", "config.resolved.yaml"]
+    expected += ["report.html"]
     absent = [name for name in expected if not (results / name).stat().st_size]
     assert not absent
     hidden = [p for p in results.rglob(".*") if p.name != ".snakemake_timestamp"]

@@ -160,6 +160,30 @@ rule compare_with_limit:
         "../scripts/compare_with_limit.py"
 
 
+rule answer_claims:
+    """Answer the paper's claims and the benchmark's hypotheses, with intervals over specimens."""
+    input:
+        code=code_of("answer_claims", "config/limit.py", "evaluate"),
+        predictions=rules.compute_metrics.input.predictions,
+        models=per_run("<results>/models/{model}/{source}/{seed}"),
+        information="<results>/information.nc",
+        config="<results>/config.resolved.yaml",
+    output:
+        json="<results>/claims.json",
+    log:
+        "<logs>/answer_claims.log",
+    benchmark:
+        "<benchmarks>/answer_claims.jsonl"
+    conda:
+        "../../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="30m",
+    script:
+        "../scripts/answer_claims.py"
+
+
 rule summarise_results:
     """Collect the headline numbers that the report is drawn from."""
     input:
@@ -167,6 +191,7 @@ rule summarise_results:
         metrics="<results>/metrics.csv",
         confusion="<results>/confusion.nc",
         limit="<results>/limit.json",
+        claims="<results>/claims.json",
         config="<results>/config.resolved.yaml",
         models=per_run("<results>/models/{model}/{source}/{seed}"),
     output:

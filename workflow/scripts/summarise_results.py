@@ -16,4 +16,5 @@ with job_log(snakemake.log[0]):
         snakemake.output.json,
         model_dirs=snakemake.input.models,
         limit_json=snakemake.input.limit,
+        claims_json=snakemake.input.claims,
     )

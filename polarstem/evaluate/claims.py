@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The five claims of Martinc et al., arXiv:2603.15582, tested on this run.
+
+Each function answers one claim with a number, its interval over test specimens and a verdict. What
+had to be chosen, such as the best network, was chosen by validation accuracy.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from polarstem.evaluate.bootstrap import resampling_weights
+from polarstem.evaluate.efficiency import read_information
+from polarstem.evaluate.evidence import Evidence, Sample
+from polarstem.evaluate.hypotheses import HYPOTHESES
+from polarstem.evaluate.ladder import streams
+from polarstem.evaluate.predictions import DomainPredictions
+from polarstem.evaluate.summary import validation_accuracy
+from polarstem.evaluate.verdicts import Case, Claim, Question, combine
+from polarstem.files import atomic_path
+from polarstem.seeds import derive_seed
+
+HIGH_ACCURACY = 0.95
+PCA_FAMILIES = ("pca_knn", "linear")
+IMAGE_NETWORKS = ("cnn", "timm")
+
+
+def answer_claims(
+    prediction_paths: Sequence[Path | str],
+    model_dirs: Sequence[Path | str],
+    config: Mapping[str, Any],
+    output: Path | str,
+    *,
+    information_nc: Path | str | None = None,
+) -> None:
+    """Answer the paper's claims and the hypotheses of this benchmark.
+
+    Parameters
+    ----------
+    prediction_paths : sequence of path
+        Prediction files, ``{model}/{source}/{seed}.nc``.
+    model_dirs : sequence of path
+        Saved models, ``{model}/{source}/{seed}``; their histories hold validation accuracies.
+    config : mapping
+        The resolved config.
+    output : path
+        Entries of the summary, all under ``learning.claims``.
+    information_nc : path, optional
+        The information limit.
+
+    Raises
+    ------
+    PolarstemError
+        If a file is broken.
+    """
+    evidence = Evidence(
+        prediction_paths, resamples=int(config["evaluate"]["bootstrap"]), seed=int(config["seed"])
+    )
+    sources = dict.fromkeys(source for _, source in evidence.runs)
+    validated = {source: validation_accuracy(model_dirs, source) for source in sources}
+    information = None if information_nc is None else read_information(information_nc)
+    case = Case(config, evidence, validated, information)
+    answers = [claim for ask in (*PAPER, *HYPOTHESES) for claim in ask(case)]
+    with atomic_path(output) as path:
+        entries = {f"learning.claims.{claim.key}": claim.entry() for claim in answers}
+        text = json.dumps(entries, indent=1, ensure_ascii=False, allow_nan=False)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def same_thickness(case: Case) -> list[Claim]:
+    """Claim 1: very accurate on idealized patterns of equal thickness."""
+    question = Question(
+        "paper_1",
+        "Trained on synthetic data, models are very accurate on idealized synthetic patterns of "
+        "equal thickness.",
+        "balanced accuracy of the best network at the trained thickness",
+        HIGH_ACCURACY,
+    )
+    source, domain = case.reference.source, case.reference.domain
+    best = case.best(source)
+    if best is None:
+        return [question.open(f"No network was trained on {source}.")]
+    how = f"Very accurate is above {HIGH_ACCURACY:.0%}; {case.chosen(best, source)}."
+    score = case.evidence.score(best, source, [domain])
+    return [question.answer(score, case.confidence, how)]
+
+
+def gap(case: Case) -> list[Claim]:
+    """Claim 2: the domain gap is the barrier."""
+    reference, best = case.reference, case.best(case.reference.source)
+    places = {
+        "thickness": ("other thicknesses", list(reference.other.values()), "at other thicknesses"),
+        "experiment": (
+            "the experiment",
+            [case.experiment] if case.experiment else [],
+            "on the emulated experiment",
+        ),
+    }
+    claims = []
+    for part, (what, domains, where) in places.items():
+        question = Question(
+            f"paper_2.{part}",
+            f"The domain gap is the barrier: {what}.",
+            f"share of the best network's errors {where} that it does not make at the trained "
+            "thickness",
+            0.5,
+        )
+        if best is None:
+            claims.append(question.open(f"No network was trained on {reference.source}."))
+        elif not domains:
+            claims.append(question.open(f"This run tests no data domain {where}."))
+        else:
+            same = case.evidence.score(best, reference.source, [reference.domain])
+            away = case.evidence.score(best, reference.source, domains)
+            share = combine(lambda a, b: (a - b) / np.maximum(1 - b, 1e-12), same, away)
+            how = (
+                f"Balanced accuracy {same.value:.1%} on {reference.domain}, {away.value:.1%} on "
+                f"{', '.join(domains)}; the barrier is what causes more than half of the errors. "
+                f"{case.chosen(best, reference.source)}."
+            )
+            claims.append(question.answer(share, case.confidence, how))
+    return claims
+
+
+def remedies(case: Case) -> list[Claim]:
+    """Claim 3: prototypes, principal components, augmentation and filtering bridge the gap."""
+    domains, where = case.target()
+    models, source = case.config["models"], case.reference.source
+    twins = {
+        "prototype": case.twins(["head"], "classification", "prototype"),
+        "augmentation": case.twins(["augmentation", "paper"], False, True),
+        "filtering": case.twins(["filter"], "none", "centre_of_mass"),
+        "information_filtering": case.twins(["filter"], "none", "information"),
+        "pca": [
+            (network, classical)
+            for classical in models
+            for network in models
+            if models[classical]["family"] in PCA_FAMILIES
+            and models[network]["family"] in IMAGE_NETWORKS
+            and models[network].get("head", "classification") == "classification"
+            and case.trained(network, source)
+            and case.trained(classical, source)
+        ],
+    }
+    pairs = {part: case.on_one_source(chosen) for part, chosen in twins.items()}
+    pairs["physical_augmentation"] = [
+        ((model, source), (model, stream))
+        for stream in streams(case.config)
+        for model in models
+        if case.trained(model, source) and case.trained(model, stream) and stream != source
+    ]
+    names = {
+        "prototype": "the prototype regime",
+        "augmentation": "the paper's augmentation",
+        "filtering": "the paper's filtering",
+        "physical_augmentation": "patterns measured on the fly (of this benchmark)",
+        "information_filtering": "filtering by information (of this benchmark)",
+        "pca": "methods on principal components",
+    }
+    claims = []
+    for part, chosen in pairs.items():
+        question = Question(
+            f"paper_3.{part}",
+            f"The domain gap is bridged better by {names[part]}.",
+            f"gain in balanced accuracy on {where}",
+        )
+        compared = case.gain(chosen, domains) if domains else None
+        if not domains:
+            claims.append(question.open(f"This run tests no {where}."))
+        elif compared is None:
+            claims.append(question.open("No two models of this run differ in this alone."))
+        else:
+            claims.append(question.answer(compared[0], case.confidence, f"{compared[1]}."))
+    return claims
+
+
+def periodic_errors(case: Case) -> list[Claim]:
+    """Claim 4: errors are periodic over the scan."""
+    question = Question(
+        "paper_4",
+        "Errors are periodic over the scan: not every pattern carries enough information.",
+        "rank correlation between the error maps over the unit cell of two halves of the specimens",
+        unit="1",
+    )
+    strongest, (domains, _) = case.strongest(), case.target()
+    if strongest is None or not domains:
+        return [question.open("This run has no network tested beyond the trained thickness.")]
+    model, source = strongest
+    if not case.evidence.has(model, source, domains[0]):
+        return [question.open(f"{model} trained on {source} was not tested on {domains[0]}.")]
+    found = case.evidence.recurrence(model, source, domains[0])
+    how = (
+        f"{model} trained on {source}, tested on {domains[0]}: mean over random halves. "
+        "Errors that ignore the position give 0. Whether they stand where there is little "
+        "information is hypothesis 1."
+    )
+    return [question.answer(found, case.confidence, how)]
+
+
+def defects(case: Case) -> list[Claim]:
+    """Claim 5: irregular predictions correlate with crystal defects."""
+    question = Question(
+        "paper_5",
+        "Irregular predictions correlate with crystal defects.",
+        "area under the ROC curve of 1 - confidence, patterns of specimens with a defect against "
+        "those without",
+        0.5,
+        "1",
+    )
+    config, reference = case.config, case.reference
+    best = case.best(reference.source)
+    defective = [
+        name
+        for name in config["evaluate"]["domains"]
+        if (config["specimens"][config["domains"][name]["specimens"]].get("structures") or {}).get(
+            "defect"
+        )
+        and list(config["domains"][name].get("thicknesses_nm") or ()) == [reference.thickness]
+    ]
+    if best is None or not defective:
+        return [question.open("No specimen of this run has a defect at the reference thickness.")]
+    clean, broken = (
+        case.evidence.predictions(best, reference.source, domain)[0]
+        for domain in (reference.domain, defective[0])
+    )
+    area = _area(clean, broken, derive_seed(int(config["seed"]), "defects"))
+    how = (
+        f"{best} trained on {reference.source}: {defective[0]} against {reference.domain}. A "
+        "defect touches few patterns of a scan, so this understates what a map of it shows; "
+        "chance is 0.5."
+    )
+    return [question.answer(area, case.confidence, how)]
+
+
+def _area(
+    clean: DomainPredictions, broken: DomainPredictions, seed: int, resamples: int = 200
+) -> Sample:
+    """Area under the ROC curve of doubt, resampled over the specimens of both."""
+    doubt = np.concatenate([1 - part.probability.max(1) for part in (clean, broken)])
+    truth = np.repeat([0, 1], [len(clean.class_index), len(broken.class_index)])
+    rng = np.random.default_rng(seed)
+    weights = []
+    for part in (clean, broken):
+        first = np.unique(part.specimen, return_index=True)[1]
+        drawn = resampling_weights(part.class_index[first], resamples, rng)
+        weights.append(np.concatenate([np.ones((1, len(first))), drawn])[:, part.specimen])
+    draws = [roc_auc_score(truth, doubt, sample_weight=row) for row in np.hstack(weights)]
+    return Sample(np.array(draws), min(len(p.specimen_names) for p in (clean, broken)))
+
+
+PAPER = (same_thickness, gap, remedies, periodic_errors, defects)
