@@ -11,6 +11,8 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "examples": ("png",),
     "training": ("png", "svg"),
     "transfer": ("png", "svg"),
+    "ladder": ("png", "svg"),
+    "experiment": ("png", "svg"),
     "confusion": ("png", "svg"),
     "position": ("png",),
     "thickness": ("png", "svg"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,7 +18,8 @@ from PIL import Image
 
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.conditions import reference_of
-from polarstem.evaluate.metrics import METRICS, TABLE_METRICS
+from polarstem.evaluate.ladder import FACTORS, rungs_of
+from polarstem.evaluate.metrics import METRICS, TABLE_METRICS, Metric
 from polarstem.evaluate.summary import pool_seeds, read_metrics
 from polarstem.files import atomic_path
 from polarstem.report import FIGURES
@@ -27,6 +28,18 @@ from polarstem.report.figures.resources import stage_table
 from polarstem.report.speed import speed_rows
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "resources" / "report"
+# metrics of the table of the emulated experiment, and of that of cubic specimens
+EXPERIMENT = (
+    "balanced_accuracy",
+    "cell_accuracy",
+    "accuracy_at_80",
+    "flip_rate_at_80",
+    "mean_angular_error",
+    "ece",
+    "nll",
+)
+CONTROLS = ("abstained_cells", "abstained", "conformal_size")
+MINUS = "\u2212"
 PIXELS_PER_INCH = 134  # a figure two columns wide fills the page
 _MIME = {".png": "image/png", ".svg": "image/svg+xml"}
 
@@ -95,7 +108,11 @@ def write_report(
         config_text=config_text,
         reference=reference_of(config),
         metrics=TABLE_METRICS,
-        scores=score_rows(table[table["metric"].isin(list(TABLE_METRICS))]),
+        experiment_metrics=_scored(table, [config["evaluate"].get("experiment")], EXPERIMENT),
+        control_metrics=_scored(table, config["evaluate"].get("controls", ()), CONTROLS),
+        scores=score_rows(table),
+        ladder={FACTORS.get(f, (f, ""))[0]: rungs for f, rungs in rungs_of(config).items()},
+        claims=claim_rows(summary),
         models=list(dict.fromkeys(table["model"])),
         simulation=simulation_rows(config),
         domains=domain_rows(config, summary),
@@ -116,10 +133,14 @@ def number(entry: Mapping[str, Any]) -> str:
     if value is None:
         return "–"
     if unit == "fraction":
-        return f"{100 * value:.1f}\u00a0%"
-    if unit == "deg":
-        return f"{value:.1f}°"
-    return f"{value:,.0f}" + ("" if unit == "1" else f"\u00a0{unit}")
+        text = f"{100 * value:.1f}\u00a0%"
+    elif unit == "deg":
+        text = f"{value:.1f}°"
+    elif unit == "1" and value != round(value):
+        text = f"{value:.2f}"
+    else:
+        text = f"{value:,.0f}" + ("" if unit == "1" else f"\u00a0{unit}")
+    return text.replace("-", MINUS)
 
 
 def interval(entry: Mapping[str, Any]) -> str:
@@ -127,9 +148,34 @@ def interval(entry: Mapping[str, Any]) -> str:
     low, high = entry["low"], entry["high"]
     if low is None or high is None:
         return "no interval"
+    dash = "–" if low >= 0 else "to"
     if entry["unit"] == "fraction":
-        return f"{100 * low:.1f} – {100 * high:.1f}\u00a0%"
-    return f"{low:.1f} – {high:.1f}°"
+        text = f"{100 * low:.1f} {dash} {100 * high:.1f}\u00a0%"
+    elif entry["unit"] == "deg":
+        text = f"{low:.1f} {dash} {high:.1f}°"
+    else:
+        text = f"{low:.2f} {dash} {high:.2f}"
+    return text.replace("-", MINUS)
+
+
+def _scored(
+    table: pd.DataFrame, domains: Collection[str | None], names: Sequence[str]
+) -> dict[str, Metric]:
+    """Those metrics that some of the data domains has."""
+    found = set(table["metric"][table["domain"].isin(list(domains))])
+    return {name: METRICS[name] for name in names if name in found}
+
+
+def claim_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Answers of the summary, each with its key, its label and whose claim it is."""
+    rows = []
+    for key, entry in summary.items():
+        if key.startswith("learning.claims."):
+            name = key.split(".")[2]
+            paper = name.startswith("paper_")
+            label = f"Claim {name.removeprefix('paper_')}" if paper else name.upper()
+            rows.append({**entry, "key": key, "label": label, "paper": paper})
+    return rows
 
 
 def score_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ rule draw_figures:
         structures=reference_files("<results>/structures/{specimen}.xyz"),
         simulations=reference_files("<results>/simulations/{specimen}.nc"),
         models=per_run("<results>/models/{model}/{source}/{seed}"),
+        predictions=per_run("<results>/predictions/{model}/{source}/{seed}.nc"),
         metrics="<results>/metrics.csv",
         confusion="<results>/confusion.nc",
         summary="<results>/summary.json",

@@ -14,6 +14,7 @@ with job_log(snakemake.log[0]):
         structures=snakemake.input.structures,
         simulations=snakemake.input.simulations,
         model_dirs=snakemake.input.models,
+        predictions=snakemake.input.predictions,
         metrics_csv=snakemake.input.metrics,
         confusion_nc=snakemake.input.confusion,
         summary_json=snakemake.input.summary,

@@ -15,7 +15,9 @@ from polarstem.evaluate.summary import read_metrics
 from polarstem.logs import progress
 from polarstem.report import FIGURES
 from polarstem.report.figures.examples import draw_examples
+from polarstem.report.figures.experiment import draw_experiment
 from polarstem.report.figures.information import draw_information
+from polarstem.report.figures.ladder import draw_ladder
 from polarstem.report.figures.position import draw_position
 from polarstem.report.figures.resources import draw_resources
 from polarstem.report.figures.scores import draw_confusion, draw_thickness, draw_transfer
@@ -30,6 +32,7 @@ def draw_figures(
     structures: Sequence[Path | str],
     simulations: Sequence[Path | str],
     model_dirs: Sequence[Path | str],
+    predictions: Sequence[Path | str],
     metrics_csv: Path | str,
     confusion_nc: Path | str,
     summary_json: Path | str,
@@ -46,6 +49,8 @@ def draw_figures(
         the first of each class is drawn).
     model_dirs : sequence of path
         All saved models, ``{model}/{source}/{seed}``.
+    predictions : sequence of path
+        All prediction files, ``{model}/{source}/{seed}.nc``.
     metrics_csv, confusion_nc, summary_json : path
         Tables and headline numbers.
     information_nc : path
@@ -70,6 +75,10 @@ def draw_figures(
         ),
         "training": lambda to: draw_training(model_dirs, models, chance, to),
         "transfer": lambda to: draw_transfer(metrics_csv, config, chance, to),
+        "ladder": lambda to: draw_ladder(metrics_csv, config, chance, to),
+        "experiment": lambda to: draw_experiment(
+            metrics_csv, predictions, model_dirs, config, chance, to
+        ),
         "confusion": lambda to: draw_confusion(confusion_nc, config, to),
         "position": lambda to: draw_position(confusion_nc, config, to),
         "thickness": lambda to: draw_thickness(metrics_csv, config, chance, to),

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from polarstem.evaluate.conditions import Reference, reference_of, thickness_of
+from polarstem.evaluate.ladder import is_rung
 from polarstem.evaluate.summary import HEADLINE, pool_seeds, read_metrics
 from polarstem.files import open_netcdf
 from polarstem.report.figures import style
@@ -27,6 +28,8 @@ def draw_transfer(
     metrics_csv: Path | str, config: Mapping[str, Any], chance: float, output: Outputs
 ) -> None:
     """Draw what each model scores when trained on one source and tested on each data domain.
+
+    Rungs of the ladder have a figure of their own.
 
     Parameters
     ----------
@@ -41,7 +44,8 @@ def draw_transfer(
     """
     table = read_metrics(metrics_csv)
     table = table[table["metric"] == HEADLINE]
-    domains = [d for d in config["evaluate"]["domains"] if d in set(table["domain"])]
+    tested = set(table["domain"])
+    domains = [d for d in config["evaluate"]["domains"] if d in tested and not is_rung(config, d)]
     sources = {
         model: [s for s in config["train"]["sources"] if s in set(part["source"])]
         for model, part in table.groupby("model", sort=False)

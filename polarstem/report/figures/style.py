@@ -189,7 +189,8 @@ def model_styles(models: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {
         model: {
             "color": MODEL_COLOURS[i % len(MODEL_COLOURS)],
-            "marker": MODEL_MARKERS[i % len(MODEL_MARKERS)],
+            # once the colours are used up, they come again with other markers
+            "marker": MODEL_MARKERS[(i + i // len(MODEL_COLOURS)) % len(MODEL_MARKERS)],
         }
         for i, model in enumerate(models)
     }

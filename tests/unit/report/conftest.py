@@ -10,10 +10,12 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from polarstem.evaluate.claims import answer_claims
 from polarstem.evaluate.efficiency import compare_with_limit
 from polarstem.evaluate.summary import summarise_results
 from polarstem.evaluate.table import compute_metrics
 from polarstem.report.figures.draw import draw_figures
+from tests.unit.evaluate import synthetic_ladder as ladder
 from tests.unit.evaluate import synthetic_results as synthetic
 
 
@@ -21,16 +23,13 @@ from tests.unit.evaluate import synthetic_results as synthetic
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Folder with metrics, confusion, summary, config and figures of a synthetic run."""
     folder: Path = tmp_path_factory.mktemp("report")
-    config = synthetic.make_config(seeds=(0,))
-    for name in ("vgg11", "cnn_regression", "cnn_prototype"):
-        config["models"].pop(name)
-    config["train"]["runs"][0]["models"] = list(config["models"])
+    config = ladder.make_config()
     (folder / "structures").mkdir()
     (folder / "simulations").mkdir()
     structures = synthetic.write_structures(folder / "structures")
     simulations = synthetic.write_simulations(folder / "simulations")
-    predictions = synthetic.write_predictions(folder / "predictions", config, positions=4)
-    models = synthetic.write_models(folder / "models", config)
+    predictions = ladder.write_predictions(folder / "predictions", config)
+    models = ladder.write_models(folder / "models", config)
     paths = {
         "metrics_csv": folder / "metrics.csv",
         "confusion_nc": folder / "confusion.nc",
@@ -41,6 +40,13 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     benchmarks = synthetic.write_benchmarks(folder / "benchmarks", config)
     limit = folder / "limit.json"
     compare_with_limit(paths["information_nc"], paths["metrics_csv"], predictions, config, limit)
+    answer_claims(
+        predictions,
+        models,
+        config,
+        folder / "claims.json",
+        information_nc=paths["information_nc"],
+    )
     summarise_results(
         paths["metrics_csv"],
         paths["confusion_nc"],
@@ -49,11 +55,13 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         paths["summary_json"],
         model_dirs=models,
         limit_json=limit,
+        claims_json=folder / "claims.json",
     )
     draw_figures(
         structures=structures,
         simulations=simulations,
         model_dirs=models,
+        predictions=predictions,
         config=config,
         output_dir=folder / "figures",
         **paths,

@@ -152,6 +152,7 @@ def test_smallest_run_still_draws(drawn, tmp_path):
         structures=drawn.structures[:2],
         simulations=drawn.simulations[:2],
         model_dirs=models,
+        predictions=predictions,
         metrics_csv=tmp_path / "m.csv",
         confusion_nc=tmp_path / "c.nc",
         summary_json=summary,
