@@ -18,7 +18,7 @@ AT_LEAST_311 := import sys; sys.exit(sys.version_info < (3, 11))
 .PHONY: help
 help: ## show this list
 	@echo "make TARGET [CORES=n] [ARGS='more snakemake or pytest options']"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 .PHONY: report
 report: $(READY) ## standard benchmark (config.yaml) -> results/report.html
@@ -27,6 +27,10 @@ report: $(READY) ## standard benchmark (config.yaml) -> results/report.html
 .PHONY: quick
 quick: $(READY) ## the two-minute look (tests/configs/tiny.yaml) -> quick/results/report.html
 	$(SNAKEMAKE) --configfile tests/configs/tiny.yaml --directory quick $(ARGS)
+
+.PHONY: reference-model
+reference-model: $(READY) ## the recommended model and its card -> results/reference_model
+	$(SNAKEMAKE) results/reference_model $(ARGS)
 
 .PHONY: bench
 bench: $(READY) ## speed against abTEM, half an hour -> results/bench.json (ARGS=--reduced: a look)

@@ -11,7 +11,6 @@ min_version("9.20")
 configfile: "config.yaml"
 
 
-# beside the other results: benchmarks/ holds the project's own speed comparisons
 pathvars:
     benchmarks="<results>/benchmarks",
 
@@ -51,11 +50,11 @@ onstart:
         raise WorkflowError(str(error))
 
 
-# Everything: the report and what it is drawn from.
 rule all:
     default_target: True
     input:
         "<results>/report.html",
         "<results>/summary.json",
         "<results>/structures/specimens.csv",
+        REFERENCE_MODEL,
     localrule: True

@@ -279,6 +279,12 @@ def _learning(config: Config) -> Iterator[str]:
     tested_too = (*evaluate.controls, *((evaluate.experiment,) if evaluate.experiment else ()))
     yield from _unknown("evaluate.experiment or controls", tested_too, tested, "tested data domain")
     yield from _adaptation(config)
+    best = evaluate.recommended
+    if best is not None and (best.model, best.source) not in {run[:2] for run in config.runs()}:
+        yield (
+            f"evaluate.recommended: no run trains {best.model!r} on {best.source!r}; name one of "
+            "train.runs"
+        )
     if len(set(config.train.seeds)) < len(config.train.seeds):
         yield "train.seeds: a seed stands there twice"
 

@@ -287,6 +287,13 @@ class Adaptation(Section):
         return self.name or f"{self.model}_{self.method}"
 
 
+class Recommended(Section):
+    """A trained model, by what it was trained on."""
+
+    model: str = Field(description="name from `models`")
+    source: str = Field(description="name from `train.sources`")
+
+
 class Evaluate(Section):
     """What the models are tested on."""
 
@@ -297,6 +304,11 @@ class Evaluate(Section):
     reference_domain: str = Field(description="data domain of the headline numbers")
     experiment: str | None = Field(
         None, description="data domain of the emulated experiment, for the report"
+    )
+    recommended: Recommended | None = Field(
+        None,
+        description="the model to use on experiments: `make reference-model` trains it and writes "
+        "its card",
     )
     controls: tuple[str, ...] = Field(
         (),

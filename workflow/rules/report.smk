@@ -11,6 +11,29 @@ BENCH = [
 ]
 
 
+rule write_reference_model:
+    """Copy the recommended model and write its card; needs no other model."""
+    input:
+        code=code_of("write_reference_model", "evaluate", "report/card.py"),
+        model=of_recommended("<results>/models/{model}/{source}/{seed}"),
+        predictions=of_recommended("<results>/predictions/{model}/{source}/{seed}.nc"),
+        config="<results>/config.resolved.yaml",
+    output:
+        model=directory("<results>/reference_model"),
+    log:
+        "<logs>/write_reference_model.log",
+    benchmark:
+        "<benchmarks>/write_reference_model.jsonl"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    script:
+        "../scripts/write_reference_model.py"
+
+
 rule draw_figures:
     """Draw every figure of the report."""
     input:

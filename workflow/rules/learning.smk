@@ -1,0 +1,81 @@
+# Functions of the rules that train, predict and evaluate; no rules here.
+
+
+def stream_of_source(wildcards):
+    """Settings of a training source that is a stream; None for data domains."""
+    if wildcards.source not in CONFIG.streams():
+        return None
+    return jobs.stream_settings(CONFIG, wildcards.source)
+
+
+def code_of_training(wildcards):
+    """The script of train_model and its modules; those that measure, too, for a stream."""
+    parts = ["models", "data/patterns.py", "data/cells.py"]
+    if wildcards.source in CONFIG.streams():
+        parts += ["data/stream.py", "simulate"]
+    return code_of("train_model", *parts)
+
+
+def matrices_of_source(wildcards):
+    """Scattering matrices that a stream is measured on."""
+    if wildcards.source not in CONFIG.streams():
+        return []
+    settings = jobs.stream_settings(CONFIG, wildcards.source)
+    crystals = dict.fromkeys(s["crystal"] for s in settings["specimens"])
+    return [f"<results>/scattering/{name}.nc" for name in crystals]
+
+
+def datasets_of_source(wildcards):
+    return [f"<results>/datasets/{d}.nc" for d in CONFIG.domains_of(wildcards.source)]
+
+
+def tested_datasets():
+    return [f"<results>/datasets/{domain}.nc" for domain in CONFIG.evaluate.domains]
+
+
+def model_options(wildcards):
+    return jobs.model_settings(CONFIG, wildcards.model)
+
+
+def per_adapted_run(template):
+    """Fill name, source and seed of every trained model that is fitted to scans into a path."""
+    return [
+        template.format(model=name, source=source, seed=seed)
+        for name, source, seed in CONFIG.adapted_runs()
+    ]
+
+
+def model_to_adapt(wildcards):
+    model = ADAPTATIONS[wildcards.adapted].model
+    return f"<results>/models/{model}/{wildcards.source}/{wildcards.seed}"
+
+
+def datasets_to_adapt_to(wildcards):
+    domains = ADAPTATIONS[wildcards.adapted].domains or CONFIG.evaluate.domains
+    return [f"<results>/datasets/{domain}.nc" for domain in domains]
+
+
+def adaptation_settings(wildcards):
+    settings = ADAPTATIONS[wildcards.adapted].model_dump(mode="json")
+    return {key: settings[key] for key in ("method", "scan", "turned_copies")}
+
+
+def per_run(template):
+    """Fill model, source and seed of every training run into a path."""
+    return [
+        template.format(model=model, source=source, seed=seed)
+        for model, source, seed in CONFIG.runs()
+    ]
+
+
+REFERENCE_MODEL = ["<results>/reference_model"] if CONFIG.evaluate.recommended else []
+
+
+def of_recommended(template):
+    """Fill the recommended run, with the first seed, into a path; nothing if none is named."""
+    best = CONFIG.evaluate.recommended
+    if best is None:
+        return []
+    return template.format(
+        model=best.model, source=best.source, seed=CONFIG.train.seeds[0]
+    )
