@@ -1,4 +1,3 @@
-# The stages structures -> simulate -> dataset -> train -> evaluate -> report (workflow/rules/).
 from snakemake.utils import min_version
 
 from polarstem.config import check
@@ -30,6 +29,7 @@ include: "workflow/rules/simulate.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/limit.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -42,7 +42,7 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-# One run at a time in a folder; Snakemake's own lock, off in profiles/, would outlive a kill.
+# Snakemake's own lock, off in profiles/, would outlive a kill.
 onstart:
     try:
         claim(".snakemake/polarstem.lock")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -17,6 +18,7 @@ from polarstem.config.learning import (
     EquivariantModel,
     LinearModel,
     PcaKnnModel,
+    Stream,
     TemplateModel,
     TimmModel,
     Training,
@@ -171,6 +173,10 @@ def _sections_with_overrides(config: Config) -> Iterator[str]:
             yield from _problems(merged, name, model, f"specimens.{name}.{section}.")
     for name in config.models:
         yield from _problems(config.training_of, name, Training, f"models.{name}.training.")
+    for source, stream in config.train.sources.items():
+        if isinstance(stream, Stream):
+            build = partial(config.training_of, next(iter(config.models)))
+            yield from _problems(build, source, Training, f"train.sources.{source}.training.")
 
 
 def _problems(

@@ -201,11 +201,11 @@ def stream_settings(config: Config, source: str) -> dict[str, Any]:
     return settings | {"specimens": specimens}
 
 
-def model_settings(config: Config, model: str) -> dict[str, Any]:
+def model_settings(config: Config, model: str, source: str | None = None) -> dict[str, Any]:
     """Options of a model, with what they take from other sections."""
     settings: dict[str, Any] = config.models[model].model_dump(mode="json")
     if "training" in settings:
-        settings["training"] = config.training_of(model).model_dump(mode="json")
+        settings["training"] = config.training_of(model, source).model_dump(mode="json")
     if settings.get("signal") == "friedel" and settings["spacing_pixels"] is None:
         settings["spacing_pixels"] = reflection_spacing(config)
     return settings

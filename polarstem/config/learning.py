@@ -213,6 +213,11 @@ class Stream(Section):
     )
     positions: Count = Field(64, description="random probe positions under the same conditions")
     validation: Count = Field(4096, description="patterns of the validation specimens")
+    training: dict[str, Any] = Field(
+        default_factory=dict,
+        description="keys of `train.training` that differ on this stream; `max_epochs` is the "
+        "number of equal parts after which a network is validated",
+    )
     fixed: Count = Field(
         20_000, description="patterns for models that learn from a fixed set, as classical ones do"
     )

@@ -89,10 +89,14 @@ class Config(Section):
         override = self.specimens[specimen_set].simulate
         return Simulate.model_validate(merge(self.simulate.model_dump(mode="json"), override))
 
-    def training_of(self, model: str) -> Training:
-        """Training settings of a network, its own keys applied."""
-        override = getattr(self.models[model], "training", {})
-        return Training.model_validate(merge(self.train.training.model_dump(mode="json"), override))
+    def training_of(self, model: str, source: str | None = None) -> Training:
+        """Training settings of a network, its own keys applied, then those of a stream."""
+        settings = self.train.training.model_dump(mode="json")
+        settings = merge(settings, getattr(self.models[model], "training", {}))
+        stream = self.train.sources.get(source) if source is not None else None
+        if isinstance(stream, Stream):
+            settings = merge(settings, stream.training)
+        return Training.model_validate(settings)
 
     def used_domains(self) -> list[str]:
         """Data domains that some run trains on or the evaluation tests, in config order."""

@@ -195,6 +195,9 @@ def periodic_errors(case: Case) -> list[Claim]:
     if not case.evidence.has(model, source, domains[0]):
         return [question.open(f"{model} trained on {source} was not tested on {domains[0]}.")]
     found = case.evidence.recurrence(model, source, domains[0])
+    if not np.isfinite(found.value):
+        why = "Halves need errors and two test specimens of each class"
+        return [question.open(f"{why}; {model} on {domains[0]} lacks one of them.")]
     how = (
         f"{model} trained on {source}, tested on {domains[0]}: mean over random halves. "
         "Errors that ignore the position give 0. Whether they stand where there is little "

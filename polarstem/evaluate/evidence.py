@@ -138,7 +138,8 @@ class Evidence:
         Sample
             Spearman's correlation between the error maps over the cell of two random halves of
             the specimens, each class split evenly: the mean over splits, and one draw for each
-            split, with the specimens of each half resampled. NaN where no map varies.
+            split, with the specimens of each half resampled. NaN where no map varies, or a class
+            has a single specimen.
         """
         parts = self.predictions(model, source, domain)
         bins = positions_per_cell(parts[0])
@@ -149,7 +150,9 @@ class Evidence:
         class_index = parts[0].class_index[np.unique(parts[0].specimen, return_index=True)[1]]
         rng = np.random.default_rng(derive_seed(self._seed, "halves", domain))
         whole, drawn = np.full((2, splits), np.nan)
-        for i in range(splits):
+        # halves of different classes would differ by their classes
+        enough = np.unique(class_index, return_counts=True)[1].min() > 1
+        for i in range(splits if enough else 0):
             half = _half(class_index, rng)
             weights = resampling_weights(2 * class_index + half, 1, rng)[0]
             whole[i] = _correlation(joined.rate(half), joined.rate(~half))

@@ -166,7 +166,8 @@ def test_shipped_configs_are_valid(path: Path) -> None:
     unused = set(config.models) - set(config.used_models())
     unused |= set(config.domains) - set(config.used_domains())
     unused |= set(config.train.sources) - set(config.used_sources())
-    unused |= set(config.specimens) - set(plan.used_sets(config))
+    streamed = {name for stream in config.streams().values() for name in stream.specimens}
+    unused |= set(config.specimens) - set(plan.used_sets(config)) - streamed
     assert not unused, "sections that no run uses"
 
 
@@ -179,10 +180,16 @@ def test_dry_run_shows_the_whole_benchmark(path: Path, tmp_path: Path) -> None:
     assert jobs["build_structure"] == len(specimens)
     simulated = [jobs.get(rule, 0) for rule in ("simulate_patterns", "measure_patterns")]
     assert sum(simulated) == len(specimens)
-    assert jobs.get("compute_scattering_matrix", 0) == len(crystals)
-    assert jobs["assemble_dataset"] == len(config.used_domains())
+    matrices = ("compute_scattering_matrix", "compute_thermal_matrices")
+    assert sum(jobs.get(rule, 0) for rule in matrices) == len(crystals)
+    sets = ("assemble_dataset", "measure_dataset")
+    assert sum(jobs.get(rule, 0) for rule in sets) == len(config.used_domains())
     assert jobs["train_model"] == jobs["predict_patterns"] == len(config.runs())
     unused = set() if crystals else {"compute_scattering_matrix", "measure_patterns"}
+    if path in PRESETS and not config.streams():
+        unused |= {"compute_thermal_matrices", "measure_dataset", "write_reference_model"}
+    if not config.adaptations():
+        unused |= {"adapt_predictions"}
     assert set(jobs) == set(RULES) - {"all"} - unused
 
 

@@ -8,12 +8,11 @@ def stream_of_source(wildcards):
     return jobs.stream_settings(CONFIG, wildcards.source)
 
 
-def code_of_training(wildcards):
-    """The script of train_model and its modules; those that measure, too, for a stream."""
-    parts = ["models", "data/patterns.py", "data/cells.py"]
-    if wildcards.source in CONFIG.streams():
-        parts += ["data/stream.py", "simulate"]
-    return code_of("train_model", *parts)
+def code_of_measuring(wildcards):
+    """Modules that measure a stream; none where a source joins data domains."""
+    if wildcards.source not in CONFIG.streams():
+        return []
+    return source_files("polarstem/data/stream.py", "polarstem/simulate")
 
 
 def matrices_of_source(wildcards):
@@ -34,7 +33,7 @@ def tested_datasets():
 
 
 def model_options(wildcards):
-    return jobs.model_settings(CONFIG, wildcards.model)
+    return jobs.model_settings(CONFIG, wildcards.model, wildcards.source)
 
 
 def per_adapted_run(template):

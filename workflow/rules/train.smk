@@ -4,7 +4,8 @@
 rule train_model:
     """Train one model and save it."""
     input:
-        code=code_of_training,
+        code=code_of("train_model", "models", "data/patterns.py"),
+        measuring=code_of_measuring,
         datasets=datasets_of_source,
         matrices=matrices_of_source,
         # only the order matters: a new data domain must not retrain every model

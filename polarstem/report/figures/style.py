@@ -90,6 +90,7 @@ def save(figure: Figure, outputs: Path | str | Sequence[Path | str]) -> None:
 
     A PNG above 300 kB is reduced to a palette and then in resolution until it fits.
     """
+    figure.set_dpi(DPI)  # texts are as wide as they will be drawn
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # laid out once, not again for every format
     for output in [outputs] if isinstance(outputs, str | Path) else outputs:

@@ -23,7 +23,7 @@ from polarstem.config.model import merge
 from polarstem.errors import PolarstemError
 
 ROOT = Path(__file__).resolve().parents[3]
-TINY = yaml.safe_load((ROOT / "tests" / "configs" / "tiny.yaml").read_text(encoding="utf-8"))
+TINY = yaml.safe_load((ROOT / "tests" / "configs" / "plain.yaml").read_text(encoding="utf-8"))
 
 
 def changed(path: str, value: object) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from polarstem.config import check, jobs
 from polarstem.config.check import ConfigError
 from polarstem.models import create
 
-TINY = Path(__file__).parents[2] / "configs" / "tiny.yaml"
+TINY = Path(__file__).parents[2] / "configs" / "plain.yaml"
 
 
 def with_model(changes: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:

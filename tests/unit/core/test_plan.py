@@ -15,7 +15,7 @@ from polarstem.config import Config, check, jobs, plan
 from polarstem.structures.symmetry import turned
 
 ROOT = Path(__file__).resolve().parents[3]
-TINY = yaml.safe_load((ROOT / "tests" / "configs" / "tiny.yaml").read_text(encoding="utf-8"))
+TINY = yaml.safe_load((ROOT / "tests" / "configs" / "plain.yaml").read_text(encoding="utf-8"))
 
 
 def config_with(**changes: Any) -> Config:
@@ -241,14 +241,21 @@ def test_settings_are_plain(settings: Any) -> None:
 
 def test_standard_benchmark_has_what_it_promises() -> None:
     config = check(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
-    trained = {d for s in config.used_sources() for d in config.train.sources[s]}
-    thicknesses = {t for d in config.evaluate.domains for t in config.domains[d].thicknesses_nm}
+    trained = {d for s in config.used_sources() for d in config.domains_of(s)}
+    tested = [config.domains[d].thicknesses_nm or () for d in config.evaluate.domains]
+    thicknesses = {t for nm in tested for t in nm}
     seen = {t for d in trained for t in config.domains[d].thicknesses_nm}
     assert len([t for t in thicknesses if 10 <= t <= 50]) >= 4
     assert len(thicknesses - seen) >= 2
     families = {config.models[m].family for m in config.used_models()}
-    assert families == {"timm", "cnn", "equivariant", "pca_knn"}
+    classical = {"pca_knn", "linear", "template", "deflection"}
+    assert families == {"timm", "cnn", "equivariant"} | classical
+    emulated = config.domains[config.evaluate.experiment].specimens
+    assert len(plan.specimens_of(config, emulated)) >= 24
+    assert config.simulate_of(emulated).phonons.configurations >= 8
+    factors = {config.domains[name].factor for name in config.evaluate.domains}
+    assert {"tilt", "defocus", "dose", "psf", "rotation", "shift", "phonons"} <= factors
     phonons = {config.simulate_of(s).phonons.configurations > 0 for s in plan.used_sets(config)}
     assert phonons == {True, False}
     assert plan.engine_of(config, "ideal")[0] == "scattering_matrix"
-    assert len(plan.all_crystals(config)) <= 3 * 11
+    assert len(plan.all_crystals(config)) <= 70

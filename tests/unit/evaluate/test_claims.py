@@ -221,3 +221,11 @@ def test_twins_differ_in_one_option_alone():
     assert case.twins(["augmentation", "paper"], False, True) == [("plain", "paper")]
     assert case.twins(["filter"], "none", "centre_of_mass") == [("plain", "filtered")]
     assert case.twins(["head"], "classification", "prototype") == [("paper", "other")]
+
+
+def test_halves_need_two_specimens_of_each_class(tmp_path):
+    config = ladder.make_config()
+    config["specimens"]["emulated"]["per_class"]["test"] = 1
+    evidence = Evidence(ladder.write_predictions(tmp_path, config), resamples=10)
+    assert np.isnan(evidence.recurrence("cnn", "thin", "emulated").value)
+    assert evidence.recurrence("cnn", "thin", "static30").value > 0.9

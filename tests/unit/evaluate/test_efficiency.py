@@ -49,6 +49,9 @@ def predictions(error: np.ndarray, specimens: int = 16, seed: int = 0) -> Domain
         thickness=np.full(len(true), 20.0),
         cell_y=np.tile(y, specimens),
         cell_x=np.tile(x, specimens),
+        scan_y=np.zeros(len(true), np.int64),
+        scan_x=np.zeros(len(true), np.int64),
+        calibration=None,
     )
 
 
@@ -135,7 +138,9 @@ def test_fraction_is_the_accuracy_over_the_limit(compared):
 def test_entries_cover_every_model_and_ideal_domain(compared):
     folder, config, _ = compared
     entries = json.loads((folder / "limit.json").read_text())
-    counted = [key for key in entries if key.startswith("learning.limit.fraction.")]
+    fractions = [key for key in entries if key.startswith("learning.limit.fraction.")]
+    counted = [key for key in fractions if "_ensemble" not in key]
+    assert len(fractions) == 2 * len(counted), "and the ensembles over seeds"
     models, sources = config["models"], config["train"]["sources"]
     assert len(counted) == len(models) * len(sources)
     start = "learning.limit.position_correlation."

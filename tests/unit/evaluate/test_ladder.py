@@ -30,7 +30,7 @@ def test_the_base_stands_among_the_rungs_of_every_factor():
 
 
 def test_a_ladder_of_the_config_becomes_rungs():
-    settings = yaml.safe_load((ROOT / "tests/configs/tiny.yaml").read_text())
+    settings = yaml.safe_load((ROOT / "tests/configs/plain.yaml").read_text())
     settings["ladder"] = {"base": "thin", "tilt": [2, 0.5], "defocus": [-50, 50]}
     config = Config.model_validate(settings).model_dump(mode="json")
     assert severities(config, "tilt") == [(0, True), (0.5, False), (2, False)]

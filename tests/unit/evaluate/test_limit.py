@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[3]
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """The tiny config, its matrices, and the limit computed from them."""
     folder = tmp_path_factory.mktemp("limit")
-    config = load(ROOT / "tests" / "configs" / "tiny.yaml")
+    config = load(ROOT / "tests" / "configs" / "plain.yaml")
     matrices = []
     for crystal in plan.all_crystals(config):
         if crystal.name in limit_crystals(config):

@@ -41,7 +41,7 @@ SIMULATE = {
 @pytest.fixture(scope="module")
 def config():
     """Make a configuration of one specimen set `ideal` that is only tested."""
-    tiny = load(ROOT / "tests" / "configs" / "tiny.yaml")
+    tiny = load(ROOT / "tests" / "configs" / "plain.yaml")
 
     def make(tilt_mrad=(0, 0), **structures: Any):
         data = copy.deepcopy(tiny.model_dump(mode="json"))

@@ -1,0 +1,83 @@
+# What patterns can tell at most, models held against it, and the questions that the run answers.
+
+
+rule compute_information:
+    """Compute what a pattern can say of its class at most, from the scattering matrices."""
+    input:
+        code=code_of(
+            "compute_information",
+            "config/limit.py",
+            "data/chernoff.py",
+            "evaluate/information.py",
+            "evaluate/limit.py",
+            "simulate/camera.py",
+            "simulate/noise.py",
+            "simulate/scattering/matrix.py",
+            "simulate/scattering/measure.py",
+            "simulate/scattering/optics.py",
+        ),
+        matrices=expand("<results>/scattering/{crystal}.nc", crystal=LIMIT_CRYSTALS),
+    output:
+        nc=ensure("<results>/information.nc", non_empty=True),
+    log:
+        "<logs>/compute_information.log",
+    benchmark:
+        "<benchmarks>/compute_information.jsonl"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=limit_mem_mb,
+        runtime="2h",
+    params:
+        settings=limit_settings(CONFIG),
+    script:
+        "../scripts/compute_information.py"
+
+
+rule compare_with_limit:
+    """Hold the scores of every model against the information limit."""
+    input:
+        code=code_of("compare_with_limit", "config/limit.py", "evaluate"),
+        information="<results>/information.nc",
+        metrics="<results>/metrics.csv",
+        predictions=rules.compute_metrics.input.predictions,
+        config="<results>/config.resolved.yaml",
+    output:
+        json="<results>/limit.json",
+    log:
+        "<logs>/compare_with_limit.log",
+    benchmark:
+        "<benchmarks>/compare_with_limit.jsonl"
+    conda:
+        "../../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="30m",
+    script:
+        "../scripts/compare_with_limit.py"
+
+
+rule answer_claims:
+    """Answer the paper's claims and the benchmark's hypotheses, with intervals over specimens."""
+    input:
+        code=code_of("answer_claims", "config/limit.py", "evaluate"),
+        predictions=rules.compute_metrics.input.predictions,
+        models=per_run("<results>/models/{model}/{source}/{seed}"),
+        information="<results>/information.nc",
+        config="<results>/config.resolved.yaml",
+    output:
+        json="<results>/claims.json",
+    log:
+        "<logs>/answer_claims.log",
+    benchmark:
+        "<benchmarks>/answer_claims.jsonl"
+    conda:
+        "../../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="30m",
+    script:
+        "../scripts/answer_claims.py"
