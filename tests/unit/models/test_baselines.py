@@ -16,6 +16,7 @@ BASELINES = {
     "quadrant": ("deflection", {"signal": "quadrant"}),
     "lda": ("linear", {"components": 80}),
     "logistic": ("linear", {"components": 80, "classifier": "logistic"}),
+    "parts": ("linear", {"components": 80, "preprocessing": {"parity": "even_odd"}}),
     "template": ("template", {}),
 }
 # discs that do not overlap tell by their brightness; else the pattern within must be read
