@@ -33,7 +33,7 @@ _ADAPTATIONS = {
     "prototypes": "prototypes estimated anew on each unlabelled scan",
     "batch_statistics": "batch statistics of each unlabelled scan",
 }
-_SCANS = {"specimen": "one specimen", "domain": "all specimens of a data domain"}
+_SCANS = {"specimen": "each specimen is a scan", "domain": "each data domain is a scan"}
 
 
 def simulation_rows(config: Config) -> list[tuple[str, str]]:
@@ -125,19 +125,21 @@ def model_rows(config: Config) -> list[dict[str, str]]:
                 "options": ", ".join(options) or "–",
             }
         )
-    for entry in config["evaluate"].get("adaptation", ()):
-        rows.append(
-            {
-                "name": entry["name"] or f"{entry['model']}_{entry['method']}",
-                "what": f"{entry['model']}, {_ADAPTATIONS[entry['method']]}",
-                "head": "–",
-                "input": "turned and mirrored copies" if entry["turned_copies"] else "as it was",
-                "options": "–"
-                if entry["method"] == "symmetry"
-                else f"one scan is {_SCANS[entry['scan']]}",
-            }
-        )
     return rows
+
+
+def adaptation_rows(config: Config) -> list[dict[str, str]]:
+    """The models that were fitted to unlabelled scans, with the columns of `model_rows`."""
+    return [
+        {
+            "name": entry["name"] or f"{entry['model']}_{entry['method']}",
+            "what": f"{entry['model']}, {_ADAPTATIONS[entry['method']]}",
+            "head": "the same",
+            "input": "turned and mirrored copies" if entry["turned_copies"] else "the same",
+            "options": "–" if entry["method"] == "symmetry" else _SCANS[entry["scan"]],
+        }
+        for entry in config["evaluate"].get("adaptation", ())
+    ]
 
 
 def _architecture(settings: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from polarstem.evaluate.metrics import METRICS, TABLE_METRICS, Metric
 from polarstem.evaluate.summary import pool_seeds, read_metrics
 from polarstem.files import atomic_path
 from polarstem.report import FIGURES
-from polarstem.report.describe import domain_rows, model_rows, simulation_rows
+from polarstem.report.describe import adaptation_rows, domain_rows, model_rows, simulation_rows
 from polarstem.report.figures.resources import stage_table
 from polarstem.report.speed import speed_rows
 
@@ -117,6 +117,7 @@ def write_report(
         simulation=simulation_rows(config),
         domains=domain_rows(config, summary),
         model_settings=model_rows(config),
+        adapted_settings=adaptation_rows(config),
         stages=stage_table(summary),
         figures={name: embed(Path(path)) for name, path in figures.items()},
         speed=speed_rows(bench_json) if bench_json else [],

@@ -296,3 +296,21 @@ def test_broken_speed_rows_are_one_sentence(tmp_path):
         bench.write_text(text)
         with pytest.raises(PolarstemError, match=r"make bench"):
             speed_rows(bench)
+
+
+def test_adapted_models_stand_among_the_models(drawn, tmp_path):
+    config = yaml.safe_load(drawn.config_yaml.read_text(encoding="utf-8"))
+    model = next(iter(config["models"]))
+    entry = {"model": model, "name": None, "turned_copies": True, "scan": "domain"}
+    config["evaluate"]["adaptation"] = [
+        {**entry, "method": "symmetry"},
+        {**entry, "method": "batch_statistics", "name": "fitted", "turned_copies": False},
+    ]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    figures = {name: drawn.figures / f"{name}.{formats[-1]}" for name, formats in FIGURES.items()}
+    files = (drawn.summary_json, drawn.metrics_csv, figures, tmp_path / "config.yaml", VERSIONS)
+    write_report(*files, tmp_path / "report.html")
+    text = " ".join(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text.split())
+    assert f"{model}_symmetry{model}, answers averaged over copies" in text
+    assert f"fitted{model}, batch statistics of each unlabelled scan" in text
+    assert "each data domain is a scan" in text
