@@ -12,6 +12,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polarstem.data.cells import group_index
 from polarstem.data.dataset_file import SPLITS
 from polarstem.errors import PolarstemError
 from polarstem.files import open_netcdf
@@ -154,11 +155,7 @@ class PatternSet:
     @property
     def scan(self) -> NDArray[np.int64]:
         """Scan of each pattern, shape (n,): a specimen at one thickness in one data domain."""
-        found = np.zeros(self.n, np.int64)
-        for labels in (self.domain, self.specimen, self.thickness):
-            values, index = np.unique(labels, return_inverse=True)
-            found = np.unique(found * len(values) + index, return_inverse=True)[1]
-        return found
+        return group_index(self.domain, self.specimen, self.thickness)
 
     def read(self, which: slice | NDArray[Any]) -> NDArray[np.float32]:
         """Read patterns.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polarstem.data.cells import group_index
 from polarstem.data.chernoff import chernoff_information
 from polarstem.errors import PolarstemError
 from polarstem.models.staging import CHUNK
@@ -127,10 +128,7 @@ def _scans(patterns: PatternSet) -> list[NDArray[np.int64]]:
 
 def _grouped(*keys: NDArray[Any]) -> list[NDArray[np.int64]]:
     """Indices of the patterns that agree in every key, group by group."""
-    labels = np.zeros(len(keys[0]), np.int64)
-    for key in keys:
-        values, index = np.unique(key, return_inverse=True)
-        labels = np.unique(labels * len(values) + index, return_inverse=True)[1]
+    labels = group_index(*keys)
     order = np.argsort(labels, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
 

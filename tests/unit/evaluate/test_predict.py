@@ -140,7 +140,9 @@ def test_a_model_is_fitted_to_each_scan(trained, tmp_path, monkeypatch, scan, sc
         class Marked:
             def predict_proba(self, intensity):
                 assert intensity.sum() == pytest.approx(patterns.sum()) or scan == "domain"
-                return np.full((len(intensity), 8), number, np.float32)
+                mark = np.full((len(intensity), 8), 1 - number / 100, np.float32) / 7
+                mark[:, 0] = number / 100
+                return mark
 
         return Marked()
 
@@ -153,10 +155,10 @@ def test_a_model_is_fitted_to_each_scan(trained, tmp_path, monkeypatch, scan, sc
     assert [part.run["model"] for part in parts] == ["knn_fitted"] * 2
     for part in parts:
         if scan == "domain":
-            assert len(np.unique(part.probability)) == 1
+            assert len(np.unique(part.probability[:, 0])) == 1
             continue
         for specimen in range(len(part.specimen_names)):
-            assert len(np.unique(part.probability[part.specimen == specimen])) == 1
+            assert len(np.unique(part.probability[part.specimen == specimen, 0])) == 1
     assert len({float(p) for part in parts for p in part.probability[:, 0]}) == scans
     with xr.open_dataset(tmp_path / "p.nc") as file:
         assert '"method": "prototypes"' in file.attrs["adaptation"]
