@@ -22,7 +22,8 @@ from polarstem.report.describe import model_rows
     ],
 )
 def test_every_family_is_described_as_what_it_is(settings, words, inputs):
-    config = {"models": {"one": settings}, "train": {"runs": [{"models": ["one"]}]}}
+    runs = {"runs": [{"models": ["one"]}]}
+    config = {"models": {"one": settings}, "train": runs, "evaluate": {}}
     (row,) = model_rows(config)
     assert words in row["what"]
     assert row["input"] == inputs
