@@ -279,6 +279,12 @@ def _learning(config: Config) -> Iterator[str]:
     tested_too = (*evaluate.controls, *((evaluate.experiment,) if evaluate.experiment else ()))
     yield from _unknown("evaluate.experiment or controls", tested_too, tested, "tested data domain")
     yield from _adaptation(config)
+    for model, source, _ in config.runs():
+        if source in config.streams() and config.models[model].shuffled_labels:
+            yield (
+                f"models.{model}.shuffled_labels: is not possible on the stream {source!r}; train "
+                "it on data domains"
+            )
     best = evaluate.recommended
     if best is not None and (best.model, best.source) not in {run[:2] for run in config.runs()}:
         yield (

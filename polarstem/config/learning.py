@@ -80,6 +80,11 @@ class _Model(Section):
         "their scan's mean by more than the average (the paper's filter); `information` drops the "
         "30 % at probe positions where classes are hardest to tell apart",
     )
+    shuffled_labels: bool = Field(
+        False,
+        description="a control: specimens exchange their labels at random before training, so "
+        "that whatever beats chance has leaked; not for streams",
+    )
 
 
 class _Network(_Scaled, _Model):

@@ -197,6 +197,15 @@ class PatternSet:
             self._sources, owner, row, labels, self.class_names, self.class_directions
         )
 
+    def with_shuffled_labels(self, seed: int) -> PatternSet:
+        """The same patterns, whose specimens have exchanged their classes at random."""
+        changed = self.select(np.arange(self.n))
+        names, first, index = np.unique(self.specimen, return_index=True, return_inverse=True)
+        order = np.random.default_rng(seed).permutation(len(names))
+        changed.class_index = self.class_index[first][order][index]
+        changed._labels["class_index"] = changed.class_index
+        return changed
+
     def close(self) -> None:
         """Close the files."""
         for source in self._sources:

@@ -74,6 +74,8 @@ def train_model(
         "progress": sys.stderr.isatty(),
         "memory_mb": memory_mb,
     }
+    options = dict(options)
+    shuffled = options.pop("shuffled_labels", False)
     started = time.monotonic()
     if stream is not None:
         model = create(
@@ -91,7 +93,7 @@ def train_model(
             "training_domains": [],
         }
     else:
-        model, facts = _fit_sets(name, options, train_paths, how)
+        model, facts = _fit_sets(name, options, train_paths, how, shuffled)
     model.info |= {
         "name": name,
         "seed": seed,
@@ -105,7 +107,11 @@ def train_model(
 
 
 def _fit_sets(
-    name: str, options: Mapping[str, Any], train_paths: Sequence[Path | str], how: dict[str, Any]
+    name: str,
+    options: Mapping[str, Any],
+    train_paths: Sequence[Path | str],
+    how: dict[str, Any],
+    shuffled: bool,
 ) -> tuple[Model, dict[str, Any]]:
     """Train on data sets; gives the model and what it was trained on."""
     paths = [Path(path) for path in train_paths]
@@ -113,6 +119,8 @@ def _fit_sets(
         model = create(
             str(options["family"]), options, train.class_names, train.class_directions.tolist()
         )
+        if shuffled:
+            train, check = (part.with_shuffled_labels(how["seed"]) for part in (train, check))
         chosen = FILTERS[model.filter](train) if model.filter in FILTERS else train
         logger.info(
             "%s: %d of %d training patterns (filter: %s), %d validation patterns",

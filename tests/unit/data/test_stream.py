@@ -47,7 +47,7 @@ STREAM = {
 
 @pytest.fixture(scope="module")
 def config():
-    data = load(ROOT / "tests" / "configs" / "tiny.yaml").model_dump(mode="json")
+    data = load(ROOT / "tests" / "configs" / "plain.yaml").model_dump(mode="json")
     data = copy.deepcopy(data)
     data["simulate"] = SMALL
     moving = {"engine": "thermal_matrices", "phonons": {"configurations": 2}}
@@ -173,6 +173,17 @@ def test_fixed_sets_name_their_scans(stream):
     assert (sample.class_index >= 0).all()
     for scan in np.unique(sample.specimen):
         assert len(np.unique(sample.thickness[sample.specimen == scan])) == 1
+
+
+def test_shuffled_labels_stay_with_their_specimens(stream):
+    sample = stream.sample(200, "train")
+    changed = sample.with_shuffled_labels(1)
+    assert (changed.class_index != sample.class_index).any()
+    for scan in np.unique(sample.specimen):
+        assert len(np.unique(changed.class_index[sample.specimen == scan])) == 1
+    first = np.unique(sample.specimen, return_index=True)[1]
+    counts = [np.bincount(part.class_index[first], minlength=4) for part in (sample, changed)]
+    np.testing.assert_array_equal(*counts)
 
 
 def test_missing_matrix_is_named(config, matrices):
