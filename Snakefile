@@ -1,13 +1,12 @@
 from snakemake.utils import min_version
 
-from polarstem.config import check
 from polarstem.errors import PolarstemError
 from polarstem.files import claim
 
 min_version("9.20")
 
 
-configfile: "config.yaml"
+include: "workflow/rules/config.smk"
 
 
 pathvars:
@@ -15,12 +14,6 @@ pathvars:
 
 
 report: "workflow/report/workflow.rst"
-
-
-try:
-    CONFIG = check({key: config[key] for key in config if key != "pathvars"})
-except PolarstemError as error:
-    raise WorkflowError(str(error))
 
 
 include: "workflow/rules/common.smk"

@@ -59,6 +59,11 @@ def load(path: Path | str) -> Config:
     return check(data)
 
 
+def is_whole(data: Mapping[str, Any]) -> bool:
+    """Whether a mapping has every required section, so that it can stand by itself."""
+    return all(name in data for name, key in Config.model_fields.items() if key.is_required())
+
+
 def check(data: object) -> Config:
     """Check a configuration.
 

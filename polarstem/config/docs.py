@@ -19,9 +19,9 @@ _HEADER = """# Configuration reference
 Generated from the models in `polarstem/config/` by `python -m polarstem docs`; do not edit.
 
 A configuration is a YAML file with the sections below. `config.yaml` is the standard benchmark;
-give another with `snakemake --configfile my.yaml`. Its mappings are merged into those of
-`config.yaml` key by key and its lists replace them; `--replace-workflow-config` starts from
-nothing instead. Every problem is listed before the first job starts.
+give another with `snakemake --configfile my.yaml`. One that has all required sections stands by
+itself. A shorter one changes `config.yaml`: mappings are merged key by key, lists replace those of
+the same key. Every problem is listed before the first job starts.
 """
 
 

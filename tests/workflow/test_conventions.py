@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -175,6 +176,8 @@ def test_shipped_configs_are_valid(path: Path) -> None:
 @pytest.mark.parametrize("path", [ROOT / "config.yaml", *PRESETS], ids=lambda path: path.stem)
 def test_dry_run_shows_the_whole_benchmark(path: Path, tmp_path: Path) -> None:
     config = load(path)
+    # the standard configuration lies beside it, and nothing of it must be merged in
+    shutil.copy(ROOT / "config.yaml", tmp_path)
     jobs = planned(tmp_path, "-s", str(ROOT / "Snakefile"), config=str(path))
     specimens, crystals = plan.all_specimens(config), plan.all_crystals(config)
     assert jobs["build_structure"] == len(specimens)

@@ -16,7 +16,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polarstem.config import ConfigError, check, load
+from polarstem.config import ConfigError, check, is_whole, load
 from polarstem.config.cross_checks import nearest, timm_names
 from polarstem.config.docs import reference_text, write_resolved
 from polarstem.config.model import merge
@@ -332,3 +332,12 @@ def write(tmp_path: Path) -> Callable[[object], Path]:
 
 def test_load_reads_what_check_takes(write: Callable[[object], Path]) -> None:
     assert load(write(TINY)) == check(TINY)
+
+
+def test_a_whole_configuration_is_told_from_a_part_of_one():
+    assert is_whole(TINY)
+    assert is_whole({**TINY, "pathvars": {"results": "elsewhere"}})
+    assert not is_whole({})
+    assert not is_whole({key: value for key, value in TINY.items() if key != "models"})
+    # what has defaults may be left out
+    assert is_whole({key: value for key, value in TINY.items() if key != "report"})
