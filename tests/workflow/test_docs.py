@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every command and every piece of Python in the documentation works."""
+"""Every command and every piece of Python and YAML in the documentation works."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from runs import ROOT, TINY, environment
+
+from polarstem.config import check, is_whole
+from polarstem.config.model import merge
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CONSOLE = ("console", "bash", "sh", "shell")
@@ -88,6 +92,14 @@ def test_commands_work(block: str, tiny: SimpleNamespace) -> None:
 @pytest.mark.parametrize("block", blocks(("python",)))
 def test_python_works(block: str, tiny: SimpleNamespace) -> None:
     run([sys.executable, "-c", block], tiny.folder)
+
+
+@pytest.mark.parametrize("block", blocks(("yaml",)))
+def test_yaml_changes_the_standard_configuration(block: str) -> None:
+    standard = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    part = yaml.safe_load(block)
+    assert not is_whole(part)
+    check(merge(standard, part))  # mappings key by key, lists replaced, as Snakemake does
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
