@@ -216,7 +216,8 @@ def train_network(
     list of Epoch
         The history.
     """
-    settings = settings.for_patterns(train.per_epoch)
+    if isinstance(train, Examples):  # a stream says itself how long it is
+        settings = settings.for_patterns(len(train))
     loop = _Loop(
         network,
         augmentation,
