@@ -203,7 +203,9 @@ def stream_settings(config: Config, source: str) -> dict[str, Any]:
 
 def model_settings(config: Config, model: str, source: str | None = None) -> dict[str, Any]:
     """Options of a model, with what they take from other sections."""
-    settings: dict[str, Any] = config.models[model].model_dump(mode="json")
+    settings: dict[str, Any] = config.models[model].model_dump(
+        mode="json", exclude={"shuffled_labels"}
+    )
     if "training" in settings:
         settings["training"] = config.training_of(model, source).model_dump(mode="json")
     if settings.get("signal") == "friedel" and settings["spacing_pixels"] is None:

@@ -38,6 +38,7 @@ def train_model(
     device: str = "auto",
     memory_mb: int = 1500,
     stream: PatternStream | None = None,
+    shuffled_labels: bool = False,
 ) -> None:
     """Train a model on the training splits of data sets, or on a stream, and save it.
 
@@ -64,6 +65,8 @@ def train_model(
         Larger sets of patterns are read from a file in `workdir` [MB].
     stream : PatternStream, optional
         What to learn from instead of data sets.
+    shuffled_labels : bool
+        Whether the specimens of the data sets exchange their labels: a control.
     """
     workdir = Path(workdir)
     how: dict[str, Any] = {
@@ -74,8 +77,6 @@ def train_model(
         "progress": sys.stderr.isatty(),
         "memory_mb": memory_mb,
     }
-    options = dict(options)
-    shuffled = options.pop("shuffled_labels", False)
     started = time.monotonic()
     if stream is not None:
         model = create(
@@ -93,7 +94,7 @@ def train_model(
             "training_domains": [],
         }
     else:
-        model, facts = _fit_sets(name, options, train_paths, how, shuffled)
+        model, facts = _fit_sets(name, options, train_paths, how, shuffled_labels)
     model.info |= {
         "name": name,
         "seed": seed,

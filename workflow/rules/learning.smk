@@ -36,6 +36,10 @@ def model_options(wildcards):
     return jobs.model_settings(CONFIG, wildcards.model, wildcards.source)
 
 
+def labels_are_shuffled(wildcards):
+    return CONFIG.models[wildcards.model].shuffled_labels
+
+
 def per_adapted_run(template):
     """Fill name, source and seed of every trained model that is fitted to scans into a path."""
     return [

@@ -29,6 +29,7 @@ rule train_model:
     params:
         options=model_options,
         stream=stream_of_source,
+        shuffled_labels=labels_are_shuffled,
         class_names=class_names(),
         class_directions=class_directions(),
         device=CONFIG.train.device,

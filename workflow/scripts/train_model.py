@@ -32,4 +32,5 @@ with job_log(snakemake.log[0]):
         device=params.device,
         memory_mb=params.memory_mb,
         stream=stream,
+        shuffled_labels=params.shuffled_labels,
     )
