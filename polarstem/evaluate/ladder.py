@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,18 +21,18 @@ FACTORS: dict[str, tuple[str, str]] = {
     "spherical": ("spherical aberration", "Å"),
     "source_size": ("source FWHM", "Å"),
     "defocus_spread": ("defocus spread", "Å"),
-    "phonons": ("phonons", "configurations"),
+    "phonons": ("phonons", ""),
     "disorder": ("K/Na disorder", ""),
     "amplitude": ("displacements", "× template"),
     "dose": ("dose", "electrons"),
-    "psf": ("detector point spread", "pixels"),
+    "psf": ("point spread", "pixels"),
     "gain": ("gain spread", ""),
     "dead_pixels": ("dead pixels", "fraction"),
-    "camera_length": ("camera length", "relative error"),
+    "camera_length": ("camera length error", ""),
     "rotation": ("detector rotation", "°"),
     "ellipticity": ("ellipticity", ""),
     "shift": ("pattern shift", "pixels"),
-    "background": ("background", "fraction of the beam"),
+    "background": ("background", "of beam"),
 }
 
 
@@ -143,6 +143,18 @@ def contenders(config: Config) -> list[tuple[str, str]]:
             shown.append((model, reference.source))
         shown += [(model, s) for s in flowing if (model, s) in pairs and s != reference.source]
     return shown
+
+
+def panel_models(config: Config, available: Sequence[str], most: int = 8) -> list[str]:
+    """Models of the reference source that figures with a panel for each show.
+
+    All of them if they fit, else the first of each family.
+    """
+    if len(available) <= most:
+        return list(available)
+    reference = reference_of(config).source
+    first = {model for model, source in contenders(config) if source == reference}
+    return [model for model in available if model in first][:most]
 
 
 def _is_stream(joined: Any) -> bool:

@@ -187,7 +187,7 @@ class NetworkModel(Model):
             "%.0f s, of which %.1f %% were spent waiting for patterns", seconds, 100 * share
         )
         self.info["stream"] = {
-            "patterns": streamed.blocks * stream.block_size,
+            "patterns": len(self.history) * streamed.blocks_per_epoch * stream.block_size,
             "patterns_per_epoch": streamed.blocks_per_epoch * stream.block_size,
             "uses_of_each": streamed.reuse,
             "waiting_fraction": share,

@@ -187,8 +187,11 @@ def _draw_learning(
             line = stroke(source, config) | {"ms": 3}
             minutes = epochs["seconds"].cumsum() / 60
             axes.plot(minutes, epochs["validation_accuracy"], **looks[model] | line)
+            if len(sources) > 1:
+                end = (minutes.iloc[-1], epochs["validation_accuracy"].iloc[-1])
+                axes.annotate(source, end, xytext=(0, 4), textcoords="offset points", ha="right")
     axes.axhline(chance, color="0.45", lw=1, ls=":")
     axes.set(ylim=(0, 1), xlabel="training time [min]", ylabel="validation accuracy")
-    axes.set_title(f"learning from {', '.join(sources)}")
+    axes.set_title("learning on streams" if flowing else f"learning from {sources[0]}")
     if not histories:
         axes.text(0.5, 0.5, "no network", transform=axes.transAxes, ha="center")

@@ -12,6 +12,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from polarstem.evaluate.conditions import reference_of
+from polarstem.evaluate.ladder import panel_models
 from polarstem.files import open_netcdf
 from polarstem.report.figures import style
 from polarstem.report.figures.scores import domain_title, shown_domains
@@ -37,7 +38,7 @@ def draw_position(
     reference = reference_of(config)
     with open_netcdf(confusion_nc, "confusion") as file:
         data = file.sel(run=file["source"].values == reference.source).load()
-    models = list(dict.fromkeys(str(m) for m in data["model"].values))
+    models = panel_models(config, list(dict.fromkeys(str(m) for m in data["model"].values)))
     evaluated = set(data["domain"].values)
     domains = [d for d in shown_domains(config, reference, most=2) if d in evaluated]
     columns = column_positions(config["structures"]["zone_axis"])

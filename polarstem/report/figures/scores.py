@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from polarstem.evaluate.conditions import Reference, reference_of, thickness_of
-from polarstem.evaluate.ladder import is_rung
+from polarstem.evaluate.ladder import is_rung, panel_models
 from polarstem.evaluate.summary import HEADLINE, pool_seeds, read_metrics
 from polarstem.files import open_netcdf
 from polarstem.report.figures import style
@@ -120,7 +120,7 @@ def draw_confusion(confusion_nc: Path | str, config: Mapping[str, Any], output: 
         data = file.sel(run=file["source"].values == reference.source).load()
     evaluated = set(data["domain"].values)
     domains = [d for d in shown_domains(config, reference) if d in evaluated]
-    models = list(dict.fromkeys(str(m) for m in data["model"].values))
+    models = panel_models(config, list(dict.fromkeys(str(m) for m in data["model"].values)))
     names, directions = [str(n) for n in data["true"].values], data["class_direction"].values
     side = max(0.95, min(1.6, (style.WIDTH_IN - 1.3) / len(models)))
     width, height = max(4.8, 1.3 + side * len(models)), 0.6 + len(domains) * (side + 0.03)
