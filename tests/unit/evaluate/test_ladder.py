@@ -8,7 +8,14 @@ import math
 import yaml
 
 from polarstem.config.model import Config
-from polarstem.evaluate.ladder import contenders, is_rung, joint_sources, rungs_of, streams
+from polarstem.evaluate.ladder import (
+    contenders,
+    is_rung,
+    joint_sources,
+    panel_models,
+    rungs_of,
+    streams,
+)
 from tests.conftest import ROOT
 from tests.unit.evaluate import synthetic_ladder as ladder
 
@@ -60,3 +67,11 @@ def test_sources_and_contenders():
         ("equivariant", "random"),
         ("pca_knn", "thin"),
     ]
+
+
+def test_many_models_are_shown_by_the_first_of_each_family():
+    config = ladder.make_config()
+    few = ["cnn", "cnn_prototype", "pca_knn"]
+    assert panel_models(config, few) == few
+    many = [*few, "resnet18", "equivariant", *(f"cnn_{k}" for k in range(5))]
+    assert panel_models(config, many) == ["cnn", "pca_knn", "resnet18", "equivariant"]
