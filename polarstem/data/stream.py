@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from polarstem.config.conditions import Conditions
@@ -47,6 +49,17 @@ class Labelled(NamedTuple):
     thickness: NDArray[np.float64]
     specimen: NDArray[np.str_]
     condition: NDArray[np.int64]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread, so that no digit depends on the number of cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class PatternStream:
@@ -116,6 +129,10 @@ class PatternStream:
         Labelled
             `block_size` patterns, in random order.
         """
+        with _one_thread():
+            return self._block(number, split, unpolar)
+
+    def _block(self, number: int, split: str, unpolar: bool) -> Labelled:
         random = np.random.default_rng(derive_seed(self.seed, split, "block", number))
         by_class: dict[int, list[Mapping[str, Any]]] = {}
         by_crystal: dict[str, list[Mapping[str, Any]]] = {}

@@ -112,7 +112,7 @@ class Model(ABC):
         progress: bool = False,
         memory_mb: int = 1500,
     ) -> Self:
-        """Learn from a stream of patterns; here, from a fixed number of them.
+        """Learn from a stream of patterns; here, from a fixed number of them, on one thread.
 
         Parameters
         ----------
@@ -129,7 +129,6 @@ class Model(ABC):
             validation,
             workdir=workdir,
             seed=seed,
-            threads=threads,
             device=device,
             progress=progress,
             memory_mb=memory_mb,

@@ -47,7 +47,7 @@ class Run:
 
 def small_config() -> dict:
     """The tiny config with one data domain, one thickness and the cheapest model."""
-    config = yaml.safe_load((ROOT / "tests" / "configs" / "tiny.yaml").read_text())
+    config = yaml.safe_load((ROOT / "tests" / "configs" / "plain.yaml").read_text())
     tiny = config["specimens"]["tiny"]
     config["specimens"] = {"tiny": tiny | {"thicknesses_nm": [2]}}
     config["domains"] = {"thin": {"specimens": "tiny", "thicknesses_nm": [2]}}

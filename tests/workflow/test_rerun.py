@@ -14,13 +14,15 @@ from runs import TINY, planned
 pytestmark = pytest.mark.slow
 
 REPORT = {"draw_figures", "write_report"}
-EVALUATE = {"answer_claims", "compute_metrics", "summarise_results"} | REPORT
+EVALUATE = {"answer_claims", "compare_with_limit", "compute_metrics", "summarise_results"}
+EVALUATE |= {"write_reference_model"} | REPORT
 PREDICT = {"predict_patterns"} | EVALUATE
 TRAIN = {"train_model"} | PREDICT
 DATA = {"assemble_dataset", "check_leakage"} | TRAIN
 SIMULATE = {"simulate_patterns"} | DATA
-MEASURE = {"measure_patterns"} | DATA
-MATRICES = {"compute_scattering_matrix"} | MEASURE
+MEASURE = {"measure_patterns", "measure_dataset"} | DATA
+LIMIT = {"compute_information"} | MEASURE
+MATRICES = {"compute_scattering_matrix", "compute_thermal_matrices"} | LIMIT
 STRUCTURES = {"build_structure", "tabulate_specimens"} | MATRICES | SIMULATE
 
 STAGES = {
@@ -29,7 +31,7 @@ STAGES = {
     "polarstem/simulate/scan.py": MEASURE | SIMULATE,
     "polarstem/simulate/multislice.py": MATRICES | SIMULATE,
     "polarstem/simulate/scattering/propagate.py": MATRICES,
-    "polarstem/simulate/scattering/measure.py": MEASURE,
+    "polarstem/simulate/scattering/measure.py": LIMIT,
     "polarstem/data/assemble.py": DATA,
     "polarstem/models/heads.py": TRAIN,
     "polarstem/evaluate/predict.py": PREDICT,
@@ -80,36 +82,39 @@ def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: P
                 ("domains: [thin,", "domains: [noisy, thin,"),
             ],
             dict.fromkeys(EVALUATE | {"resolve_config", "assemble_dataset", "check_leakage"}, 1)
-            | {"predict_patterns": 5},
+            | {"predict_patterns": 7},
             id="one more data domain",
         ),
         pytest.param(
             [("validation: 1, test: 1", "validation: 1, test: 2")],
             dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage", "tabulate_specimens"}, 1)
             | {"build_structure": 4, "compute_scattering_matrix": 1, "measure_patterns": 4}
-            | {"assemble_dataset": 2, "train_model": 5, "predict_patterns": 5},
+            | {"compute_information": 1, "measure_dataset": 3}
+            | {"assemble_dataset": 2, "train_model": 5, "predict_patterns": 7},
             id="one more test specimen of each class, of one more amplitude",
         ),
         pytest.param(
             [("amplitude_spread: 0.2", "amplitude_spread: 0.3")],
             dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage", "tabulate_specimens"}, 1)
-            | {"build_structure": 14, "compute_scattering_matrix": 3, "measure_patterns": 12}
-            | {"simulate_patterns": 2, "assemble_dataset": 3}
-            | {"train_model": 5, "predict_patterns": 5},
+            | {"build_structure": 16, "compute_scattering_matrix": 3, "measure_patterns": 12}
+            | {"compute_thermal_matrices": 2, "compute_information": 1, "measure_dataset": 3}
+            | {"simulate_patterns": 4, "assemble_dataset": 4}
+            | {"train_model": 7, "predict_patterns": 7},
             id="amplitudes of the crystals",
         ),
         pytest.param(
             [("pixels: 32, mrad_per_pixel: 3.0", "pixels: 32, mrad_per_pixel: 2.0")],
             dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage"}, 1)
-            | {"compute_scattering_matrix": 3, "measure_patterns": 12, "simulate_patterns": 2}
-            | {"assemble_dataset": 3, "train_model": 5, "predict_patterns": 5},
+            | {"compute_scattering_matrix": 3, "measure_patterns": 12, "simulate_patterns": 5}
+            | {"compute_thermal_matrices": 3, "compute_information": 1, "measure_dataset": 3}
+            | {"assemble_dataset": 5, "train_model": 7, "predict_patterns": 7},
             id="detector",
         ),
         pytest.param(
             [("offset: random}", "offset: centre}")],
             dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage"}, 1)
-            | {"measure_patterns": 12, "simulate_patterns": 2}
-            | {"assemble_dataset": 3, "train_model": 5, "predict_patterns": 5},
+            | {"measure_patterns": 12, "simulate_patterns": 5, "measure_dataset": 3}
+            | {"assemble_dataset": 5, "train_model": 5, "predict_patterns": 7},
             id="probe positions",
         ),
     ],

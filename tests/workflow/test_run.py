@@ -36,7 +36,7 @@ def test_every_stage_left_its_outputs(tiny: SimpleNamespace) -> None:
     expected += [f"figures/{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds]
     expected += ["structures/specimens.csv", "datasets/manifest.json", "metrics.csv"]
     expected += ["confusion.nc", "claims.json", "summary.json", "config.resolved.yaml"]
-    expected += ["report.html"]
+    expected += ["report.html", "information.nc", "limit.json", "reference_model/MODEL_CARD.md"]
     absent = [name for name in expected if not (results / name).stat().st_size]
     assert not absent
     hidden = [p for p in results.rglob(".*") if p.name != ".snakemake_timestamp"]
@@ -46,7 +46,11 @@ def test_every_stage_left_its_outputs(tiny: SimpleNamespace) -> None:
 def test_tiny_covers_every_family_and_head() -> None:
     config = load(Path(__file__).parents[1] / "configs" / "tiny.yaml")
     models = [config.models[name] for name in config.used_models()]
-    assert {model.family for model in models} == {"timm", "cnn", "pca_knn"}
+    assert {model.family for model in models} == {"timm", "cnn", "equivariant", "pca_knn"}
+    assert config.streams()
+    assert config.evaluate.experiment
+    assert config.evaluate.controls
+    assert any(config.domains[name].factor for name in config.evaluate.domains)
     assert {re.sub(r"\d.*", "", getattr(m, "architecture", "")) for m in models} >= {
         "resnet",
         "vgg",
@@ -87,7 +91,7 @@ def test_simulations_of_both_engines_are_alike(tiny: SimpleNamespace) -> None:
                     (name, variable.dtype, variable.dimensions, variable.units)
                     for name, variable in sorted(file.variables.items())
                 )
-                + tuple(sorted(file.ncattrs()))
+                + tuple(sorted({*file.ncattrs()} - {"conditions"}))  # of emulated experiments
             )
     assert engines == {"scattering_matrix", "multislice"}
     assert len(forms) == 1
@@ -118,7 +122,8 @@ def test_summary_entries_are_explained(tiny: SimpleNamespace) -> None:
     ):
         assert summary[f"stages.{rule}.seconds"]["value"] > 0
         assert f"stages.{rule}.max_rss_mb" in summary
-    for model in config.used_models():
+    source = config.evaluate.reference_source
+    for model in {name for name, trained_on, _ in config.runs() if trained_on == source}:
         assert f"same_thickness.{model}" in summary
         assert f"other_thickness.10.{model}" in summary
     assert "same_thickness.best" in summary
@@ -132,8 +137,13 @@ def test_metrics_table_is_complete(tiny: SimpleNamespace) -> None:
     assert runs == {(*run, domain) for run in config.runs() for domain in config.evaluate.domains}
     metrics = {"accuracy", "balanced_accuracy", "macro_f1"}
     metrics |= {"mean_angular_error", "flip_rate", "majority_accuracy"}
-    assert set(table.metric) == metrics
-    assert len(table) == len(runs) * len(metrics)
+    polar = table[~table.domain.isin(config.evaluate.controls)]
+    counts = polar[polar.metric.isin(metrics)].groupby(["model", "source", "domain"]).metric.count()
+    assert (counts == len(metrics)).all()
+    assert {"nll", "ece", "aurc", "cell_accuracy"} <= set(polar.metric)
+    control = set(table.metric[table.domain.isin(config.evaluate.controls)])
+    assert control <= {"conformal_size", "abstained", "abstained_cells"}
+    assert "abstained_cells" in control
     assert (table.n > 0).all()
 
 
@@ -144,7 +154,8 @@ def test_resolved_config_is_a_config(tiny: SimpleNamespace) -> None:
     resolved = yaml.safe_load(text)
     again = check(resolved)
     assert again.model_dump(mode="json") == resolved
-    assert again.evaluate.domains == ("thin", "thick", "warm")
+    rungs = ("tilt_2", "dose_300", "dose_10000")
+    assert again.evaluate.domains == ("thin", "thick", "warm", "emulated", "cubic", *rungs)
 
 
 def test_every_job_left_log_and_benchmark(tiny: SimpleNamespace) -> None:

@@ -13,8 +13,9 @@ def training_size(wildcards):
 
 
 def training_threads(wildcards):
-    """Two for a stream: one process measures, one learns."""
-    return 2 if wildcards.source in CONFIG.streams() else 1
+    """Two for a network on a stream: one process measures, one learns."""
+    endless = wildcards.source in CONFIG.streams()
+    return 2 if endless and hasattr(CONFIG.models[wildcards.model], "training") else 1
 
 
 def simulate_mem_mb(wildcards):

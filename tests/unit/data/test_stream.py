@@ -116,6 +116,11 @@ def test_a_block_follows_from_its_number(stream):
     np.testing.assert_array_equal(first.class_index, again.class_index)
     assert np.abs(first.patterns - other.patterns).max() > 0
     assert len(first.patterns) == stream.block_size
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    np.testing.assert_array_equal(first.patterns, stream.block(1).patterns)
+    assert torch.get_num_threads() == 2, "left as it was"
+    torch.set_num_threads(threads)
     hashes = {p.tobytes() for block in (first, other) for p in block.patterns}
     assert len(hashes) == 2 * stream.block_size, "never twice the same"
 
