@@ -165,10 +165,10 @@ class PatternStream:
         )
 
     def sample(self, count: int, split: str) -> PatternSet:
-        """A fixed set of `count` patterns of polar specimens, from blocks of its own."""
+        """A fixed set of the first `count` patterns of polar specimens."""
         drawn = []
         for number in range(-(-count // self.block_size)):
-            block = self.block(number, f"{split}", unpolar=False)
+            block = self.block(number, split, unpolar=False)
             # each block's conditions are scans of their own
             scan = number * self.conditions_per_block + block.condition
             drawn.append(block._replace(condition=scan))

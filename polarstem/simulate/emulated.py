@@ -28,12 +28,11 @@ from polarstem.simulate.multislice import (
     scan_patterns,
     thermal_configurations,
 )
+from polarstem.simulate.scattering.optics import SIGMA_PER_FWHM
 from polarstem.simulate.specimen import Specimen
 
 logger = logging.getLogger("polarstem")
 
-# A Gaussian's standard deviation as a fraction of its full width at half maximum
-_SIGMA = 1 / np.sqrt(8 * np.log(2))
 _SOURCE_STEPS = 1.5  # least width of a source that joins neighbouring positions [steps]
 
 
@@ -166,5 +165,5 @@ def _source(count: int, step: float, fwhm: float) -> NDArray[np.float32]:
     """Weights (position, position) of a Gaussian source over a periodic row of positions."""
     apart = np.subtract.outer(np.arange(count), np.arange(count))
     images = np.arange(-3, 4)[:, None, None] * count  # of the periodic row
-    weights = np.exp(-(((apart + images) * step) ** 2) / (2 * (_SIGMA * fwhm) ** 2)).sum(0)
+    weights = np.exp(-(((apart + images) * step) ** 2) / (2 * (SIGMA_PER_FWHM * fwhm) ** 2)).sum(0)
     return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)

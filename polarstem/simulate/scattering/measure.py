@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numba
@@ -186,15 +186,21 @@ class VirtualMicroscope:
     def sharp(
         self, positions: NDArray[np.float64], optics: Optics, turn: Turn, camera: Camera
     ) -> torch.Tensor:
-        """Measure with a point source at the first thickness, shape (position, ky, kx)."""
+        """Measure geometry alone, with a point source, at the first thickness.
+
+        Parameters
+        ----------
+        positions, optics, turn, camera
+            As in `measure`; blur, background, faults and counting are left out.
+
+        Returns
+        -------
+        Tensor, shape (position, ky, kx), float32
+            Fraction of the incident beam that meets each pixel.
+        """
         plane = [self.matrix.nominal_nm[0]]
-        clean = Camera(
-            camera.pixels,
-            camera.mrad_per_pixel,
-            camera.rotation_deg,
-            camera.ellipticity,
-            camera.ellipticity_deg,
-            camera.shift_pixels,
+        clean = replace(
+            camera, psf_pixels=0.0, background=0.0, saturation=None, gain=None, dead=None
         )
         return self.measure(positions, plane, optics, turn=turn, camera=clean)[0]
 

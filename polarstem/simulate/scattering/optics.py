@@ -17,7 +17,7 @@ from polarstem.simulate.scattering.matrix import WaveGrid
 from polarstem.structures.symmetry import IDENTITY, Turn, inverse
 
 # A Gaussian's standard deviation as a fraction of its full width at half maximum
-_SIGMA = 1 / np.sqrt(8 * np.log(2))
+SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 _INCOHERENT_LOSS = 1e-4  # largest share of a wave's intensity that the modes leave out
 
 
@@ -291,7 +291,7 @@ def source_weights(
     for fraction, most, length in zip(fractions.T, span, size, strict=True):
         count = 2 * most + 1
         order = np.arange(-most, most + 1)
-        damping = np.exp(-2 * (np.pi * _SIGMA * fwhm * order / length) ** 2)
+        damping = np.exp(-2 * (np.pi * SIGMA_PER_FWHM * fwhm * order / length) ** 2)
         offset = fraction[:, None] - np.arange(count) / count
         along.append(np.cos(2 * np.pi * offset[..., None] * order) @ damping / count)
     weights = along[0][:, :, None] * along[1][:, None]
