@@ -21,7 +21,7 @@ MODULES = sorted((ROOT / "polarstem").rglob("*.py"))
 PRESETS = sorted((ROOT / "resources" / "presets").glob("*.yaml"))
 
 # Data flows one way; these are free for all, whatever stands above them.
-ORDER = ("structures", "simulate", "data", "models", "evaluate", "report")
+ORDER = ("structures", "simulate", "scans", "data", "models", "maps", "evaluate", "report")
 SHARED = {"config", "errors", "files", "seeds", "logs", "provenance"}
 # What the config must know of a stage to check itself, and how stages name themselves to it.
 CONFIG_MAY_USE = {"structures"}
