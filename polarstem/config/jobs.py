@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from polarstem.config.conditions import Drawn
 from polarstem.config.model import Config
 from polarstem.config.physics import wavelength
 from polarstem.config.plan import (
@@ -213,14 +214,62 @@ def model_settings(config: Config, model: str, source: str | None = None) -> dic
     return settings
 
 
+def trained_for(config: Config, source: str) -> dict[str, Any]:
+    """What patterns a training source stands for: a scan must be like them to be mapped.
+
+    Returns
+    -------
+    dict
+        ``energy_kv``, ``semiangle_mrad``, ``pixels`` and ``mrad_per_pixel`` of the detector,
+        ``pixels_per_cell`` of the simulation, ``material``, ``phase``, ``zone_axis``,
+        ``cell_angstrom`` (the projected cell along y and x), ``thickness_nm`` (lowest and highest)
+        and ``conditions`` of a stream, else null.
+    """
+    stream = config.streams().get(source)
+    sets = (
+        stream.specimens
+        if stream
+        else [config.domains[d].specimens for d in config.domains_of(source)]
+    )
+    simulate, structures = config.simulate_of(sets[0]), config.structures_of(sets[0])
+    if stream:
+        given = [config.specimens[name].thicknesses_nm for name in sets]
+    else:
+        domains = [config.domains[name] for name in config.domains_of(source)]
+        given = [d.thicknesses_nm or config.specimens[d.specimens].thicknesses_nm for d in domains]
+    ends = [t for some in given for t in (some.between if isinstance(some, Drawn) else some)]
+    x, y = cell_size(config)
+    return {
+        "energy_kv": simulate.energy_kv,
+        "semiangle_mrad": simulate.semiangle_mrad,
+        "pixels": simulate.detector.pixels,
+        "mrad_per_pixel": simulate.detector.mrad_per_pixel,
+        "pixels_per_cell": simulate.pixels_per_cell,
+        "material": structures.material,
+        "phase": structures.phase,
+        "zone_axis": list(structures.zone_axis),
+        "cell_angstrom": [y, x],
+        "thickness_nm": [min(ends), max(ends)],
+        "conditions": stream.conditions.model_dump(mode="json") if stream else None,
+    }
+
+
+def cell_size(config: Config) -> tuple[float, float]:
+    """Projected cell of the undistorted crystal along x and y [Å]."""
+    structures = config.structures
+    variant = class_table(config)[0].variants[0]
+    material = load_material(structures.material)
+    x, y, _ = cell_lengths(material, structures.phase, variant, structures.zone_axis, "cubic")
+    return x, y
+
+
 def reflection_spacing(config: Config) -> list[float]:
     """Distance of neighbouring reflections of the projected cell along x and y [pixels].
 
     Of the undistorted cell, on the detector of `simulate`.
     """
-    structures, simulate = config.structures, config.simulate
-    variant = class_table(config)[0].variants[0]
-    material = load_material(structures.material)
-    x, y, _ = cell_lengths(material, structures.phase, variant, structures.zone_axis, "cubic")
+    simulate = config.simulate
     per_pixel = simulate.detector.mrad_per_pixel
-    return [1e3 * wavelength(simulate.energy_kv) / length / per_pixel for length in (x, y)]
+    return [
+        1e3 * wavelength(simulate.energy_kv) / length / per_pixel for length in cell_size(config)
+    ]

@@ -39,6 +39,7 @@ def train_model(
     memory_mb: int = 1500,
     stream: PatternStream | None = None,
     shuffled_labels: bool = False,
+    trained_for: Mapping[str, Any] | None = None,
 ) -> None:
     """Train a model on the training splits of data sets, or on a stream, and save it.
 
@@ -67,6 +68,8 @@ def train_model(
         What to learn from instead of data sets.
     shuffled_labels : bool
         Whether the specimens of the data sets exchange their labels: a control.
+    trained_for : mapping, optional
+        What patterns these are (`polarstem.config.jobs.trained_for`), for whoever maps a scan.
     """
     workdir = Path(workdir)
     how: dict[str, Any] = {
@@ -99,6 +102,7 @@ def train_model(
         "name": name,
         "seed": seed,
         **facts,
+        "trained_for": trained_for,
         "training_seconds": time.monotonic() - started,
         "provenance": provenance(dict(options), seed=seed),
     }

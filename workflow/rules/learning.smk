@@ -36,6 +36,10 @@ def model_options(wildcards):
     return jobs.model_settings(CONFIG, wildcards.model, wildcards.source)
 
 
+def trained_for(wildcards):
+    return jobs.trained_for(CONFIG, wildcards.source)
+
+
 def labels_are_shuffled(wildcards):
     return CONFIG.models[wildcards.model].shuffled_labels
 

@@ -30,6 +30,7 @@ rule train_model:
         options=model_options,
         stream=stream_of_source,
         shuffled_labels=labels_are_shuffled,
+        trained_for=trained_for,
         class_names=class_names(),
         class_directions=class_directions(),
         device=CONFIG.train.device,

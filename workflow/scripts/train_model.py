@@ -33,4 +33,5 @@ with job_log(snakemake.log[0]):
         memory_mb=params.memory_mb,
         stream=stream,
         shuffled_labels=params.shuffled_labels,
+        trained_for=params.trained_for,
     )

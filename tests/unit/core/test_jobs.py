@@ -50,6 +50,23 @@ def test_reflections_are_those_of_the_crystal(zone_axis: list[int], stretch: flo
     assert jobs.model_settings(given, "vectors")["spacing_pixels"] == [2.0, 3.0]
 
 
+def test_models_know_what_patterns_they_were_trained_for() -> None:
+    data = yaml.safe_load(TINY.with_name("tiny.yaml").read_text(encoding="utf-8"))
+    config = check(data)
+    (stream,) = config.streams()
+    told = jobs.trained_for(config, stream)
+    given = data["specimens"][data["train"]["sources"][stream]["specimens"][0]]["thicknesses_nm"]
+    ends = given["between"] if isinstance(given, dict) else [min(given), max(given)]
+    assert told["thickness_nm"] == ends
+    assert told["energy_kv"] == config.simulate.energy_kv
+    assert told["conditions"] == config.streams()[stream].conditions.model_dump(mode="json")
+    # the pseudo-cubic edge of the O phase, whose cell holds two formula units
+    edge = (3.944 * 5.645 * 5.678 / 2) ** (1 / 3)
+    assert told["cell_angstrom"] == pytest.approx([edge, edge], rel=1e-3)
+    ideal = next(source for source in config.used_sources() if source != stream)
+    assert jobs.trained_for(config, ideal)["conditions"] is None
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

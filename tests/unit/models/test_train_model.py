@@ -60,7 +60,7 @@ def test_trains_on_joined_domains_and_leaves_only_the_model(tmp_path):
         write_data_set(tmp_path / "thick.nc", "thick", 1, 20.0),
     ]
     output, work = tmp_path / "models" / "cnn" / "both" / "0", tmp_path / "work"
-    train_model("small", OPTIONS, paths, output, work, seed=3)
+    train_model("small", OPTIONS, paths, output, work, seed=3, trained_for={"energy_kv": 200.0})
     assert not work.exists()
     assert [path.name for path in output.parent.iterdir()] == ["0"]
 
@@ -70,6 +70,7 @@ def test_trains_on_joined_domains_and_leaves_only_the_model(tmp_path):
     description = json.loads((output / "model.json").read_text())
     assert description["name"] == "small"
     assert description["seed"] == 3
+    assert description["trained_for"] == {"energy_kv": 200.0}
     assert description["training_domains"] == ["thick", "thin"]
     assert description["pattern_shape"] == [16, 16]
     assert description["class_directions_deg"] == DIRECTIONS.tolist()
