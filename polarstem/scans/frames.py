@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Patterns as a file stores them, read a piece at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarstem.scans.sourced import Sourced
+
+
+class Frames(Protocol):
+    """Patterns of a rectangular scan, as stored.
+
+    Attributes
+    ----------
+    scan_shape, frame_shape : tuple of int
+        Rows and columns of the scan and of a pattern.
+    dtype : numpy.dtype
+        As stored.
+    chunk : tuple of int
+        Rows and columns of the scan that are best read together.
+    """
+
+    scan_shape: tuple[int, int]
+    frame_shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    chunk: tuple[int, int]
+
+    def take(self, rows: slice, columns: slice, wanted: NDArray[np.bool_]) -> NDArray[Any]:
+        """Patterns (n, ky, kx) at the `wanted` positions (rows, columns) of a rectangle."""
+
+
+class ArrayFrames:
+    """Patterns in an array: of NumPy, mapped from a file, of dask or of h5py.
+
+    Parameters
+    ----------
+    data : array, shape (rows, columns, ky, kx) or (positions, ky, kx)
+        The patterns; positions run along the rows.
+    scan_shape : tuple of int, optional
+        Needed for a list of patterns.
+    chunk : tuple of int
+        See `Frames`.
+    """
+
+    def __init__(
+        self, data: Any, scan_shape: tuple[int, int] | None = None, chunk: tuple[int, int] = (1, 1)
+    ) -> None:
+        self.data = data
+        self.dtype = np.dtype(data.dtype)
+        rows, columns = scan_shape or data.shape[:2]
+        self.scan_shape = int(rows), int(columns)
+        self.frame_shape = int(data.shape[-2]), int(data.shape[-1])
+        self.chunk = chunk
+
+    def take(self, rows: slice, columns: slice, wanted: NDArray[np.bool_]) -> NDArray[Any]:
+        if self.data.ndim == 4:
+            found = self.data[rows, columns]
+        else:  # rows one after the other: a rectangle of whole rows, or a part of one
+            width = self.scan_shape[1]
+            last = (rows.stop - 1) * width + columns.stop
+            found = self.data[rows.start * width + columns.start : last]
+        if hasattr(found, "compute"):
+            # one thread: HDF5 lets no other in, and a mapped file is only looked at here
+            found = found.compute(scheduler="synchronous")
+        found = np.asarray(found).reshape(*wanted.shape, *self.frame_shape)
+        return found.reshape(-1, *self.frame_shape) if wanted.all() else found[wanted]
+
+
+def tiles(
+    frames: Frames, wanted: NDArray[np.bool_], memory: float
+) -> Iterator[tuple[slice, slice]]:
+    """Cut the stored scan into rectangles to be read one after the other.
+
+    Parameters
+    ----------
+    frames : Frames
+        The patterns.
+    wanted : ndarray of bool, shape (rows, columns)
+        Positions to be covered; must not be empty.
+    memory : float
+        Size of a rectangle [bytes], which a single chunk may exceed.
+
+    Yields
+    ------
+    tuple of slice
+        Rows and columns: whole rows where some fit, else parts of them, along chunks.
+    """
+    ny, nx = frames.scan_shape
+    high, wide = frames.chunk
+    count = max(1, int(memory / (np.prod(frames.frame_shape) * frames.dtype.itemsize)))
+    used = np.flatnonzero(wanted.any(axis=1))
+    top, bottom = used[0] // high * high, used[-1] + 1
+    if high * nx <= count:
+        height, width = count // nx // high * high, nx
+    else:
+        height, width = high, max(wide, count // high // wide * wide)
+    for row in range(top, bottom, height):
+        for column in range(0, nx, width):
+            yield slice(row, min(row + height, ny)), slice(column, min(column + width, nx))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A detector file: its patterns and what it says of them.
+
+    Attributes
+    ----------
+    path : Path
+        File or folder.
+    reader : str
+        How it was read.
+    frames : Frames
+        The patterns as stored.
+    facts : dict of str to Sourced
+        What the file says, under the names of the sheet: ``step_nm`` (down and right, as
+        stored), ``mrad_per_pixel``, ``energy_kv``, ``semiangle_mrad``, ``camera_length_mm``.
+    maximum : int, optional
+        Largest count that the detector can store, where it is less than the data type's.
+    """
+
+    path: Path
+    reader: str
+    frames: Frames
+    facts: dict[str, Sourced] = field(default_factory=dict)
+    maximum: int | None = None

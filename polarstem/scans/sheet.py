@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading and checking a scan sheet: every problem at once, each in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from polarstem.config.check import _explain
+from polarstem.config.sheet import Sheet
+from polarstem.errors import PolarstemError
+
+__all__ = ["Sheet", "SheetError", "load_sheet"]
+
+
+class SheetError(PolarstemError):
+    """A wrong scan sheet; the text lists every problem that was found."""
+
+    def __init__(self, name: str, problems: list[str]) -> None:
+        self.problems = problems
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"{name} has {count}:\n{lines}")
+
+
+def load_sheet(source: Path | str | Mapping[str, Any] | Sheet | None) -> Sheet:
+    """Read and check a scan sheet.
+
+    Parameters
+    ----------
+    source : path, mapping, Sheet or None
+        A YAML file, its parsed content, or nothing: then all is left to the detector file.
+        Files that a YAML sheet names are looked for beside it.
+
+    Returns
+    -------
+    Sheet
+        The sheet with all defaults filled in.
+
+    Raises
+    ------
+    PolarstemError
+        If the file cannot be read, or listing every problem: where, what was found, what is
+        allowed, a hint.
+    """
+    if source is None or isinstance(source, Sheet):
+        return source or Sheet()
+    if isinstance(source, Mapping):
+        return _check(source, "The scan sheet")
+    path = Path(source)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PolarstemError(f"The scan sheet {path} cannot be read: {error}") from error
+    sheet = _check({} if data is None else data, f"The scan sheet {path}")
+    files = {k: getattr(sheet, k) for k in ("mask", "bad_pixels")}
+    beside = {k: str(path.parent / v) for k, v in files.items() if isinstance(v, str)}
+    return sheet.model_copy(update=beside)
+
+
+def _check(data: object, name: str) -> Sheet:
+    if not isinstance(data, Mapping):
+        raise SheetError(name, ["(top level): expected keys such as `step_nm`"])
+    try:
+        sheet = Sheet.model_validate(data)
+    except ValidationError as error:
+        raise SheetError(name, _explain(error, Sheet)) from None
+    problems = list(_cross_checks(sheet))
+    if problems:
+        raise SheetError(name, problems)
+    return sheet
+
+
+def _cross_checks(sheet: Sheet) -> Iterator[str]:
+    """Keys that do not go together."""
+    lengths = {"camera_length_mm": sheet.camera_length_mm, "pixel_um": sheet.pixel_um}
+    given = [name for name, value in lengths.items() if value is not None]
+    ways = [k for k in ("mrad_per_pixel", "disc_radius_pixels") if getattr(sheet, k) is not None]
+    if len(given) == 1:
+        (missing,) = set(lengths) - set(given)
+        yield f"{given[0]}: tells the angle per pixel only together with `{missing}`; add that"
+    if len(ways) + bool(given) > 1:
+        told = " and ".join(ways + given)
+        yield f"{ways[0]}: the angle per pixel is given more than once, by {told}; keep one"
+    if len(set(sheet.off)) < len(sheet.off):
+        yield "off: a step stands there twice"
