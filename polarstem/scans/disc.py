@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bright-field disc: centre, radius and ellipticity from its edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from polarstem.errors import PolarstemError
+
+_RAYS = 180
+_SMALL = 3.0  # radius below which the edge is all there is [pixels]
+_HARMONICS = 5  # centre (2), radius, ellipse (2)
+
+
+@dataclass(frozen=True)
+class Disc:
+    """An ellipse fitted to the edge of the bright-field disc.
+
+    Attributes
+    ----------
+    centre : ndarray, shape (2,)
+        Row and column; the middle of the first pixel is (0, 0) [pixels].
+    radius : float
+        Of the circle of the same area [pixels].
+    ellipticity, ellipticity_deg : float
+        Long over short axis, minus 1, and direction of the long one, counter-clockwise from +x
+        [degrees]; as those of `polarstem.simulate.camera.Camera`.
+    centre_error, radius_error, ellipticity_error : float
+        Standard errors from the scatter of the edge about the ellipse [pixels, pixels, 1].
+    seen : float
+        Share of the edge that lies on the detector.
+    edge : ndarray, shape (ray, 2)
+        Rows and columns where rays from the centre meet the edge [pixels].
+    """
+
+    centre: NDArray[np.float64]
+    radius: float
+    ellipticity: float
+    ellipticity_deg: float
+    centre_error: float
+    radius_error: float
+    ellipticity_error: float
+    seen: float
+    edge: NDArray[np.float64]
+
+
+def find_disc(image: NDArray[np.float64]) -> Disc:
+    """Find the bright-field disc in a mean pattern.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ky, kx)
+        Without bad pixels (see `mended`).
+
+    Returns
+    -------
+    Disc
+
+    Raises
+    ------
+    PolarstemError
+        If there is none, or its edge is too blurred or too much of it lies beyond the detector.
+    """
+    centre, radius = _roughly(image)
+    disc = Disc(centre, radius, 0, 0, 0, 0, 0, 1, np.empty((0, 2)))
+    for reach in (0.3, 0.2, 0.12, 0.12, 0.12):
+        disc = fit_edge(image, disc, max(reach * disc.radius, _SMALL))
+    return disc
+
+
+def _roughly(image: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Centre and radius of the largest bright patch [pixels]."""
+    smooth = scipy.ndimage.gaussian_filter(image, 1.0)
+    level = float(smooth.mean())
+    for _ in range(50):  # between the means of what is above and of what is below
+        bright = smooth > level
+        if not bright.any() or bright.all():
+            raise PolarstemError(
+                "The mean pattern is flat: there is no bright-field disc in it; check `scan_shape` "
+                "and `dataset` of the scan sheet, or give `centre` and `disc_radius_pixels`."
+            )
+        previous, level = level, float(smooth[bright].mean() + smooth[~bright].mean()) / 2
+        if abs(level - previous) < 1e-3 * level:
+            break
+    labels, count = scipy.ndimage.label(smooth > level)
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    patch = scipy.ndimage.binary_fill_holes(labels == 1 + areas.argmax())
+    return np.argwhere(patch).mean(0), float(np.sqrt(patch.sum() / np.pi))
+
+
+def fit_edge(image: NDArray[np.float64], disc: Disc, reach: float, shape_too: bool = True) -> Disc:
+    """Move an ellipse to where the intensity falls most steeply.
+
+    Along each ray from the centre the intensity is compared with the mean over the rays: the
+    shift of the edge, but not its height nor the level below it, moves the ellipse. What the
+    specimen writes inside the disc therefore counts little.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ky, kx)
+        Without bad pixels.
+    disc : Disc
+        Where to begin.
+    reach : float
+        How far from it the edge may be [pixels].
+    shape_too : bool
+        Whether radius and ellipticity are fitted; otherwise the centre alone.
+
+    Returns
+    -------
+    Disc
+
+    Raises
+    ------
+    PolarstemError
+        If there is no edge there.
+    """
+    angle = np.arange(_RAYS) * 2 * np.pi / _RAYS
+    terms = np.stack(
+        [np.cos(angle), np.sin(angle), np.ones(_RAYS), np.cos(2 * angle), np.sin(2 * angle)], 1
+    )
+    bent = disc.radius * disc.ellipticity / (2 * np.sqrt(1 + disc.ellipticity))
+    turned = 2 * np.deg2rad(disc.ellipticity_deg)
+    axes_mean = np.hypot(disc.radius, bent)  # half the sum of the axes
+    before = np.array([0, 0, axes_mean, bent * np.cos(turned), bent * np.sin(turned)])
+    radii = terms @ before
+    steps = np.linspace(-reach, reach, 2 * int(np.ceil(2 * reach)) + 1)
+    along = radii[:, None] + steps
+    places = np.stack(
+        [
+            disc.centre[0] - along * np.sin(angle)[:, None],
+            disc.centre[1] + along * np.cos(angle)[:, None],
+        ]
+    )
+    limits = np.array(image.shape)[:, None, None] - 1
+    whole = ((places >= 0) & (places <= limits)).all((0, 2))
+    if whole.sum() < _RAYS // 4:
+        raise PolarstemError(
+            "Less than a quarter of the edge of the bright-field disc lies on the detector; "
+            "the beam must be on it: centre the pattern, or check `detector_transpose` and "
+            "`region` of the scan sheet."
+        )
+    profiles = scipy.ndimage.map_coordinates(image, places[:, whole], order=1)
+    mean = profiles.mean(0)
+    slope = np.gradient(mean, steps)
+    fall = np.clip(-slope, 0, None)
+    if not fall.any():
+        raise PolarstemError(
+            "The mean pattern has no edge of a bright-field disc; give `centre` and "
+            "`disc_radius_pixels` in the scan sheet, and `off: [centring, disc]`."
+        )
+    steep = fall > fall.max() / 2
+    peak = int(fall.argmax())
+    first = peak - int(np.argmin(np.r_[steep[peak::-1], False]))
+    last = peak + int(np.argmin(np.r_[steep[peak:], False]))
+    edge = np.average(steps[first + 1 : last], weights=fall[first + 1 : last])
+    # profile = a + b mean + c slope: the edge of this ray is at -c / b from that of the mean;
+    # it is weighted by how steeply it falls there
+    near = np.abs(steps - edge) <= max(2 * (last - first) * (steps[1] - steps[0]), _SMALL)
+    basis = np.stack([np.ones(near.sum()), mean[near], slope[near]], 1)
+    fitted = profiles[:, near] @ np.linalg.pinv(basis).T
+    height = np.clip(fitted[:, 1], 0.1, None)
+    shift = edge + np.clip(-fitted[:, 2] / height, -reach, reach)
+    wanted = _HARMONICS if shape_too else 2
+    if not shape_too:
+        shift = shift - np.median(shift)
+    used = terms[whole, :wanted]
+    solution, errors = _robust(used, shift, height)
+    after = before.copy()
+    after[:wanted] += solution
+    centre = disc.centre + after[:2][::-1] * (-1, 1)
+    bent = float(np.hypot(*after[3:]))
+    long, short = after[2] + bent, after[2] - bent
+    if short <= 1 or not np.isfinite(centre).all():
+        raise PolarstemError(
+            "The mean pattern has no edge of a bright-field disc; give `centre` and "
+            "`disc_radius_pixels` in the scan sheet, and `off: [centring, disc]`."
+        )
+    rays = radii[whole] + shift
+    line = np.stack([-np.sin(angle[whole]), np.cos(angle[whole])], 1)
+    return Disc(
+        centre=centre,
+        radius=float(np.sqrt(long * short)),
+        ellipticity=float(long / short - 1),
+        ellipticity_deg=float(np.rad2deg(np.arctan2(after[4], after[3])) / 2 % 180),
+        centre_error=float(np.hypot(*errors[:2]) / np.sqrt(2)),
+        radius_error=float(errors[2]) if shape_too else disc.radius_error,
+        ellipticity_error=(
+            float(np.hypot(*errors[3:]) * np.sqrt(2) / after[2])
+            if shape_too
+            else disc.ellipticity_error
+        ),
+        seen=float(whole.mean()),
+        edge=disc.centre + rays[:, None] * line,
+    )
+
+
+def _robust(
+    terms: NDArray[np.float64], values: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted least squares (Tukey's weights), and the standard errors."""
+    robust = np.ones(len(values))
+    for _ in range(8):
+        scale = np.sqrt(weights * robust)
+        solution = np.linalg.lstsq(terms * scale[:, None], values * scale, rcond=None)[0]
+        rest = values - terms @ solution
+        spread = max(1.4826 * float(np.median(np.abs(rest))), 1e-6)
+        robust = np.clip(1 - (rest / (4.685 * spread)) ** 2, 0, None) ** 2
+    weight = weights * robust
+    inverse = np.linalg.pinv(terms.T @ (terms * weight[:, None]))
+    variance = float((weight * rest**2).sum() / max(robust.sum() - terms.shape[1], 1))
+    errors: NDArray[np.float64] = np.sqrt(np.diag(inverse) * variance)
+    return solution, errors
+
+
+def mended(image: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Replace bad pixels by the mean of the good ones around them.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ky, kx)
+    bad : ndarray of bool, shape (ky, kx)
+
+    Returns
+    -------
+    ndarray, shape (ky, kx)
+    """
+    if not bad.any():
+        return image
+    good = scipy.ndimage.gaussian_filter(np.where(bad, 0.0, 1.0), 1.0)
+    values = scipy.ndimage.gaussian_filter(np.where(bad, 0.0, image), 1.0)
+    return np.where(bad, values / np.maximum(good, 1e-9), image)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hot and dead pixels of a detector, and saturation, told from sums of patterns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+_HOT_SIGMA = 6.0
+_HOT_FACTOR = 2.0  # times its neighbours; less is gain
+_DEAD_FACTOR = 0.1
+_FALSELY_DEAD = 1.0  # pixels expected on a whole detector
+_AROUND = 7
+_LEAST_LIT = 0.01  # of the pixels: fewer are the outliers themselves
+_RING = np.ones((3, 3), bool)
+_RING[1, 1] = False
+
+
+def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
+    """Find pixels that count far more or far less than those around them.
+
+    A pixel is compared with the fourth highest (hot) or fourth lowest (dead) of its eight
+    neighbours, so that clusters of up to four, single lines and the edges of discs are told apart.
+    It is hot if it exceeds twice that and six standard deviations of counting. It is dead if it
+    has less than a tenth of it where that cannot be chance: in the darkest parts that count, no
+    more than one good pixel of the whole detector is expected to be taken for dead.
+
+    Parameters
+    ----------
+    total : ndarray, shape (ky, kx)
+        Sum of patterns [counts, or any unit that is proportional to the intensity].
+    counts : bool
+        Whether the unit is electrons counted, or more for one electron, but never less.
+
+    Returns
+    -------
+    ndarray of bool, shape (ky, kx)
+    """
+    above = scipy.ndimage.rank_filter(total, 4, footprint=_RING, mode="mirror")
+    below = scipy.ndimage.rank_filter(total, 3, footprint=_RING, mode="mirror")
+    unit = _unit(total, counts)
+    if unit == 0:
+        return np.zeros(total.shape, bool)
+    excess = total - above
+    hot = (excess > _HOT_SIGMA * np.sqrt(unit * (above + unit))) & (total > _HOT_FACTOR * above)
+    # a neighbour is itself left to chance: the mean of many is not
+    expected = np.minimum(below, scipy.ndimage.uniform_filter(total, _AROUND, mode="mirror"))
+    chance = np.exp(-expected / unit)
+    order = np.sort(chance, axis=None)
+    number = int(np.searchsorted(np.cumsum(order), _FALSELY_DEAD))
+    limit = order[number - 1] if number else -1.0
+    dead = (total < _DEAD_FACTOR * below) & (chance <= limit)
+    found: NDArray[np.bool_] = hot | dead
+    return found
+
+
+def _unit(total: NDArray[np.float64], counts: bool) -> float:
+    """Variance over mean between neighbours: what one electron adds.
+
+    Structure of the pattern adds to it, outliers do not: it is a median.
+    """
+    # the sum of four neighbours less four times the middle has 4 + 16 times a pixel's variance
+    ring = np.array([(0, 1, 0), (1, -4, 1), (0, 1, 0)])
+    difference = scipy.ndimage.convolve(total, ring, mode="mirror")
+    mean = (difference + 5 * total) / 5
+    lit = mean > (5 if counts else 0)
+    if lit.mean() < _LEAST_LIT:
+        return 1.0 if counts else 0.0
+    # median of chi squared with one degree of freedom: 0.455
+    unit = float(np.median(difference[lit] ** 2 / mean[lit])) / 20 / 0.455
+    return max(unit, 1.0) if counts else unit
+
+
+def saturated_share(patterns: NDArray[Any], maximum: float | None) -> float:
+    """Share of the lit values that are as high as the detector can count.
+
+    Parameters
+    ----------
+    patterns : ndarray, shape (..., ky, kx)
+        Counts.
+    maximum : float, optional
+        The highest count that can be stored; unknown: nothing saturates.
+
+    Returns
+    -------
+    float
+        Of the values above zero.
+    """
+    if maximum is None:
+        return 0.0
+    lit = int(np.count_nonzero(patterns))
+    return int(np.count_nonzero(patterns >= maximum)) / lit if lit else 0.0

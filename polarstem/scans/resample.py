@@ -1,0 +1,435 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a detector's pixels to the grid that a model was trained on."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from polarstem.errors import PolarstemError
+from polarstem.simulate.camera import Camera
+from polarstem.simulate.parallel import in_parts
+
+CENTRE_STEP = 0.02
+"""Centres are rounded to this [model pixels]: an error of at most half of it along each axis."""
+_KEPT_TABLES = 64  # under 40 MB; the centres of a row of a scan, more or less
+_STRAIGHT = 0.01  # farthest that a pixel may lie off its row or column to be summed by them
+_LEAST_SEEN = 0.5  # of a model pixel's area: below, it takes its value from the nearest one
+
+
+class Table(NamedTuple):
+    """The shares of detector pixels in some of the model's pixels.
+
+    Attributes
+    ----------
+    targets : ndarray of int32, shape (target,)
+        The model's pixels, row by row.
+    pointers : ndarray of int32, shape (target + 1,)
+        Where the entries of each begin.
+    places : ndarray of int32, shape (entry,)
+        Detector pixels, row by row.
+    weights : ndarray of float32, shape (entry,)
+        Share of each in the target.
+    """
+
+    targets: NDArray[np.int32]
+    pointers: NDArray[np.int32]
+    places: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Resampler:
+    """Turns, shifts and sums patterns on a model's grid.
+
+    A detector pixel is spread evenly over a box, as wide as has the second moments of its image
+    on the model's grid, as `polarstem.simulate.camera.Camera.footprint` does: every count that
+    falls into the grid is in one of its pixels. Bad pixels, and what lies beyond the detector,
+    are left out; a model's pixel that they cover in part is scaled up to its full area, and one
+    of which less than half is seen takes the value of the nearest other.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the detector.
+    mrad_per_pixel : float
+        Angle that a pixel of the detector covers [mrad].
+    pixels : int
+        Of the model, along each side; the optic axis meets the middle.
+    model_mrad_per_pixel : float
+        Angle that a pixel of the model covers [mrad].
+    turned_deg : float
+        By which the pattern appears turned counter-clockwise on the detector [degrees]; undone.
+    ellipticity, ellipticity_deg : float
+        Of the image of a circle, as of a `Camera`; undone.
+    bad : ndarray of bool, shape (ky, kx), optional
+        Pixels to leave out.
+    """
+
+    shape: tuple[int, int]
+    mrad_per_pixel: float
+    pixels: int
+    model_mrad_per_pixel: float
+    turned_deg: float = 0.0
+    ellipticity: float = 0.0
+    ellipticity_deg: float = 0.0
+    bad: NDArray[np.bool_] | None = None
+    _tables: OrderedDict[tuple[int, int], Table] = field(
+        default_factory=OrderedDict, init=False, repr=False
+    )
+
+    def __call__(self, patterns: NDArray[Any], centres: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Resample patterns.
+
+        Parameters
+        ----------
+        patterns : ndarray, shape (n, ky, kx)
+            Of any real type.
+        centres : ndarray, shape (n, 2)
+            Row and column where the optic axis meets the detector; the middle of the first pixel
+            is (0, 0) [pixels].
+
+        Returns
+        -------
+        ndarray, shape (n, pixels, pixels), float32
+            In the units of `patterns`.
+
+        Raises
+        ------
+        PolarstemError
+            If the patterns have another shape than the detector.
+        """
+        if patterns.shape[1:] != self.shape:
+            raise PolarstemError(
+                f"The patterns have {patterns.shape[1]} x {patterns.shape[2]} pixels, but the "
+                f"calibration is of {self.shape[0]} x {self.shape[1]}; calibrate the scan that "
+                "they come from."
+            )
+        patterns = np.ascontiguousarray(patterns, patterns.dtype.newbyteorder("="))
+        if patterns.dtype == np.float16:  # numba cannot compute with it
+            patterns = patterns.astype(np.float32)
+        keys = np.rint(centres / self._step).astype(np.int64)
+        images = np.empty((len(patterns), self.pixels, self.pixels), np.float32)
+        places, members = np.unique(keys, axis=0, return_inverse=True)
+        groups = [
+            (self._table((int(row), int(column))), np.flatnonzero(members.ravel() == number))
+            for number, (row, column) in enumerate(places)
+        ]
+
+        def work(first: int, last: int) -> None:
+            buffer = np.empty((self.pixels + 2) * self.shape[1] + patterns[0].size, np.float32)
+            for table, indices in groups:
+                part = indices[np.searchsorted(indices, first) : np.searchsorted(indices, last)]
+                if len(part) == 0:
+                    continue
+                if self._straight:
+                    row, column = keys[part[0]] * self._step
+                    _sum_lines(
+                        patterns, part, *self._lines(0, row), *self._lines(1, column), buffer,
+                        images,
+                    )  # fmt: skip
+                if len(table.targets):
+                    _gather(patterns, part, *table, buffer, images)
+
+        in_parts(work, len(patterns))
+        return images
+
+    @cached_property
+    def matrix(self) -> NDArray[np.float64]:
+        """Column and row on the model's grid per column and row on the detector, shape (2, 2)."""
+        camera = Camera(
+            max(self.shape), self.mrad_per_pixel, self.turned_deg, self.ellipticity,
+            self.ellipticity_deg,
+        )  # fmt: skip
+        down = np.diag([1.0, -1.0])
+        return down @ np.linalg.inv(camera.matrix) @ down / self.model_mrad_per_pixel
+
+    @cached_property
+    def _widths(self) -> NDArray[np.float64]:
+        """Of a detector pixel's box along the model's columns and rows, shape (2,)."""
+        widths: NDArray[np.float64] = np.sqrt(np.square(self.matrix).sum(1))
+        return widths
+
+    @cached_property
+    def _step(self) -> float:
+        """To which a centre is rounded [detector pixels]."""
+        return CENTRE_STEP / float(self._widths.max())
+
+    @cached_property
+    def _straight(self) -> bool:
+        """Whether the model's axes are the detector's, so that whole rows can be summed."""
+        off = np.abs(self.matrix[[0, 1], [1, 0]]) * self.pixels / 2 / self._widths[[1, 0]]
+        return bool(off.max() < _STRAIGHT and (np.diag(self.matrix) > 0).all())
+
+    def _lines(self, axis: int, centre: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Which of the model's lines a detector's line begins in, and the shares of the next ones.
+
+        Returns
+        -------
+        first : ndarray of int32, shape (line,)
+            The model's first line.
+        shares : ndarray of float32, shape (line, reach)
+            In it and the following ones; zero beyond the grid.
+        """
+        width = self._widths[1 - axis]
+        low = self.pixels / 2 + (np.arange(self.shape[axis]) - centre) * width - width / 2
+        first = np.floor(low).astype(np.int32)
+        lines = first[:, None] + np.arange(int(np.ceil(width)) + 1)
+        overlap = np.minimum(lines + 1, (low + width)[:, None]) - np.maximum(lines, low[:, None])
+        overlap[(lines < 0) | (lines >= self.pixels)] = 0
+        return first, (np.clip(overlap, 0, None) / width).astype(np.float32)
+
+    def covered(self, centre: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Share of each model pixel that good pixels of the detector see.
+
+        Parameters
+        ----------
+        centre : ndarray, shape (2,)
+            Row and column [pixels].
+
+        Returns
+        -------
+        ndarray, shape (pixels, pixels)
+        """
+        seen, whole = _area(*self._geometry(centre))
+        return seen / whole
+
+    def _geometry(self, centre: NDArray[np.float64]) -> tuple[Any, ...]:
+        good = np.ones(self.shape, bool) if self.bad is None else ~self.bad
+        return good, self.matrix, self._widths, np.asarray(centre, np.float64), self.pixels
+
+    def _table(self, key: tuple[int, int]) -> Table:
+        """Entries for a rounded centre; the latest are kept."""
+        if (table := self._tables.get(key)) is not None:
+            self._tables.move_to_end(key)
+            return table
+        geometry = self._geometry(np.array(key) * self._step)
+        seen, whole = _area(*geometry)
+        share = (seen / whole).ravel()
+        wanted = share < 1 - 1e-9 if self._straight else np.ones(self.pixels**2, bool)
+        pointers, places, weights = _entries(*geometry)
+        unseen = (share < _LEAST_SEEN).reshape(self.pixels, self.pixels)
+        nearest = scipy.ndimage.distance_transform_edt(
+            unseen, return_distances=False, return_indices=True
+        )
+        sources = np.ravel_multi_index(tuple(nearest), unseen.shape).ravel()
+        targets = np.flatnonzero(wanted)
+        sources = sources[targets]
+        table = Table(
+            targets.astype(np.int32),
+            *_select(pointers, places, weights, sources, 1 / share.clip(min=_LEAST_SEEN)),
+        )
+        self._tables[key] = table
+        if len(self._tables) > _KEPT_TABLES:
+            self._tables.popitem(last=False)
+        return table
+
+
+def centre_of_mass(patterns: NDArray[np.float32], mrad_per_pixel: float) -> NDArray[np.float32]:
+    """Mean deflection of resampled patterns.
+
+    Parameters
+    ----------
+    patterns : ndarray, shape (n, pixels, pixels)
+        On a grid whose middle the optic axis meets.
+    mrad_per_pixel : float
+        Of the grid [mrad].
+
+    Returns
+    -------
+    ndarray, shape (n, 2), float32
+        To the right and up [mrad]; zero where nothing was counted.
+    """
+    pixels = patterns.shape[-1]
+    angles = ((np.arange(pixels) - (pixels - 1) / 2) * mrad_per_pixel).astype(np.float32)
+    rows, columns = patterns.sum(2), patterns.sum(1)
+    total = rows.sum(1)
+    moments = np.stack([columns @ angles, -(rows @ angles)], 1)
+    return np.divide(moments, total[:, None], out=np.zeros_like(moments), where=total[:, None] > 0)
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _span(low: float, width: float, pixels: int) -> tuple[int, int]:
+    """First and one past the last pixel that a box reaches."""
+    return max(0, int(np.floor(low))), min(pixels, int(np.ceil(low + width)))
+
+
+@numba.njit(nogil=True, cache=True)
+def _reach(
+    matrix: NDArray[np.float64], centre: NDArray[np.float64], pixels: int
+) -> tuple[int, int, int, int]:
+    """Rows and columns of the detector, or beyond it, that may fall into the grid."""
+    inverse = np.linalg.inv(matrix)
+    half = pixels / 2 + 1.0
+    right = half * (abs(inverse[0, 0]) + abs(inverse[0, 1])) + 1
+    down = half * (abs(inverse[1, 0]) + abs(inverse[1, 1])) + 1
+    return (
+        int(np.floor(centre[0] - down)),
+        int(np.ceil(centre[0] + down)) + 1,
+        int(np.floor(centre[1] - right)),
+        int(np.ceil(centre[1] + right)) + 1,
+    )
+
+
+@numba.njit(nogil=True, cache=True)
+def _area(
+    good: NDArray[np.bool_],
+    matrix: NDArray[np.float64],
+    widths: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    pixels: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights in each model pixel: of good detector pixels, and of an endless detector."""
+    seen, whole = np.zeros((pixels, pixels)), np.zeros((pixels, pixels))
+    top, bottom, left, right = _reach(matrix, centre, pixels)
+    for row in range(top, bottom):
+        for column in range(left, right):
+            x, y = column - centre[1], row - centre[0]
+            u = matrix[0, 0] * x + matrix[0, 1] * y + pixels / 2 - widths[0] / 2
+            v = matrix[1, 0] * x + matrix[1, 1] * y + pixels / 2 - widths[1] / 2
+            counts = 0 <= row < good.shape[0] and 0 <= column < good.shape[1]
+            counts = counts and good[row, column]
+            for i in range(*_span(v, widths[1], pixels)):
+                height = min(i + 1.0, v + widths[1]) - max(float(i), v)
+                for j in range(*_span(u, widths[0], pixels)):
+                    area = height * (min(j + 1.0, u + widths[0]) - max(float(j), u))
+                    whole[i, j] += area
+                    if counts:
+                        seen[i, j] += area
+    return seen, whole
+
+
+@numba.njit(nogil=True, cache=True)
+def _entries(
+    good: NDArray[np.bool_],
+    matrix: NDArray[np.float64],
+    widths: NDArray[np.float64],
+    centre: NDArray[np.float64],
+    pixels: int,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """Pointers, places and weights (see `Table`) of every model pixel."""
+    top, bottom, left, right = _reach(matrix, centre, pixels)
+    top, bottom = max(top, 0), min(bottom, good.shape[0])
+    left, right = max(left, 0), min(right, good.shape[1])
+    count = np.zeros(pixels**2 + 1, np.int32)
+    places = np.empty(0, np.int32)
+    weights = np.empty(0, np.float32)
+    following = count
+    whole = widths[0] * widths[1]
+    for filling in range(2):
+        if filling:
+            count = np.cumsum(count).astype(np.int32)
+            following = count.copy()
+            places = np.empty(count[-1], np.int32)
+            weights = np.empty(count[-1], np.float32)
+        for row in range(top, bottom):
+            for column in range(left, right):
+                if not good[row, column]:
+                    continue
+                x, y = column - centre[1], row - centre[0]
+                u = matrix[0, 0] * x + matrix[0, 1] * y + pixels / 2 - widths[0] / 2
+                v = matrix[1, 0] * x + matrix[1, 1] * y + pixels / 2 - widths[1] / 2
+                for i in range(*_span(v, widths[1], pixels)):
+                    height = min(i + 1.0, v + widths[1]) - max(float(i), v)
+                    for j in range(*_span(u, widths[0], pixels)):
+                        target = i * pixels + j
+                        if filling:
+                            width = min(j + 1.0, u + widths[0]) - max(float(j), u)
+                            entry = following[target]
+                            places[entry] = row * good.shape[1] + column
+                            weights[entry] = height * width / whole
+                            following[target] += 1
+                        else:
+                            count[target + 1] += 1
+    return count, places, weights
+
+
+@numba.njit(nogil=True, cache=True)
+def _select(
+    pointers: NDArray[np.int32],
+    places: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    sources: NDArray[np.int64],
+    scales: NDArray[np.float64],
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """The entries of some model pixels, scaled."""
+    chosen = np.zeros(len(sources) + 1, np.int32)
+    for number, source in enumerate(sources):
+        chosen[number + 1] = chosen[number] + pointers[source + 1] - pointers[source]
+    kept = np.empty(chosen[-1], np.int32)
+    shares = np.empty(chosen[-1], np.float32)
+    for number, source in enumerate(sources):
+        first, last = pointers[source], pointers[source + 1]
+        kept[chosen[number] : chosen[number + 1]] = places[first:last]
+        shares[chosen[number] : chosen[number + 1]] = weights[first:last] * np.float32(
+            scales[source]
+        )
+    return chosen, kept, shares
+
+
+@numba.njit(nogil=True, fastmath=True, cache=True)
+def _gather(
+    patterns: NDArray[Any],
+    members: NDArray[np.int64],
+    targets: NDArray[np.int32],
+    pointers: NDArray[np.int32],
+    places: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    buffer: NDArray[np.float32],
+    images: NDArray[np.float32],
+) -> None:
+    """Sum the entries of each target."""
+    rows, columns = patterns.shape[1:]
+    pixels = images.shape[1]
+    # many entries read each pixel more than once: convert it once
+    for member in members:
+        for row in range(rows):
+            for column in range(columns):
+                buffer[row * columns + column] = patterns[member, row, column]
+        for number in range(len(targets)):
+            total = np.float32(0)
+            for entry in range(pointers[number], pointers[number + 1]):
+                total += weights[entry] * buffer[places[entry]]
+            images[member, targets[number] // pixels, targets[number] % pixels] = total
+
+
+@numba.njit(nogil=True, fastmath=True, cache=True)
+def _sum_lines(
+    patterns: NDArray[Any],
+    members: NDArray[np.int64],
+    first_row: NDArray[np.int32],
+    row_shares: NDArray[np.float32],
+    first_column: NDArray[np.int32],
+    column_shares: NDArray[np.float32],
+    buffer: NDArray[np.float32],
+    images: NDArray[np.float32],
+) -> None:
+    """Sum rows, then columns: the axes of both grids are parallel."""
+    rows, columns = patterns.shape[1:]
+    pixels = images.shape[1]
+    lines = buffer[: pixels * columns].reshape(pixels, columns)
+    for member in members:
+        lines[:] = 0
+        for row in range(rows):
+            for step in range(row_shares.shape[1]):
+                share = row_shares[row, step]
+                if share > 0:
+                    line = lines[first_row[row] + step]
+                    for column in range(columns):
+                        line[column] += share * np.float32(patterns[member, row, column])
+        for i in range(pixels):
+            image = images[member, i]
+            image[:] = 0
+            for column in range(columns):
+                for step in range(column_shares.shape[1]):
+                    if column_shares[column, step] > 0:
+                        image[first_column[column] + step] += (
+                            column_shares[column, step] * lines[i, column]
+                        )
