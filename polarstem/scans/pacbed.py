@@ -295,7 +295,7 @@ class PacbedFitter:
             tilt_error=error,
             rotation=Sourced(
                 angle,
-                "degree",
+                "degrees",
                 "estimated",
                 f"{how}; of the crystal's x axis on the detector, modulo {period:g}",
                 None if known else (angle - 2 * turned, angle + 2 * turned),

@@ -1,0 +1,408 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where in the projected cell each probe position lies, from the periodicity of the patterns.
+
+A scan at atomic resolution repeats with the lattice. Its two vectors are those whose Fourier
+coefficients of a few virtual detectors' images hold the most power; the phases of those of the
+dark field tell where the columns are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.optimize import minimize
+
+from polarstem.scans.sourced import Sourced
+
+RINGS = ((0.0, 0.5), (0.5, 0.95), (0.95, 1.35), (1.35, 2.2))
+"""Inner and outer radius of the virtual ring detectors [semi-angles]."""
+_STRETCH = 0.06  # of the lattice, looked for
+_MOST_STEP = 0.5  # of a cell between two positions, beyond which no lattice is looked for
+_COEFFICIENTS = np.array([(0, 1), (1, 0), (1, 1), (1, -1)])  # along the cell's y and x
+_PLACES = 64  # along the cell, where the A column is looked for
+_CLEAR = 12.0  # power over noise of the weaker vector, times the logarithm of those tried
+_FILLED = 0.6  # share of its expected positions that a complete cell has
+_BOX = 3  # fewest positions along a box
+
+
+def features(patterns: NDArray[np.floating], pixel_semiangles: float) -> NDArray[np.float32]:
+    """Signals of virtual detectors: rings, and the deflection of the beam.
+
+    Parameters
+    ----------
+    patterns : ndarray, shape (..., ky, kx)
+        In the crystal's frame, y down, the optic axis in the middle.
+    pixel_semiangles : float
+        Size of a pixel in units of the convergence semi-angle.
+
+    Returns
+    -------
+    ndarray, shape (..., feature), float32
+        Shares of the detected electrons in `RINGS`, and the mean angle along x (right) and y (up)
+        in semi-angles.
+    """
+    n = patterns.shape[-1]
+    along = (np.arange(n) - (n - 1) / 2) * pixel_semiangles
+    x, y = np.meshgrid(along, -along)
+    radius = np.hypot(x, y)
+    masks = [(low <= radius) & (radius < high) for low, high in RINGS]
+    inside = radius < RINGS[-1][1]
+    weights = np.stack([*masks, x * inside, y * inside, inside], axis=-1).reshape(n * n, -1)
+    sums = patterns.reshape(-1, n * n).astype(np.float32) @ weights.astype(np.float32)
+    shares = sums[:, :-1] / np.maximum(sums[:, -1:], np.finfo(np.float32).tiny)
+    return shares.reshape(*patterns.shape[:-2], -1)
+
+
+class Cells(NamedTuple):
+    """Positions of a scan, sorted into cells.
+
+    Attributes
+    ----------
+    index : ndarray of int, shape (ny, nx)
+        Number of the cell; -1 in those that the edge of the scan cuts.
+    y, x : ndarray, shape (ny, nx)
+        Place in the cell as fractions from the A column, y down; not a number in boxes.
+    row, column : ndarray of int, shape (cell,)
+        Place of the cell in the lattice, counted from the first; rows downwards.
+    centre : ndarray, shape (cell, 2)
+        Middle of the cell, y (down) and x from the first position [nm].
+    """
+
+    index: NDArray[np.int64]
+    y: NDArray[np.float64]
+    x: NDArray[np.float64]
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    centre: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Cells of a scan.
+
+    Attributes
+    ----------
+    found : bool
+        Whether it is the crystal's; otherwise boxes of about one cell.
+    vectors : ndarray, shape (2, 2)
+        Rows: the edges of a cell that point along the crystal's -y and +x, each as y (down) and x
+        [nm].
+    origin : ndarray, shape (2,)
+        y (down) and x of an A column from the first position [nm].
+    step_nm : tuple of float
+        Distance of two positions along y and x [nm].
+    rotation : Sourced or None
+        Angle of the crystal's x axis counter-clockwise from the scan's [degrees], modulo 90 (180
+        for a cell that is no square).
+    quality : float
+        Power of the weaker lattice vector over that of the noise; 0 for boxes.
+    agreement : float
+        Correlation of the dark field with what is expected around the A column found, 0 to 1.
+    margin : float
+        By how much less it correlates with the A and B columns exchanged.
+    sentence : str
+        What was found.
+    """
+
+    found: bool
+    vectors: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    step_nm: tuple[float, float]
+    rotation: Sourced | None
+    quality: float
+    agreement: float
+    margin: float
+    sentence: str
+
+    def cells(self, ny: int, nx: int) -> Cells:
+        """Sort the positions of a scan of `ny` rows and `nx` columns into cells."""
+        places = _places(ny, nx, self.step_nm) - self.origin
+        fractions = places @ np.linalg.inv(self.vectors)
+        whole = np.floor(fractions + 1e-9).astype(np.int64)
+        inside = fractions - whole
+        lowest = whole.min(axis=(0, 1))
+        spans = whole.max(axis=(0, 1)) - lowest + 1
+        number = (whole[..., 0] - lowest[0]) * spans[1] + whole[..., 1] - lowest[1]
+        every = np.arange(spans.prod())
+        corner = np.stack([every // spans[1], every % spans[1]], axis=1) + lowest
+        complete = self._complete(corner, ny, nx)
+        area = abs(float(np.linalg.det(self.vectors))) / float(np.prod(self.step_nm))
+        complete &= np.bincount(number.ravel(), minlength=len(every)) >= _FILLED * area
+        new = np.where(complete, np.cumsum(complete) - 1, -1)
+        kept = corner[complete]
+        rows, columns = (kept - (kept.min(axis=0) if len(kept) else 0)).T
+        if not self.found:
+            inside = np.full_like(inside, np.nan)
+        return Cells(
+            index=new[number],
+            y=inside[..., 0],
+            x=inside[..., 1],
+            row=rows,
+            column=columns,
+            centre=(kept + 0.5) @ self.vectors + self.origin,
+        )
+
+    def _complete(self, corner: NDArray[np.int64], ny: int, nx: int) -> NDArray[np.bool_]:
+        """Which cells lie within the scan, every position standing for an area of a step."""
+        step = np.array(self.step_nm)
+        high = (np.array([ny, nx]) - 0.5) * step
+        inside = np.ones(len(corner), bool)
+        for offset in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            places = (corner + offset) @ self.vectors + self.origin
+            inside &= ((places >= -0.51 * step) & (places <= high + 0.01 * step)).all(axis=1)
+        return inside
+
+
+def find_lattice(
+    images: NDArray[np.floating],
+    step_nm: tuple[float, float],
+    cell_angstrom: tuple[float, float],
+    *,
+    rotation_deg: float | None = None,
+    templates: NDArray[np.floating] | None = None,
+) -> Lattice:
+    """Find the crystal's lattice in a scan.
+
+    Parameters
+    ----------
+    images : ndarray, shape (ny, nx, feature)
+        Images of virtual detectors, as `features` gives them; values that are no numbers are
+        left out.
+    step_nm : tuple of float
+        Distance of two positions along y and x [nm].
+    cell_angstrom : tuple of float
+        Projected cell along the crystal's y and x [Å].
+    rotation_deg : float, optional
+        About the angle of the crystal's x axis from the scan's [degrees]: of the equal axes the
+        nearest is taken.
+    templates : ndarray, shape (cell_y, cell_x, feature), optional
+        The same features over the cell: their outermost ring tells how bright the columns are in
+        the dark field. (The inner rings depend on the defocus.) Without them the B column is
+        taken to be the brightest.
+
+    Returns
+    -------
+    Lattice
+        Boxes of about one cell where the positions are too far apart or no lattice is found.
+    """
+    cell = np.array(cell_angstrom) / 10
+    step = np.array(step_nm)
+    if (step > _MOST_STEP * cell.min()).any():
+        return boxes(
+            step_nm, cell_angstrom, f"The step of {step.max():.3g} nm is too coarse for the lattice"
+        )
+    signals = _flattened(images, cell.min() / step)
+    power, noise = _power(signals)
+    square = abs(cell[0] / cell[1] - 1) < 0.01
+    inverse, quality = _search(power, noise, signals.shape[:2], step, cell, square)
+    if quality < _CLEAR:
+        return boxes(step_nm, cell_angstrom, "The patterns do not repeat with the lattice")
+    inverse = _refined(inverse, signals, step)
+    inverse = _nearest(inverse, 0.0 if rotation_deg is None else rotation_deg, square)
+    vectors = np.linalg.inv(inverse)
+    origin, agreement, margin = _column(signals, inverse, step, templates)
+    angle = _angle(vectors)
+    extent = np.array(signals.shape[:2]) * step
+    # Cramér-Rao bound of a frequency (D. C. Rife and R. R. Boorstyn, IEEE Trans. Inf. Theory 20,
+    # 591 (1974)), of two vectors
+    spread = np.rad2deg(np.sqrt(6 / quality) / (2 * np.pi * extent.min()) * cell.max())
+    return Lattice(
+        found=True,
+        vectors=vectors,
+        origin=origin @ vectors,
+        step_nm=(float(step[0]), float(step[1])),
+        rotation=Sourced(
+            angle,
+            "degrees",
+            "estimated",
+            f"periodicity of the scan, modulo {90 if square else 180}",
+            (angle - 2 * spread, angle + 2 * spread),
+        ),
+        quality=quality,
+        agreement=agreement,
+        margin=margin,
+        sentence=_sentence(vectors, angle, margin),
+    )
+
+
+def boxes(step_nm: tuple[float, float], cell_angstrom: tuple[float, float], why: str) -> Lattice:
+    """Rectangles of about one cell, of `_BOX` positions along each side at least.
+
+    Parameters
+    ----------
+    step_nm, cell_angstrom
+        As in `find_lattice`.
+    why : str
+        Why there is no lattice: the beginning of a sentence.
+    """
+    step = np.array(step_nm)
+    counts = np.maximum(_BOX, np.rint(np.array(cell_angstrom) / 10 / step).astype(int))
+    return Lattice(
+        found=False,
+        vectors=np.diag(counts * step),
+        origin=-step / 2,
+        step_nm=(float(step[0]), float(step[1])),
+        rotation=None,
+        quality=0.0,
+        agreement=float("nan"),
+        margin=0.0,
+        sentence=f"{why}: positions are pooled in boxes of {counts[0]} x {counts[1]}.",
+    )
+
+
+def _sentence(vectors: NDArray[np.float64], angle: float, margin: float) -> str:
+    down, right = np.hypot(*vectors.T)
+    text = (
+        f"A cell measures {right:.4f} nm along the crystal's x and {down:.4f} nm along its y, its "
+        f"x axis is turned by {angle:.2f} degrees."
+    )
+    return text if margin > 0.1 else f"{text} Which column is the A site is uncertain."
+
+
+def _places(ny: int, nx: int, step: tuple[float, float]) -> NDArray[np.float64]:
+    """Positions y (down) and x [nm], shape (ny, nx, 2)."""
+    grid = np.meshgrid(np.arange(ny) * step[0], np.arange(nx) * step[1], indexing="ij")
+    return np.stack(grid, axis=-1)
+
+
+def _flattened(images: NDArray[np.floating], positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Images without what varies more slowly than the lattice, each of unit variance."""
+    known = np.isfinite(images).all(axis=-1)
+    blur = (*positions, 0)
+    share = np.maximum(gaussian_filter(known.astype(float), blur[:2]), 1e-6)[..., None]
+    values = np.where(known[..., None], images, 0.0).astype(np.float64)
+    rest = np.where(known[..., None], values - gaussian_filter(values, blur) / share, 0.0)
+    spread = rest.std(axis=(0, 1))
+    flat: NDArray[np.float64] = rest / np.where(spread > 0, spread, 1.0)
+    return flat
+
+
+def _power(signals: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Power spectrum, twice oversampled and summed over the images, and that of the noise."""
+    ny, nx, count = signals.shape
+    window = np.hanning(ny + 2)[1:-1, None] * np.hanning(nx + 2)[1:-1]
+    spectrum = np.fft.fft2(signals * window[..., None], s=(2 * ny, 2 * nx), axes=(0, 1))
+    power = np.square(np.abs(spectrum)).sum(axis=-1) / np.square(window).sum() / count
+    return power, float(np.median(power))
+
+
+def _search(
+    power: NDArray[np.float64],
+    noise: float,
+    shape: tuple[int, ...],
+    step: NDArray[np.float64],
+    cell: NDArray[np.float64],
+    square: bool,
+) -> tuple[NDArray[np.float64], float]:
+    """Best rotation and stretch: reciprocal vectors (columns) [1/nm], and power over noise."""
+    fine = 0.25 * cell.min() / (np.array(shape[:2]) * step).max()
+    angles = np.arange(0, np.pi / 2 if square else np.pi, fine)
+    sizes = np.linspace(1 - _STRETCH, 1 + _STRETCH, 2 * int(np.ceil(_STRETCH / fine)) + 1)
+    trials = np.stack(np.meshgrid(angles, sizes, indexing="ij"), axis=-1).reshape(-1, 2)
+    inverses = np.stack([_inverse(angle, cell * size) for angle, size in trials])
+    vectors = np.einsum("nij,kj->nki", inverses, _COEFFICIENTS)
+    index = vectors * step * power.shape
+    found = map_coordinates(power, np.moveaxis(index, -1, 0), order=1, mode="grid-wrap") / noise
+    # both edges of the cell are needed; the diagonals help
+    score = np.minimum(found[:, 0], found[:, 1]) + 0.5 * np.minimum(found[:, 2], found[:, 3])
+    best = int(score.argmax())
+    return inverses[best], float(min(found[best, :2])) / np.log(len(trials))
+
+
+def _inverse(angle: float, cell: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverse of the vectors of a rotated cell; its columns are the reciprocal vectors."""
+    sine, cosine = np.sin(angle), np.cos(angle)
+    down = cell[0] * np.array([cosine, sine])
+    right = cell[1] * np.array([-sine, cosine])
+    inverted: NDArray[np.float64] = np.linalg.inv(np.stack([down, right]))
+    return inverted
+
+
+def _coefficients(
+    signals: NDArray[np.float64], vectors: NDArray[np.float64], step: NDArray[np.float64]
+) -> NDArray[np.complex128]:
+    """Fourier coefficients (vector, feature) at spatial frequencies y, x [1/nm]."""
+    ny, nx, count = signals.shape
+    down = np.exp(-2j * np.pi * np.outer(vectors[:, 0], np.arange(ny) * step[0]))
+    right = np.exp(-2j * np.pi * np.outer(vectors[:, 1], np.arange(nx) * step[1]))
+    rows = (down @ signals.reshape(ny, -1)).reshape(len(vectors), nx, count)
+    return np.einsum("vx,vxf->vf", right, rows) / (ny * nx)
+
+
+def _refined(
+    inverse: NDArray[np.float64], signals: NDArray[np.float64], step: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The reciprocal vectors at which the coefficients hold the most power."""
+    extent = np.array(signals.shape[:2]) * step
+
+    def loss(steps: NDArray[np.float64]) -> float:
+        moved = inverse + steps.reshape(2, 2) / extent[:, None]
+        vectors = _COEFFICIENTS @ moved.T
+        return -float(np.square(np.abs(_coefficients(signals, vectors, step))).sum())
+
+    found = minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-6})
+    refined: NDArray[np.float64] = inverse + found.x.reshape(2, 2) / extent[:, None]
+    return refined
+
+
+def _angle(vectors: NDArray[np.float64]) -> float:
+    """Direction of the mean of the edges along x and, turned back, along y [degrees]."""
+    (down_y, down_x), (right_y, right_x) = vectors / np.hypot(*vectors.T)[:, None]
+    return float(np.rad2deg(np.arctan2(down_x - right_y, right_x + down_y)))
+
+
+def _nearest(
+    inverse: NDArray[np.float64], rotation_deg: float, square: bool
+) -> NDArray[np.float64]:
+    """Of the equal choices of edges the one that is turned least from a rotation."""
+    turn = np.array([(0.0, -1.0), (1.0, 0.0)])
+    choices = [inverse @ np.linalg.matrix_power(turn, n) for n in range(0, 4, 1 if square else 2)]
+
+    def apart(choice: NDArray[np.float64]) -> float:
+        off = _angle(np.linalg.inv(choice)) - rotation_deg
+        return abs((off + 180) % 360 - 180)
+
+    return min(choices, key=apart)
+
+
+def _column(
+    signals: NDArray[np.float64],
+    inverse: NDArray[np.float64],
+    step: NDArray[np.float64],
+    templates: NDArray[np.floating] | None,
+) -> tuple[NDArray[np.float64], float, float]:
+    """Place of an A column as fractions of the cell, agreement and margin."""
+    dark = signals[..., len(RINGS) - 1, None]
+    measured = _coefficients(dark, _COEFFICIENTS @ inverse.T, step)[:, 0]
+    # bright B in the middle of the cell, unless the templates say otherwise
+    expected = np.array([-1.0, -1.0, 1.0, 1.0], complex)
+    if templates is not None:
+        image = templates[..., len(RINGS) - 1, None].astype(np.float64)
+        steps = 1 / np.array(image.shape[:2])
+        expected = _coefficients(image, _COEFFICIENTS.astype(float), steps)[:, 0]
+    cross = measured * expected.conj()
+    along = np.arange(_PLACES) / _PLACES
+    grid = np.stack(np.meshgrid(along, along, indexing="ij"), axis=-1)
+    waves = np.exp(2j * np.pi * grid @ _COEFFICIENTS.T)
+    score = (waves @ cross).real
+    row, column = np.unravel_index(score.argmax(), score.shape)
+    norm = float(np.linalg.norm(measured) * np.linalg.norm(expected))
+    half = _PLACES // 2
+    other = score[(row + half) % _PLACES, (column + half) % _PLACES]
+    place = _summit(score, int(row), int(column)) / _PLACES
+    return place, float(score.max()) / norm, float(score.max() - other) / norm
+
+
+def _summit(score: NDArray[np.float64], row: int, column: int) -> NDArray[np.float64]:
+    """Vertices of the parabolas through the largest value and its neighbours."""
+    place = []
+    n = len(score)
+    for at, line in ((row, score[:, column]), (column, score[row])):
+        before, here, after = line[(at - 1) % n], line[at], line[(at + 1) % n]
+        bend = before - 2 * here + after
+        place.append(at + (0.5 * (before - after) / bend if bend else 0.0))
+    return np.array(place)
