@@ -18,9 +18,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 
-from polarstem.errors import PolarstemError
+from polarstem.scans.pattern_image import PatternImage
 from polarstem.scans.sourced import Sourced
 from polarstem.simulate.detector import pixel_angles
 from polarstem.simulate.library import FINER, Library
@@ -133,7 +132,7 @@ class PacbedFitter:
         rotation_deg: float | None = None,
     ) -> PacbedFit:
         """Find thickness, tilt and orientation of a mean pattern; see `fit_pacbed`."""
-        image = _Image.of(pattern, mrad_per_pixel or self.library.mrad_per_pixel, centre)
+        image = PatternImage.of(pattern, mrad_per_pixel or self.library.mrad_per_pixel, centre)
         image.check(self._angles)
         smooth = image.smoothed(self.library.mrad_per_pixel)
         angle = self._search(smooth) if rotation_deg is None else float(rotation_deg)
@@ -145,7 +144,7 @@ class PacbedFitter:
             angle += found.turn_deg
         return self._report(found, angle, known=rotation_deg is not None)
 
-    def _search(self, smooth: _Image) -> float:
+    def _search(self, smooth: PatternImage) -> float:
         """Coarse orientation [degrees]."""
         best = (-1.0, 0.0)
         for angle in np.arange(0, 360 / self.library.fold, _SEARCH_STEP).tolist():
@@ -184,7 +183,8 @@ class PacbedFitter:
             columns = self._columns(tilt) * weights[:, None]
             transposed = columns.swapaxes(1, 2)
             normal = transposed @ columns + variance * np.diag(prior)
-            solution = np.linalg.solve(normal, (transposed @ measured)[..., None])[..., 0]
+            sides = (transposed @ measured)[..., None]
+            solution = np.linalg.solve(normal, sides)[..., 0].astype(np.float64)
             deviation = measured - (columns @ solution[..., None])[..., 0]
             penalty = variance * np.square(solution[:, _FREE:]).sum(1)
             squares = np.square(deviation).sum(1)
@@ -350,62 +350,6 @@ class _Found:
         return float(self.solution[best, -1] * _PRIORS[-1] / self.solution[best, 0])
 
 
-@dataclass(frozen=True)
-class _Image:
-    """A measured pattern: values or spline coefficients, size of a pixel and place of the axis."""
-
-    values: NDArray[np.float64]
-    mrad_per_pixel: float
-    centre: tuple[float, float]
-
-    @classmethod
-    def of(
-        cls,
-        pattern: NDArray[np.floating | np.integer],
-        mrad_per_pixel: float,
-        centre: tuple[float, float] | None,
-    ) -> _Image:
-        values = np.asarray(pattern, dtype=np.float64)
-        if values.ndim != 2 or not np.isfinite(values).all() or not np.ptp(values) > 0:
-            raise PolarstemError(
-                f"No mean pattern to compare with the library: an array of shape {values.shape} "
-                "with missing values or of one brightness; give one two-dimensional mean pattern."
-            )
-        rows, columns = values.shape
-        return cls(values, mrad_per_pixel, centre or ((rows - 1) / 2, (columns - 1) / 2))
-
-    def check(self, angles: NDArray[np.float64]) -> None:
-        """Refuse an image that holds too little of a grid of angles."""
-        inside = self.sample(angles, 0.0)[1]
-        if inside.mean() < 0.5:
-            raise PolarstemError(
-                f"The detector holds {100 * inside.mean():.0f} % of the model's "
-                f"{angles.shape[0]} x {angles.shape[1]} pixels only; check its mrad per pixel "
-                f"({self.mrad_per_pixel:g}) and the centre {self.centre}."
-            )
-
-    def smoothed(self, mrad_per_pixel: float) -> _Image:
-        """Spline coefficients at a coarser resolution: a box w wide has the moment w^2 / 12."""
-        moment = max(0.0, mrad_per_pixel**2 - self.mrad_per_pixel**2) / 12
-        blurred = gaussian_filter(self.values, np.sqrt(moment) / self.mrad_per_pixel)
-        return _Image(spline_filter(blurred, mode="nearest"), self.mrad_per_pixel, self.centre)
-
-    def sample(
-        self, angles: NDArray[np.float64], turn_deg: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Fractions of the intensity at angles (x, y up) of a turned frame; which are inside."""
-        turn = np.deg2rad(turn_deg)
-        x, y = np.moveaxis(angles.reshape(-1, 2), -1, 0) / self.mrad_per_pixel
-        row = self.centre[0] - (np.sin(turn) * x + np.cos(turn) * y)
-        column = self.centre[1] + np.cos(turn) * x - np.sin(turn) * y
-        limits = np.array(self.values.shape) - 0.5 + 1e-6
-        inside = (row > -0.5 - 1e-6) & (row < limits[0]) & (column > -0.5 - 1e-6)
-        inside &= column < limits[1]
-        values = map_coordinates(self.values, (row, column), mode="nearest", prefilter=False)
-        values = np.where(inside, values, 0.0)
-        return values / values.sum(), inside
-
-
 def _weighted(
     values: NDArray[np.float64], inside: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -424,9 +368,9 @@ def _unit(vectors: NDArray[np.floating], background: NDArray[np.float64]) -> NDA
 
 def _binned(images: NDArray[np.floating]) -> NDArray[np.floating]:
     """Images (..., ky, kx) on the model's grid, flat."""
-    n = images.shape[-1] // FINER
-    parts = images.reshape(*images.shape[:-2], n, FINER, n, FINER)
-    flat: NDArray[np.floating] = parts.sum(axis=(-3, -1)).reshape(*images.shape[:-2], n * n)
+    shifts = np.ndindex(FINER, FINER)
+    summed = sum(images[..., down::FINER, right::FINER] for down, right in shifts)
+    flat: NDArray[np.floating] = np.asarray(summed).reshape(*images.shape[:-2], -1)
     return flat
 
 
