@@ -116,10 +116,8 @@ class AnomalyReference:
                 f"The anomaly reference {path} is missing or damaged; make it anew with "
                 "`polarstem.maps.anomaly_fit`, or take it from where the model came from."
             ) from error
-        thresholds = {
-            name: float(values.pop(name)) for name in list(values) if not values[name].ndim
-        }
-        return cls(**values, **thresholds)
+        limits = [float(values[f"{name}_threshold"]) for name in ("position", "cell")]
+        return cls(values["mean"], values["components"], *limits)
 
 
 def roots(patterns: NDArray[Any]) -> Scan:
