@@ -163,10 +163,7 @@ def score(
     PolarstemError
         If no position can be compared with another cell.
     """
-    valid: NDArray[np.bool_] = np.isfinite(features).all(axis=-1)
-    if included is not None:
-        valid = valid & included
-    relative = relative_disagreement(features, vectors, valid)
+    relative = relative_disagreement(features, vectors, included)
     anomaly = relative / reference.position_threshold
     cell_anomaly = at_cells(relative, cell) / reference.cell_threshold
     return {
@@ -206,7 +203,7 @@ def neighbourhood(
     vectors : ndarray, shape (2, 2)
         Lattice vectors, down and right [positions].
     valid : ndarray of bool, shape (ny, nx), optional
-        Positions to use.
+        Positions to use; those without features are left out in any case.
 
     Returns
     -------
@@ -214,7 +211,8 @@ def neighbourhood(
         A low quantile over the cells within `REACH`; NaN where none is known by half or more.
     """
     ny, nx = features.shape[:2]
-    valid = np.ones((ny, nx), bool) if valid is None else valid
+    usable = np.ones((ny, nx), bool) if valid is None else valid
+    valid = np.logical_and(usable, np.isfinite(features).all(axis=-1))
     here = np.moveaxis(np.where(valid[..., None], features, 0.0), -1, 0)
     splines = [ndimage.spline_filter(plane, 3) for plane in here]
     known = valid.astype(float)
