@@ -63,7 +63,10 @@ def score_defects(map_nc: Path | str, truth_nc: Path | str, confidence: float) -
             f"The map {map_nc} has {found.sizes['y']} x {found.sizes['x']} positions, the truth "
             f"{truth_nc} has {truth.sizes['y']} x {truth.sizes['x']}; give the truth of this scan."
         )
-    defective, control = (touched(found, truth[name].values) for name in ("defect", "control"))
+    defective, control = (
+        touched(found, truth[name].values if name in truth else np.zeros(found["cell"].shape))
+        for name in ("defect", "control")
+    )
     score, flagged = found["cell_anomaly"].values, found["cell_flagged"].values.astype(bool)
     known = np.isfinite(score)
     scores: dict[str, Entry] = {}

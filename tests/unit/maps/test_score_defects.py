@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Anomaly scores compared with the truth of their scene."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import logsumexp, softmax
+from synthetic_map import make_map
+
+from polarstem.errors import PolarstemError
+from polarstem.evaluate.defects import compare_scores, plain_scores, score_defects, touched
+from polarstem.models.equivariant import EquivariantModel
+
+
+@pytest.fixture
+def scene():
+    """A map and its truth, with anomaly scores that find most of the defect."""
+    found, truth = make_map(cells=6, steps=4, patterns=False)
+    truth["control"] = truth["x"].broadcast_like(truth["defect"]).T < 0.5
+    defective = cells_by_loop(found, truth["defect"].values)
+    rng = np.random.default_rng(3)
+    score = rng.normal(0.5, 0.2, len(defective)) + 0.4 * defective
+    found["cell_anomaly"] = "cell", score
+    found["cell_flagged"] = "cell", score > 0.9
+    return found, truth
+
+
+def cells_by_loop(found, where):
+    cell = found["cell"].values
+    return np.array([where[cell == i].any() for i in range(found.sizes["cell"])])
+
+
+def entries(tmp_path, found, truth):
+    found.to_netcdf(tmp_path / "map.nc")
+    truth.to_netcdf(tmp_path / "truth.nc")
+    return score_defects(tmp_path / "map.nc", tmp_path / "truth.nc", 0.95)
+
+
+def test_area_is_the_share_of_pairs_in_the_right_order(tmp_path, scene):
+    found, truth = scene
+    score, flagged = found["cell_anomaly"].values, found["cell_flagged"].values
+    defective = cells_by_loop(found, truth["defect"].values)
+    assert 0 < defective.sum() < len(defective)
+    pairs = list(itertools.product(score[defective], score[~defective]))
+    result = entries(tmp_path, found, truth)
+    area = result["defect_auroc"]
+    assert area["value"] == pytest.approx(np.mean([a > b for a, b in pairs]))
+    assert area["low"] < area["value"] <= area["high"] <= 1
+    order = np.argsort(-score)
+    hits = defective[order]
+    precision = (np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean()
+    assert result["defect_average_precision"]["value"] == pytest.approx(precision)
+    assert result["defects_flagged"]["value"] == pytest.approx(flagged[defective].mean())
+    assert result["sound_flagged"]["value"] == pytest.approx(flagged[~defective].mean())
+    control = cells_by_loop(found, truth["control"].values)
+    assert result["control_flagged"]["value"] == pytest.approx(flagged[control].mean())
+
+
+def test_scene_without_defects_has_flagged_shares_alone(tmp_path, scene):
+    found, truth = scene
+    truth["defect"][:] = False
+    truth["control"][:] = False
+    assert set(entries(tmp_path, found, truth)) == {"sound_flagged"}
+
+
+def test_truth_of_another_scan_is_refused(tmp_path, scene):
+    found, truth = scene
+    with pytest.raises(PolarstemError, match="truth of this scan"):
+        entries(tmp_path, found, truth.isel(x=slice(1, None)))
+
+
+def test_other_scores_are_compared_by_their_cell_means(scene):
+    found, truth = scene
+    cell = found["cell"].values
+    exact = touched(found, truth["defect"].values)[np.maximum(cell, 0)].astype(float)
+    table = compare_scores(found, truth, {"exact": exact, "opposite": -exact})
+    assert table["exact"] == (1.0, 1.0)
+    assert table["opposite"][0] == 0.0
+    assert 0.5 < table["anomaly"][0] < 1.0
+
+
+def test_plain_scores_single_out_a_foreign_pattern():
+    rng = np.random.default_rng(0)
+    options = {"channels": 4, "layers": 1, "augmentation": {"paper": False, "symmetry": False}}
+    names, directions = [f"c{i}" for i in range(8)], 45.0 * np.arange(8)
+    model = EquivariantModel(options, names, directions.tolist())
+    model.pattern_shape = 8, 8
+    model.network = model._build(False).eval()
+    templates = rng.gamma(9.0, size=(5, 8, 8)).astype(np.float32)
+    patterns = templates[rng.integers(0, 5, 200)] * rng.uniform(0.5, 2, (200, 1, 1))
+    patterns = (patterns * rng.normal(1, 0.01, patterns.shape)).astype(np.float32)
+    patterns[17] = rng.gamma(9.0, size=(8, 8))
+    scores = plain_scores(model, patterns, templates)
+    assert set(scores) == {"uncertainty", "energy", "mahalanobis", "reconstruction"}
+    assert scores["reconstruction"].argmax() == 17
+    assert scores["reconstruction"][:17].max() < 1e-3 < scores["reconstruction"][17]
+    assert scores["mahalanobis"].argmax() == 17
+    with torch.no_grad():
+        logits = model.network.head.logits(model.network(torch.from_numpy(patterns))).numpy()
+    assert np.allclose(scores["energy"], -logsumexp(logits, axis=1), atol=1e-4)
+    assert np.allclose(scores["uncertainty"], 1 - softmax(logits, axis=1).max(axis=1), atol=1e-4)
