@@ -85,10 +85,14 @@ def new_figure(
             plt.close(figure)
 
 
-def save(figure: Figure, outputs: Path | str | Sequence[Path | str]) -> None:
+def save(
+    figure: Figure,
+    outputs: Path | str | Sequence[Path | str],
+    max_bytes: int = MAX_PNG_BYTES,
+) -> None:
     """Write a figure to one or more files, PNG or SVG by suffix.
 
-    A PNG above 300 kB is reduced to a palette and then in resolution until it fits.
+    A PNG above `max_bytes` is reduced to a palette and then in resolution until it fits.
     """
     figure.set_dpi(DPI)  # texts are as wide as they will be drawn
     figure.draw_without_rendering()
@@ -98,10 +102,10 @@ def save(figure: Figure, outputs: Path | str | Sequence[Path | str]) -> None:
             if path.suffix == ".svg":
                 figure.savefig(path, format="svg", metadata={"Date": None})
             else:
-                path.write_bytes(_small_png(figure))
+                path.write_bytes(_small_png(figure, max_bytes))
 
 
-def _small_png(figure: Figure) -> bytes:
+def _small_png(figure: Figure, max_bytes: int) -> bytes:
     data = b""
     for dpi, colours in ((DPI, None), (DPI, 256), (150, 256), (110, 256)):
         buffer = io.BytesIO()
@@ -111,7 +115,7 @@ def _small_png(figure: Figure) -> bytes:
             buffer = io.BytesIO()
             image.save(buffer, format="png", optimize=True, dpi=(dpi, dpi))
         data = buffer.getvalue()
-        if len(data) <= MAX_PNG_BYTES:
+        if len(data) <= max_bytes:
             break
     return data
 

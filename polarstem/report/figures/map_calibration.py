@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures of how a scan was calibrated, and of its thickness and tilt.
+
+`diagnostics.nc` holds the arrays of each step of the calibration under ``{step}_{name}``. A panel
+whose arrays are missing says why, in the words of the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, PowerNorm
+from matplotlib.patches import Circle, Rectangle
+
+from polarstem.report.figures import style
+from polarstem.report.figures.map_parts import placed, scale_bar, stamp, stamp_height
+from polarstem.report.map_files import MapFiles
+
+_BLUE, _RED, _GREEN = style.MODEL_COLOURS[:3]
+
+
+def draw_calibration(files: MapFiles, output: Path) -> None:
+    """Draw the mean pattern, the centres, the rotation curve and the lattice."""
+    room = stamp_height(files)
+    with style.new_figure(style.WIDTH_IN, 5.9 + room, top=room) as figure:
+        stamp(figure, files)
+        grid = figure.subplots(2, 2)
+        _panel(grid[0, 0], files, "(a) mean pattern", "pixels", ["mean"], _mean_pattern)
+        _panel(
+            grid[0, 1], files, "(b) centre of the beam over the scan", "centring",
+            ["position", "measured", "plane"], _centres,
+        )  # fmt: skip
+        _panel(
+            grid[1, 0], files, "(c) rotation from scan to detector", "rotation",
+            ["angle", "curl"], _rotation,
+        )  # fmt: skip
+        _panel(grid[1, 1], files, "(d) unit cells over the dark field", "lattice", [], _lattice)
+        style.save(figure, output)
+
+
+def draw_thickness_tilt(files: MapFiles, output: Path) -> None:
+    """Draw how thickness and tilt were found, and the pattern that they were found from."""
+    room = stamp_height(files)
+    rows: Any = [["nm"] * 3 + ["tilt"] * 3, ["measured"] * 2 + ["simulated"] * 2 + ["rest"] * 2]
+    with style.new_figure(style.WIDTH_IN, 5.6 + room, top=room) as figure:
+        stamp(figure, files)
+        grid = figure.subplot_mosaic(rows, height_ratios=(2.6, 2.3))
+        _panel(grid["nm"], files, "(a) thickness", "thickness", ["nm", "residual"], _thickness)
+        _panel(grid["tilt"], files, "(b) tilt", "tilt", ["x", "y", "residual"], _tilt)
+        for name, title in (
+            ("measured", "(c) mean pattern, measured"),
+            ("simulated", "(d) the same, simulated"),
+            ("rest", "(e) measured less simulated"),
+        ):
+            _panel(
+                grid[name], files, title, "thickness", ["measured", "simulated"],
+                partial(_averaged, name=name),
+            )  # fmt: skip
+        style.save(figure, output)
+
+
+def _panel(
+    axes: Axes,
+    files: MapFiles,
+    title: str,
+    step: str,
+    needed: list[str],
+    draw: Callable[[Axes, dict[str, Any], MapFiles], None],
+) -> None:
+    """Draw a panel from the arrays of a step, or say why there are none."""
+    axes.set_title(title, loc="left")
+    prefix = f"{step}_"
+    arrays = {
+        str(name).removeprefix(prefix): values.values
+        for name, values in files.diagnostics.variables.items()
+        if str(name).startswith(prefix)
+    }
+    if all(name in arrays for name in needed):
+        draw(axes, arrays, files)
+        return
+    said = [s for s in files.summary.get("steps", []) if s["name"] == step]
+    text = said[0]["sentence"] if said else "This step left no figures."
+    axes.axis("off")
+    axes.text(
+        0.5, 0.5, text, ha="center", va="center", wrap=True, color="0.35",
+        transform=axes.transAxes,
+    )  # fmt: skip
+
+
+def _mean_pattern(axes: Axes, found: dict[str, Any], files: MapFiles) -> None:
+    mean = np.maximum(found["mean"].astype(float), 0)
+    bad = found.get("bad", np.zeros(mean.shape)).astype(bool)
+    good = mean[~bad]
+    high = good.max() if good.size and good.max() > 0 else 1.0
+    norm = LogNorm(vmin=max(np.percentile(good, 1), 1e-4 * high), vmax=high, clip=True)
+    image = axes.imshow(mean, norm=norm, cmap=style.PATTERN_CMAP, interpolation="nearest")
+    axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02, label="mean counts")
+    y, x = np.nonzero(bad)
+    axes.scatter(
+        x, y, s=22, fc="none", ec="#56D3FF", lw=0.9, label=f"{len(y)} bad pixels" if len(y) else ""
+    )
+    centre, radius = _attribute(files, "centre"), _attribute(files, "radius_pixels")
+    if centre is not None and radius is not None:
+        middle = (float(centre[1]), float(centre[0]))
+        axes.add_patch(Circle(middle, float(radius), fill=False, ec="white", lw=1.0, ls="--"))
+        axes.plot(*middle, "+", color="white", ms=8, mew=1.0)
+        axes.plot([], [], "--", color="0.4", lw=1, label=f"disc, radius {float(radius):.1f} pixels")
+    axes.set(xlabel="column [pixel]", ylabel="row [pixel]")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, handletextpad=0.4)
+
+
+def _centres(axes: Axes, found: dict[str, Any], files: MapFiles) -> None:
+    """Deviations of the blocks' centres from the plane, as arrows at the blocks."""
+    y, x = found["position"].T
+    rest = found["measured"] - found["plane"]
+    drift = np.ptp(found["plane"], axis=0)
+    longest = float(np.hypot(*rest.T).max()) or 1.0
+    spacing = float(np.sqrt(max(np.ptp(y), 1) * max(np.ptp(x), 1) / len(y)))
+    axes.quiver(
+        x, y, rest[:, 1], -rest[:, 0], color=_BLUE, angles="uv", pivot="mid",
+        scale_units="x", scale=longest / spacing, width=0.006,
+    )  # fmt: skip
+    axes.set(
+        xlabel="scan column", ylabel="scan row", aspect="equal",
+        xlim=(x.min() - spacing, x.max() + spacing), ylim=(y.max() + spacing, y.min() - spacing),
+    )  # fmt: skip
+    rms = np.sqrt((rest**2).sum(1).mean())
+    axes.text(
+        0.5, -0.22,
+        f"arrows: measured less plane, rms {rms:.3f} px, longest {longest:.3f} px\n"
+        f"the plane itself moves by {drift[0]:.2f} px down, {drift[1]:.2f} px across",
+        transform=axes.transAxes, ha="center", va="top", fontsize=7.5,
+    )  # fmt: skip
+
+
+def _rotation(axes: Axes, found: dict[str, Any], files: MapFiles) -> None:
+    axes.plot(found["angle"], found["curl"], color=_BLUE, label="as stored")
+    if "curl_transposed" in found:
+        axes.plot(
+            found["angle"], found["curl_transposed"], color=_RED, ls="--", label="axes exchanged"
+        )
+    chosen = _attribute(files, "rotation_deg")
+    if chosen is not None:
+        axes.axvline(
+            float(chosen), color="0.3", lw=0.9, ls=":", label=f"taken: {float(chosen):.1f}°"
+        )
+    axes.set(
+        xlabel="rotation [°]", ylabel="rms curl of the centre of mass",
+        xlim=(found["angle"].min(), found["angle"].max()), ylim=(0, None),
+    )  # fmt: skip
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, handlelength=1.4,
+                columnspacing=1.0)  # fmt: skip
+
+
+def _lattice(axes: Axes, found: dict[str, Any], files: MapFiles) -> None:
+    """Dark field with the edges of the unit cells: where the fraction of the cell starts anew."""
+    data = files.data
+    axes.imshow(data["dark_field"].values, cmap="gray", **placed(files))
+    x, y = np.meshgrid(data["x"].values, data["y"].values)
+    for name in ("cell_y", "cell_x"):
+        phase = 2 * np.pi * data[name].values
+        if np.isfinite(phase).all():
+            # where the sine crosses 0 on the side of the cosine's maximum
+            level = np.where(np.cos(phase) > 0, np.sin(phase), np.nan)
+            axes.contour(x, y, level, [0.0], colors=style.MODEL_COLOURS[5], linewidths=0.7)
+    scale_bar(axes, files)
+
+
+def _thickness(axes: Axes, found: dict[str, Any], files: MapFiles) -> None:
+    axes.plot(found["nm"], found["residual"], color=_BLUE, marker="o", ms=3)
+    said = files.summary.get("thickness_nm") or {}
+    if said.get("interval"):
+        axes.axvspan(*said["interval"], color="0.88", lw=0, label="interval")
+    if said.get("value") is not None:
+        value = float(said["value"])
+        axes.axvline(value, color="0.3", lw=0.9, ls=":", label=f"{value:.1f} nm")
+    axes.set(xlabel="thickness [nm]", ylabel="residual", ylim=(0, None))
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc="best")
+
+
+def _tilt(axes: Axes, found: dict[str, Any], files: MapFiles) -> None:
+    x, y = found["x"], found["y"]
+    image = axes.pcolormesh(
+        x, y, found["residual"], cmap=style.SCORE_CMAP + "_r", shading="nearest"
+    )
+    axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02, label="residual")
+    said = files.summary.get("tilt_mrad") or {}
+    if said.get("value") is not None:
+        tx, ty = (float(v) for v in said["value"])
+        axes.plot(tx, ty, "+", color="white", ms=9, mew=2.6)
+        axes.plot(
+            tx,
+            ty,
+            "+",
+            color=_RED,
+            ms=8,
+            mew=1.4,
+            label=f"({tx:.1f}, {ty:.1f}) mrad".replace("-", "\u2212"),
+        )
+        if said.get("interval"):
+            (x0, x1), (y0, y1) = said["interval"]
+            axes.add_patch(
+                Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=_RED, lw=1, label="interval")
+            )
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    axes.set(xlabel="tilt along x [mrad]", ylabel="tilt along y, up [mrad]", aspect="equal")
+
+
+def _averaged(axes: Axes, found: dict[str, Any], files: MapFiles, *, name: str) -> None:
+    """The measured or simulated position-averaged pattern, or their difference in per cent."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[["top", "right"]].set_visible(True)
+    brightest = float(np.nanmax(found["measured"])) or 1.0
+    if name == "rest":
+        rest = 100 * (found["measured"] - found["simulated"]) / brightest
+        limit = float(np.nanpercentile(np.abs(rest), 99.5)) or 1.0
+        look: dict[str, Any] = {"vmin": -limit, "vmax": limit, "cmap": style.SIGNED_CMAP}
+        image = axes.imshow(rest, interpolation="nearest", **look)
+    else:
+        norm = PowerNorm(0.5, vmin=0, vmax=100.0, clip=True)
+        image = axes.imshow(
+            100 * found[name] / brightest, norm=norm, cmap=style.PATTERN_CMAP,
+            interpolation="nearest",
+        )  # fmt: skip
+    label = "% of the brightest pixel"
+    ticks = None if name == "rest" else [0, 5, 20, 50, 100]
+    axes.figure.colorbar(
+        image, ax=axes, location="bottom", fraction=0.05, pad=0.03, label=label, ticks=ticks
+    )
+
+
+def _attribute(files: MapFiles, name: str) -> Any:
+    return files.diagnostics.attrs.get(name)

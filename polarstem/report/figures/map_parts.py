@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the figures of a map share: its frame, scale bar, outlines and the stamp."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
+from numpy.typing import NDArray
+
+from polarstem.report.map_files import MapFiles
+
+WARNING = "#B00020"
+
+
+def placed(files: MapFiles) -> dict[str, Any]:
+    """How `imshow` puts an array of the scan at its place, without smoothing."""
+    return {"extent": files.edges, "interpolation": "nearest"}
+
+
+def scale_bar(axes: Axes, files: MapFiles) -> None:
+    """Draw a bar of a round length, about a quarter of the width, beneath a map without ticks."""
+    left, right, bottom, top = files.edges
+    width = right - left
+    decade = 10 ** math.floor(math.log10(width / 4))
+    length = max(n * decade for n in (1, 2, 5) if n * decade <= width / 4)
+    place = blended_transform_factory(axes.transData, axes.transAxes)
+    axes.plot(
+        [left, left + length], [-0.045, -0.045], color="black", lw=2.5, solid_capstyle="butt",
+        transform=place, clip_on=False,
+    )  # fmt: skip
+    axes.annotate(
+        f"{length:g} {files.unit}", (left + length, -0.045), (4, 0), xycoords=place,
+        textcoords="offset points", ha="left", va="center",
+    )  # fmt: skip
+    axes.set(xticks=[], yticks=[], xlim=(left, right), ylim=(bottom, top))
+    axes.spines[["top", "right"]].set_visible(True)
+
+
+def outline_cells(axes: Axes, files: MapFiles, chosen: NDArray[np.bool_]) -> None:
+    """Draw a line around groups of cells, along the edges of their probe positions."""
+    inside = np.pad(np.append(chosen, False)[files.data["cell"].values], 1)
+    (dy, dx), (left, _, _, top) = files.step, files.edges
+    lines = []
+    for row, column in np.argwhere(inside[1:] != inside[:-1]):  # row: the edge's own, from 0
+        x, y = left + (column - 1) * dx, top + row * dy
+        lines.append([(x, y), (x + dx, y)])
+    for row, column in np.argwhere(inside[:, 1:] != inside[:, :-1]):
+        x, y = left + column * dx, top + (row - 1) * dy
+        lines.append([(x, y), (x, y + dy)])
+    for colour, width in (("black", 2.0), ("white", 0.9)):
+        line = LineCollection(lines, colors=colour, linewidths=width, capstyle="projecting")
+        axes.add_collection(line, autolim=False)
+
+
+def stamp(figure: Figure, files: MapFiles) -> None:
+    """Say at the top of a figure that the map was made against the checks."""
+    if files.stamp:
+        figure.text(
+            0.5, 1 - 0.06 / figure.get_figheight(), files.stamp, ha="center", va="top",
+            color="white", weight="bold", wrap=True,
+            bbox={"fc": WARNING, "ec": "none", "boxstyle": "square,pad=0.35"},
+        )  # fmt: skip
+
+
+def stamp_height(files: MapFiles) -> float:
+    """Room that the stamp takes above a figure [inch]."""
+    return 0.4 if files.stamp else 0.0
