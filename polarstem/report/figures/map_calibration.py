@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, PowerNorm
-from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Annulus, Circle
 
 from polarstem.report.figures import style
 from polarstem.report.figures.map_parts import placed, scale_bar, stamp, stamp_height
 from polarstem.report.map_files import MapFiles
 
-_BLUE, _RED, _GREEN = style.MODEL_COLOURS[:3]
+_BLUE, _RED = style.MODEL_COLOURS[:2]
 
 
 def draw_calibration(files: MapFiles, output: Path) -> None:
@@ -51,7 +51,11 @@ def draw_thickness_tilt(files: MapFiles, output: Path) -> None:
         stamp(figure, files)
         grid = figure.subplot_mosaic(rows, height_ratios=(2.6, 2.3))
         _panel(grid["nm"], files, "(a) thickness", "thickness", ["nm", "residual"], _thickness)
-        _panel(grid["tilt"], files, "(b) tilt", "tilt", ["x", "y", "residual"], _tilt)
+        grid["tilt"].set_title("(b) tilt of the specimen against the beam", loc="left")
+        if (files.summary.get("tilt_mrad") or {}).get("value") is not None:
+            _tilt(grid["tilt"], files)
+        else:
+            _say(grid["tilt"], files, "tilt")
         for name, title in (
             ("measured", "(c) mean pattern, measured"),
             ("simulated", "(d) the same, simulated"),
@@ -82,7 +86,12 @@ def _panel(
     }
     if all(name in arrays for name in needed):
         draw(axes, arrays, files)
-        return
+    else:
+        _say(axes, files, step)
+
+
+def _say(axes: Axes, files: MapFiles, step: str) -> None:
+    """Write into a panel what became of a step."""
     said = [s for s in files.summary.get("steps", []) if s["name"] == step]
     text = said[0]["sentence"] if said else "This step left no figures."
     axes.axis("off")
@@ -184,32 +193,24 @@ def _thickness(axes: Axes, found: dict[str, Any], files: MapFiles) -> None:
         axes.legend(loc="best")
 
 
-def _tilt(axes: Axes, found: dict[str, Any], files: MapFiles) -> None:
-    x, y = found["x"], found["y"]
-    image = axes.pcolormesh(
-        x, y, found["residual"], cmap=style.SCORE_CMAP + "_r", shading="nearest"
-    )
-    axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02, label="residual")
-    said = files.summary.get("tilt_mrad") or {}
-    if said.get("value") is not None:
-        tx, ty = (float(v) for v in said["value"])
-        axes.plot(tx, ty, "+", color="white", ms=9, mew=2.6)
-        axes.plot(
-            tx,
-            ty,
-            "+",
-            color=_RED,
-            ms=8,
-            mew=1.4,
-            label=f"({tx:.1f}, {ty:.1f}) mrad".replace("-", "\u2212"),
-        )
-        if said.get("interval"):
-            (x0, x1), (y0, y1) = said["interval"]
-            axes.add_patch(
-                Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=_RED, lw=1, label="interval")
-            )
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
-    axes.set(xlabel="tilt along x [mrad]", ylabel="tilt along y, up [mrad]", aspect="equal")
+def _tilt(axes: Axes, files: MapFiles) -> None:
+    """The tilt as a point, and the interval of its length as a ring."""
+    said = files.summary["tilt_mrad"]
+    x, y = (float(v) for v in said["value"])
+    low, high = said["interval"] or (np.hypot(x, y),) * 2
+    reach = max(4.0, 1.25 * high, 1.25 * np.hypot(x, y))
+    if high > low:
+        ring = Annulus((0, 0), high, min(high - low, 0.999 * high), fc="0.85", label="interval")
+        axes.add_patch(ring)
+    axes.axhline(0, color="0.6", lw=0.7)
+    axes.axvline(0, color="0.6", lw=0.7)
+    label = f"({x:.1f}, {y:.1f}) mrad".replace("-", "\u2212")
+    axes.plot(x, y, "o", color=_RED, label=label)
+    axes.set(
+        xlabel="tilt along the crystal's x [mrad]", ylabel="along y, up [mrad]", aspect="equal",
+        xlim=(-reach, reach), ylim=(-reach, reach),
+    )  # fmt: skip
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
 
 
 def _averaged(axes: Axes, found: dict[str, Any], files: MapFiles, *, name: str) -> None:

@@ -87,11 +87,8 @@ def draw_confidence(files: MapFiles, output: Path) -> None:
 
 def draw_anomaly(files: MapFiles, output: Path) -> None:
     """Draw the anomaly score, per position and per cell, with the flagged cells outlined."""
-    score = np.concatenate([files.data[n].values.ravel() for n in ("anomaly", "cell_anomaly")])
-    score = score[np.isfinite(score)]
-    low, high = np.percentile(score, [1, 99.5]) if score.size else (0.0, 1.0)
-    limit = files.data.attrs.get("anomaly_threshold", -math.inf)
-    look = {"cmap": ANOMALY_CMAP, "vmin": low, "vmax": max(high, 1.1 * limit, low + 1e-9)}
+    low, high = anomaly_range(files)
+    look = {"cmap": ANOMALY_CMAP, "vmin": low, "vmax": high}
     _draw_score(files, output, "anomaly", "anomaly score", look, "flagged", "cell_flagged")
 
 
@@ -146,6 +143,19 @@ def _draw_shares(
     axes.legend(loc="best", handlelength=1.2)
 
 
+def anomaly_range(files: MapFiles) -> tuple[float, float]:
+    """Scores between which the colours of the anomaly map change; the threshold is among them."""
+    score = np.concatenate([files.data[n].values.ravel() for n in ("anomaly", "cell_anomaly")])
+    low, high = _percentiles(score, 1)
+    limit = files.data.attrs.get("anomaly_threshold", -math.inf)
+    return low, max(high, 1.1 * limit, low + 1e-9)
+
+
+def field_range(files: MapFiles) -> tuple[float, float]:
+    """Fractions of the beam between which the dark-field image goes from black to white."""
+    return _percentiles(files.data["dark_field"].values, 0.5)
+
+
 def direction_image(files: MapFiles) -> FloatArray:
     """Colours of the directions (y, x, 3): pale where the model is unsure, grey without answer."""
     data = files.data
@@ -158,10 +168,8 @@ def direction_image(files: MapFiles) -> FloatArray:
 def show_arrows(axes: Axes, files: MapFiles) -> None:
     """Draw the dark field, the arrows of the cells, and outlines of those that are flagged."""
     data = files.data
-    field = data["dark_field"].values
-    known = field[np.isfinite(field)]
-    low, high = np.percentile(known, [0.5, 99.5]) if known.size else (0, 1)
-    axes.imshow(field, cmap="gray", vmin=low, vmax=high, **placed(files))
+    low, high = field_range(files)
+    axes.imshow(data["dark_field"].values, cmap="gray", vmin=low, vmax=high, **placed(files))
     scale_bar(axes, files)
     x, y, direction, confidence = (
         data[f"cell_{n}"].values for n in ("centre_x", "centre_y", "direction", "confidence")
@@ -212,3 +220,11 @@ def _note(axes: Axes, lines: list[str]) -> None:
         0.5, 0, "\n".join(lines), ha="center", va="top", fontsize=7, color="0.25",
         transform=axes.transAxes, linespacing=1.35,
     )  # fmt: skip
+
+
+def _percentiles(values: FloatArray, share: float) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return 0.0, 1.0
+    low, high = np.percentile(known, [share, 100 - share])
+    return float(low), float(high)

@@ -149,19 +149,18 @@ def make_summary(data: xr.Dataset) -> dict[str, Any]:
         "answered": float(answered.mean()),
         "mean_confidence": float(data["cell_confidence"].mean()),
         "thickness_nm": sourced(14.0, "nm", "estimated", "position-averaged pattern", [12.5, 15.5]),
-        "tilt_mrad": sourced(
-            [0.8, -0.3], "mrad", "estimated", "", [[0.4, 1.2], [-0.7, 0.1]]
-        ),
-        "anomalies": {"cells": int(data["cell_flagged"].sum()),
+        "tilt_mrad": sourced([0.8, -0.3], "mrad", "estimated", "of its length", [0.4, 1.3]),
+        "counted": "cells",
+        "anomalies": {"count": int(data["cell_flagged"].sum()),
                       "share": float(data["cell_flagged"].mean())},
         "settings": {
             "step_nm": sourced([CELL_NM / 6] * 2, "nm", "file"),
             "energy_kv": sourced(200.0 if forced else 300.0, "kV", "file"),
             "semiangle_mrad": sourced(RADIUS_MRAD, "mrad", "sheet"),
             "mrad_per_pixel": sourced(1.2, "mrad", "estimated", "radius of the disc", [1.19, 1.21]),
-            "detector_rotation_deg": sourced(0.0, "deg", "assumed", "nothing says otherwise"),
+            "detector_rotation_deg": sourced(0.0, "degrees", "assumed", "nothing says otherwise"),
             "crystal_rotation_deg": sourced(
-                data.attrs["crystal_rotation_deg"], "deg", "estimated", "lattice of the scan",
+                data.attrs["crystal_rotation_deg"], "degrees", "estimated", "lattice of the scan",
                 [11.8, 12.2],
             ),
         },
@@ -195,7 +194,6 @@ def make_diagnostics(data: xr.Dataset, seed: int = 1) -> xr.Dataset:
     plane = centre + (blocks - 24) @ np.array([[0.01, 0.0], [-0.003, 0.008]])
     angles = np.arange(-90.0, 90.0, 2.0)
     thickness = np.arange(5.0, 31.0, 1.0)
-    tilt = np.arange(-6.0, 6.1, 1.0)
     grid = np.arange(PIXELS) - 15.5
     qy, qx = np.meshgrid(grid, grid, indexing="ij")
     pattern = _pattern(qy, qx, 0.0, 0.25, 0.25)
@@ -213,12 +211,6 @@ def make_diagnostics(data: xr.Dataset, seed: int = 1) -> xr.Dataset:
             "thickness_residual": ("thickness", 0.02 + 0.0008 * (thickness - 14) ** 2),
             "thickness_measured": (("qy", "qx"), pattern + rng.normal(0, 2e-5, pattern.shape)),
             "thickness_simulated": (("qy", "qx"), pattern),
-            "tilt_y": ("ty", tilt, {"units": "mrad"}),
-            "tilt_x": ("tx", tilt, {"units": "mrad"}),
-            "tilt_residual": (
-                ("ty", "tx"),
-                0.02 + 0.002 * ((tilt[:, None] + 0.3) ** 2 + (tilt[None, :] - 0.8) ** 2),
-            ),
         },
         attrs={
             "centre": list(centre),
