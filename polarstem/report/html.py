@@ -25,6 +25,7 @@ from polarstem.files import atomic_path
 from polarstem.report import FIGURES
 from polarstem.report.describe import adaptation_rows, domain_rows, model_rows, simulation_rows
 from polarstem.report.figures.resources import stage_table
+from polarstem.report.map_panel import report_panel
 from polarstem.report.speed import speed_rows
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "resources" / "report"
@@ -40,6 +41,7 @@ EXPERIMENT = (
 )
 CONTROLS = ("abstained_cells", "abstained", "conformal_size")
 MINUS = "\u2212"
+_SMALL = {"1", "nm", "unit cells"}  # units of numbers that need decimals
 PIXELS_PER_INCH = 134  # a figure two columns wide fills the page
 _MIME = {".png": "image/png", ".svg": "image/svg+xml"}
 
@@ -53,6 +55,7 @@ def write_report(
     output: Path | str,
     bench_json: Path | str | None = None,
     scaling: Path | str | None = None,
+    maps: Path | str | None = None,
 ) -> None:
     """Write the report.
 
@@ -75,6 +78,8 @@ def write_report(
         The page.
     bench_json, scaling : path, optional
         Rows and figure that ``make bench`` leaves.
+    maps : path, optional
+        Figure of the maps of all experiments.
 
     Raises
     ------
@@ -91,6 +96,7 @@ def write_report(
     config_text = Path(config_resolved_yaml).read_text(encoding="utf-8")
     config = yaml.safe_load(config_text)
     table = pool_seeds(read_metrics(metrics_csv), float(config["evaluate"]["confidence"]))
+    drawn = dict(figures) | ({"maps": maps} if maps else {})
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -119,7 +125,8 @@ def write_report(
         model_settings=model_rows(config),
         adapted_settings=adaptation_rows(config),
         stages=stage_table(summary),
-        figures={name: embed(Path(path)) for name, path in figures.items()},
+        figures={name: embed(Path(path)) for name, path in drawn.items()},
+        panel=report_panel(summary),
         speed=speed_rows(bench_json) if bench_json else [],
         scaling=embed(Path(scaling)) if scaling else None,
         versions=dict(versions),
@@ -137,8 +144,8 @@ def number(entry: Mapping[str, Any]) -> str:
         text = f"{100 * value:.1f}\u00a0%"
     elif unit == "deg":
         text = f"{value:.1f}°"
-    elif unit == "1" and value != round(value):
-        text = f"{value:.2f}"
+    elif unit in _SMALL and value != round(value):
+        text = f"{value:.2f}" + ("" if unit == "1" else f"\u00a0{unit}")
     else:
         text = f"{value:,.0f}" + ("" if unit == "1" else f"\u00a0{unit}")
     return text.replace("-", MINUS)

@@ -176,7 +176,7 @@
   }
 
   function scaleBar(context, unit, ratio) {
-    const goal = (columns * dx) / 4, decade = 10 ** Math.floor(Math.log10(goal));
+    const goal = 0.2501 * columns * dx, decade = 10 ** Math.floor(Math.log10(goal));
     const length = [1, 2, 5].map((n) => n * decade).filter((n) => n <= goal).pop();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     const bar = (length * unit) / ratio, height = canvas.height / ratio, text = `${+length.toPrecision(1)} ${map.unit}`;

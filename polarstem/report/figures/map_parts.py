@@ -27,8 +27,8 @@ def scale_bar(axes: Axes, files: MapFiles) -> None:
     """Draw a bar of a round length, about a quarter of the width, beneath a map without ticks."""
     left, right, bottom, top = files.edges
     width = right - left
-    decade = 10 ** math.floor(math.log10(width / 4))
-    length = max(n * decade for n in (1, 2, 5) if n * decade <= width / 4)
+    decade = 10 ** math.floor(math.log10(0.2501 * width))
+    length = max(n * decade for n in (1, 2, 5) if n * decade <= 0.2501 * width)
     place = blended_transform_factory(axes.transData, axes.transAxes)
     axes.plot(
         [left, left + length], [-0.045, -0.045], color="black", lw=2.5, solid_capstyle="butt",
@@ -44,18 +44,27 @@ def scale_bar(axes: Axes, files: MapFiles) -> None:
 
 def outline_cells(axes: Axes, files: MapFiles, chosen: NDArray[np.bool_]) -> None:
     """Draw a line around groups of cells, along the edges of their probe positions."""
-    inside = np.pad(np.append(chosen, False)[files.data["cell"].values], 1)
+    inside = np.append(chosen, False)[files.data["cell"].values]
+    for colour, width in (("black", 2.0), ("white", 0.9)):
+        draw_edges(axes, files, inside, colour, width)
+
+
+def draw_edges(
+    axes: Axes, files: MapFiles, labels: NDArray[np.generic], colour: str, width: float
+) -> None:
+    """Draw lines between probe positions of different labels (y, x)."""
     (dy, dx), (left, _, _, top) = files.step, files.edges
+    # only groups of True are closed along the edge of the scan
+    padded = np.pad(labels, 1) if labels.dtype == bool else np.pad(labels, 1, mode="edge")
     lines = []
-    for row, column in np.argwhere(inside[1:] != inside[:-1]):  # row: the edge's own, from 0
+    for row, column in np.argwhere(padded[1:] != padded[:-1]):
         x, y = left + (column - 1) * dx, top + row * dy
         lines.append([(x, y), (x + dx, y)])
-    for row, column in np.argwhere(inside[:, 1:] != inside[:, :-1]):
+    for row, column in np.argwhere(padded[:, 1:] != padded[:, :-1]):
         x, y = left + column * dx, top + (row - 1) * dy
         lines.append([(x, y), (x, y + dy)])
-    for colour, width in (("black", 2.0), ("white", 0.9)):
-        line = LineCollection(lines, colors=colour, linewidths=width, capstyle="projecting")
-        axes.add_collection(line, autolim=False)
+    shown = LineCollection(lines, colors=colour, linewidths=width, capstyle="projecting")
+    axes.add_collection(shown, autolim=False)
 
 
 def stamp(figure: Figure, files: MapFiles) -> None:

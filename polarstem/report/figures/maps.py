@@ -71,7 +71,11 @@ def draw_map(files: MapFiles, output: Path) -> None:
         position.imshow(direction_image(files), **placed(files))
         scale_bar(position, files)
         position.set_title("(a) direction, per probe position", loc="left")
-        show_arrows(cells, files)
+        low, high = field_range(files)
+        field = files.data["dark_field"].values
+        cells.imshow(field, cmap="gray", vmin=low, vmax=high, **placed(files))
+        scale_bar(cells, files)
+        draw_arrows(cells, files, _SIDE)
         cells.set_title("(b) unit cells over the dark field", loc="left")
         style.draw_wheel(key, files.names, files.class_directions)
         key.set_title("direction in the scan", fontsize=8)
@@ -165,18 +169,19 @@ def direction_image(files: MapFiles) -> FloatArray:
     return np.where(data["answered"].values.astype(bool)[..., None], colour, NO_ANSWER)
 
 
-def show_arrows(axes: Axes, files: MapFiles) -> None:
-    """Draw the dark field, the arrows of the cells, and outlines of those that are flagged."""
+def draw_arrows(axes: Axes, files: MapFiles, width: float, ink: str | None = None) -> None:
+    """Draw the arrows of the cells, and outlines of those that are flagged.
+
+    Cells without an answer get a grey diamond, those along the beam a disc. `width` is that of
+    the axes [inch]; `ink` the colour of the arrows, which is else that of their direction.
+    """
     data = files.data
-    low, high = field_range(files)
-    axes.imshow(data["dark_field"].values, cmap="gray", vmin=low, vmax=high, **placed(files))
-    scale_bar(axes, files)
     x, y, direction, confidence = (
         data[f"cell_{n}"].values for n in ("centre_x", "centre_y", "direction", "confidence")
     )
     answered = data["cell_answered"].values.astype(bool)
     side = files.cell_side
-    size = side / (files.edges[1] - files.edges[0]) * _SIDE * 72  # of a cell [points]
+    size = side / (files.edges[1] - files.edges[0]) * width * 72  # of a cell [points]
     dots: dict[str, Any] = {"s": (0.2 * size) ** 2, "lw": 0.4, "ec": "black", "zorder": 3}
     axes.scatter(x[~answered], y[~answered], fc=NO_ANSWER, marker="D", **dots)
     beam = answered & np.isnan(direction)
@@ -185,7 +190,7 @@ def show_arrows(axes: Axes, files: MapFiles) -> None:
     angle, length = np.radians(direction[shown]), side * (0.35 + 0.55 * confidence[shown])
     axes.quiver(
         x[shown], y[shown], length * np.cos(angle), length * np.sin(angle),
-        color=style.direction_colour(direction[shown]), edgecolor="black", linewidth=0.35,
+        color=ink or style.direction_colour(direction[shown]), edgecolor="black", linewidth=0.35,
         pivot="mid", scale_units="x", units="x", scale=1, width=0.15 * side,
         headwidth=3, headlength=3, headaxislength=2.8, minlength=0, zorder=3,
     )  # fmt: skip
