@@ -10,8 +10,9 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from polarstem.config.conditions import LISTED, MAPPED
+from polarstem.config.conditions import LISTED, MAPPED, NAMED
 from polarstem.config.cross_checks import cross_checks, nearest
+from polarstem.config.experiment_checks import experiment_checks
 from polarstem.config.learning import (
     CnnModel,
     DeflectionModel,
@@ -91,7 +92,7 @@ def check(data: object) -> Config:
         raise ConfigError(problems) from None
     problems = list(_sections_with_overrides(config))
     if not problems:
-        problems = list(cross_checks(config))
+        problems = [*cross_checks(config), *experiment_checks(config)]
     if problems:
         raise ConfigError(problems)
     return config
@@ -103,7 +104,7 @@ def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -
     for item in error.errors():
         if item["type"] == "too_short" and item["loc"] in wrong_items:
             continue  # only short because its items are wrong, which is told already
-        loc = [part for part in item["loc"] if part not in (LISTED, MAPPED)]
+        loc = [part for part in item["loc"] if part not in (LISTED, MAPPED, NAMED)]
         owner = _owner(model, loc)
         # pydantic puts a model's family into the path, which is no key of the user's
         path = loc[:2] + loc[3:] if loc[0] == "models" and len(loc) > 3 else loc
@@ -176,6 +177,10 @@ def _sections_with_overrides(config: Config) -> Iterator[str]:
             ("simulate", Simulate, config.simulate_of),
         ):
             yield from _problems(merged, name, model, f"specimens.{name}.{section}.")
+    for name, experiment in config.experiments.items():
+        if experiment.scene is not None:
+            where = f"experiments.{name}.scene.simulate."
+            yield from _problems(config.simulate_of_scene, name, Simulate, where)
     for name in config.models:
         yield from _problems(config.training_of, name, Training, f"models.{name}.training.")
     for source, stream in config.train.sources.items():

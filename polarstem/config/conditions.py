@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from polarstem.config.physics import Positive, Section
 
-LISTED, MAPPED = "as a list", "as a mapping"
+LISTED, MAPPED, NAMED = "as a list", "as a mapping", "as a file"
 
 
 def list_or_section(value: Any) -> str:

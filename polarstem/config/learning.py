@@ -325,6 +325,11 @@ class Evaluate(Section):
         description="data domains of cubic specimens (`amplitude: 0`), where every answer is wrong "
         "and abstention is right",
     )
+    defect_free: tuple[str, ...] = Field(
+        (),
+        description="virtual experiments without defects that the recommended model's anomaly "
+        "scores are calibrated on; they are not mapped",
+    )
     adaptation: tuple[Adaptation, ...] = Field(
         (), description="models fitted to unlabelled scans before they are tested"
     )

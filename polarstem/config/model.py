@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from polarstem.config.conditions import Ladder
+from polarstem.config.experiments import Experiment
 from polarstem.config.learning import (
     Adaptation,
     Evaluate,
@@ -57,6 +58,10 @@ class Config(Section):
         min_length=1, description="models that `train.runs` can name"
     )
     train: Train = Field(description="what is trained on what")
+    experiments: dict[Name, Experiment] = Field(
+        default_factory=dict,
+        description="scans that the recommended model maps: files, or virtual experiments",
+    )
     evaluate: Evaluate = Field(description="what is tested, and the headline numbers")
     report: Report = Field(default_factory=Report, description="the HTML report")
 
@@ -87,6 +92,12 @@ class Config(Section):
     def simulate_of(self, specimen_set: str) -> Simulate:
         """Microscope settings of a specimen set, its own keys applied."""
         override = self.specimens[specimen_set].simulate
+        return Simulate.model_validate(merge(self.simulate.model_dump(mode="json"), override))
+
+    def simulate_of_scene(self, experiment: str) -> Simulate:
+        """Microscope settings of a virtual experiment, its own keys applied."""
+        scene = self.experiments[experiment].scene
+        override = scene.simulate if scene is not None else {}
         return Simulate.model_validate(merge(self.simulate.model_dump(mode="json"), override))
 
     def training_of(self, model: str, source: str | None = None) -> Training:
@@ -124,6 +135,10 @@ class Config(Section):
         """Models that some run names, in config order."""
         used = _union(run.models for run in self.train.runs)
         return [name for name in self.models if name in used]
+
+    def mapped(self) -> list[str]:
+        """Experiments that are mapped, in config order: those of `evaluate.defect_free` are not."""
+        return [name for name in self.experiments if name not in self.evaluate.defect_free]
 
     def adaptations(self) -> dict[str, Adaptation]:
         """Adaptations by their name in the results."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from polarstem.config.conditions import LISTED
+from polarstem.config.conditions import LISTED, NAMED
 from polarstem.config.physics import Count, Positive, Section, _zone_axis
 
 # `auto` goes by the extension and, for HDF5, by the content
@@ -32,7 +32,6 @@ Reader: TypeAlias = Literal[
 Step: TypeAlias = Literal[
     "pixels", "centring", "disc", "ellipticity", "rotation", "lattice", "thickness", "tilt"
 ]
-_NAMED = "as a file"
 
 
 def _pair(value: Any) -> Any:
@@ -53,13 +52,13 @@ def _rectangle(value: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
 
 
 def _form(value: Any) -> str:
-    return LISTED if isinstance(value, Sequence) and not isinstance(value, str) else _NAMED
+    return LISTED if isinstance(value, Sequence) and not isinstance(value, str) else NAMED
 
 
 Index = Annotated[int, Field(ge=0)]
 Degrees = Annotated[float, Field(ge=-360, le=360)]
 _Pixels = Annotated[
-    Annotated[tuple[tuple[Index, Index], ...], Tag(LISTED)] | Annotated[str, Tag(_NAMED)],
+    Annotated[tuple[tuple[Index, Index], ...], Tag(LISTED)] | Annotated[str, Tag(NAMED)],
     Discriminator(_form),
 ]
 

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Config sections for experiments: scans of one's own, and virtual ones whose truth is known."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from polarstem.config.conditions import MAPPED, NAMED, Conditions
+from polarstem.config.physics import Count, Positive, Section
+from polarstem.config.sheet import Sheet
+
+
+
+def _form(value: Any) -> str:
+    return NAMED if isinstance(value, str) else MAPPED
+
+
+SceneKind = Literal[
+    "single_domain",
+    "four_domains",
+    "wall_180",
+    "wall_90",
+    "wall_60",
+    "wall_120",
+    "wall_inclined",
+    "vortex",
+    "a_vacancy_column",
+    "nb_antisite",
+    "antiphase_boundary",
+    "ruddlesden_popper",
+    "edge_dislocation",
+    "tilt_ramp",
+    "k_na_cluster",
+]
+
+
+DEFECTS: frozenset[str] = frozenset(
+    {
+        "a_vacancy_column",
+        "nb_antisite",
+        "antiphase_boundary",
+        "ruddlesden_popper",
+        "edge_dislocation",
+    }
+)
+"""Kinds of scenes with a defect."""
+
+
+class Scene(Section):
+    """A specimen with domains or a defect, scanned by multislice with moving atoms."""
+
+    kind: SceneKind = Field(
+        description="what is in the field: domains, a wall, a defect, or something that is neither "
+        "(`single_domain`, `tilt_ramp`, `k_na_cluster`)"
+    )
+    cells: tuple[Count, Count] = Field((12, 12), description="scanned unit cells along x and y")
+    positions_per_cell: Annotated[int, Field(ge=2)] = Field(
+        6, description="probe positions along each edge of a cell"
+    )
+    margin_cells: Annotated[int, Field(ge=3)] = Field(
+        4, description="cells of crystal around the scanned ones"
+    )
+    thickness_nm: Positive = Field(12.0, description="thickness [nm]")
+    classes: tuple[str, ...] | None = Field(
+        None,
+        description="classes of the domains, by name; of four, counter-clockwise from the upper "
+        "right; null for the usual ones",
+    )
+    amplitude: Annotated[float, Field(ge=0, le=3)] = Field(
+        1.0, description="factor on the polar displacements"
+    )
+    crystal_rotation_deg: Annotated[float, Field(ge=-360, le=360)] = Field(
+        0.0, description="the crystal's x axis against the scan's, counter-clockwise [degrees]"
+    )
+    wall_width_nm: Positive = Field(
+        0.8, description="width w of walls, where the polarization goes as tanh(2 s / w) [nm]"
+    )
+    charge: Literal["neutral", "head_to_head", "tail_to_tail"] = Field(
+        "neutral", description="how a wall is turned, and with it its bound charge"
+    )
+    inclination_deg: Annotated[float, Field(ge=0, lt=90)] = Field(
+        10.0, description="`wall_inclined`: angle between wall and beam [degrees]"
+    )
+    columns: Count = Field(
+        4, description="`a_vacancy_column`, `nb_antisite`: number of such columns"
+    )
+    cluster_radius_nm: Positive = Field(
+        2.0, description="`k_na_cluster`: radius of the cluster [nm]"
+    )
+    cluster_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.9, description="`k_na_cluster`: share of the first A-site element in it"
+    )
+    tilt_mrad: Annotated[float, Field(ge=0, le=20)] = Field(
+        2.5, description="`tilt_ramp`: the tilt goes from minus to plus this along x [mrad]"
+    )
+    conditions: Conditions = Field(
+        default_factory=lambda: Conditions(source_fwhm_angstrom=(0.8, 0.8)),
+        description="what the microscope draws from, as for emulated experiments; moving atoms "
+        "need a source of 0.8 Å or more",
+    )
+    simulate: dict[str, Any] = Field(
+        default_factory=dict, description="keys of `simulate` that differ, such as the detector"
+    )
+
+
+class Experiment(Section):
+    """A scan to map: a file, or a virtual experiment."""
+
+    scan: str | None = Field(None, description="detector file or folder of images to map")
+    sheet: (
+        Annotated[Annotated[str, Tag(NAMED)] | Annotated[Sheet, Tag(MAPPED)], Discriminator(_form)]
+        | None
+    ) = Field(None, description="what the file lacks or gets wrong: a scan sheet, or its file")
+    force: bool = Field(
+        False, description="map it even if the model was not trained for it; every output says so"
+    )
+    scene: Scene | None = Field(None, description="a virtual experiment instead of a file")
