@@ -8,7 +8,7 @@ from typing import Any
 
 TILT_MRAD = 6.0
 """Largest beam tilt of the library [mrad]."""
-_TILT_STEP = 1.5  # mrad
+_TILT_STEP = 1.2  # mrad
 _THICKNESS_STEP = 1.6  # nm
 _BEYOND = (0.6, 1.3)  # of the thinnest and the thickest that a model was trained for
 _SOURCE_FWHM = 0.75  # of the templates, in the middle of what microscopes have [Å]

@@ -26,6 +26,7 @@ from polarstem.simulate.library import FINER, Library
 
 _SEARCH_STEP = 3.0  # of the orientation [degrees]
 _SEARCH_EVERY = 3  # thickness
+_FAR = 15.0  # orientations that are another choice [degrees]
 _ROUNDS = 5
 _TURNS = 2  # times that the pattern is turned to the orientation found
 _LONGEST_STEP = 1.5  # of the tilt [mrad]
@@ -135,24 +136,36 @@ class PacbedFitter:
         image = PatternImage.of(pattern, mrad_per_pixel or self.library.mrad_per_pixel, centre)
         image.check(self._angles)
         smooth = image.smoothed(self.library.mrad_per_pixel)
-        angle = self._search(smooth) if rotation_deg is None else float(rotation_deg)
-        found = self._compare(*smooth.sample(self._angles, angle))
-        if rotation_deg is None:
-            for _ in range(_TURNS):
-                angle += found.turn_deg
-                found = self._compare(*smooth.sample(self._angles, angle))
-            angle += found.turn_deg
+        if rotation_deg is not None:
+            angle = float(rotation_deg)
+            found = self._compare(*smooth.sample(self._angles, angle))
+        else:
+            found, angle = self._orient(smooth)
         return self._report(found, angle, known=rotation_deg is not None)
 
-    def _search(self, smooth: PatternImage) -> float:
-        """Coarse orientation [degrees]."""
-        best = (-1.0, 0.0)
-        for angle in np.arange(0, 360 / self.library.fold, _SEARCH_STEP).tolist():
+    def _search(self, smooth: PatternImage) -> tuple[float, float]:
+        """Coarse orientations [degrees]: the best one, and the best far from it."""
+        period = 360 / self.library.fold
+        angles = np.arange(0, period, _SEARCH_STEP)
+        best = np.empty(len(angles))
+        for number, angle in enumerate(angles.tolist()):
             values, weights = _weighted(*smooth.sample(self._angles, angle))
             some = self._nodes[::_SEARCH_EVERY] * weights
-            cosines = _unit(some, weights) @ _unit(values, weights)
-            best = max(best, (float(cosines.max()), angle))
-        return best[1]
+            best[number] = (_unit(some, weights) @ _unit(values, weights)).max()
+        first = angles[best.argmax()]
+        apart = np.abs((angles - first + period / 2) % period - period / 2)
+        return float(first), float(angles[np.where(apart > _FAR, best, -1).argmax()])
+
+    def _orient(self, smooth: PatternImage) -> tuple[_Found, float]:
+        """Compare at the orientation that fits best, and the orientation [degrees]."""
+        starts = self._search(smooth)
+        tried = [self._compare(*smooth.sample(self._angles, angle)) for angle in starts]
+        best = int(np.argmin([each.squares.min() for each in tried]))
+        found, angle = tried[best], starts[best]
+        for _ in range(_TURNS):
+            angle += found.turn_deg
+            found = self._compare(*smooth.sample(self._angles, angle))
+        return found, angle + found.turn_deg
 
     @cached_property
     def _nodes(self) -> NDArray[np.float32]:
