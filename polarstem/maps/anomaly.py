@@ -35,6 +35,8 @@ LEVEL = 0.99
 REACH = 2
 """Cells around, to each side, that a position is compared with."""
 _QUANTILE = 0.3  # the cells of a line defect are 4 of the 24 around
+_STEPS = 3  # of the search for where a cell fits best
+_FARTHEST = 0.25  # that a cell is moved to fit [cells]
 _TINY = 1e-12
 
 FloatArray = NDArray[np.float64]
@@ -165,7 +167,7 @@ def score(
     """
     relative = relative_disagreement(features, vectors, included)
     anomaly = relative / reference.position_threshold
-    cell_anomaly = at_cells(relative, cell) / reference.cell_threshold
+    cell_anomaly = highest_in_cells(relative, cell) / reference.cell_threshold
     return {
         "anomaly": anomaly.astype(np.float32),
         "flagged": anomaly > 1,
@@ -192,9 +194,9 @@ def neighbourhood(
 ) -> FloatArray:
     """Mean squared distance of the cell about each position to the cells around.
 
-    Another cell is read off cubic splines and moved as a whole to where it fits best, to first
-    order (B. D. Lucas and T. Kanade, Proc. IJCAI 7, 674 (1981)): strain, drift and a lattice vector
-    that is slightly off are no disagreement.
+    Another cell is read off cubic splines and moved as a whole to where it fits best (B. D. Lucas
+    and T. Kanade, Proc. IJCAI 7, 674 (1981)): strain, drift and a lattice vector that is slightly
+    off are no disagreement.
 
     Parameters
     ----------
@@ -218,37 +220,38 @@ def neighbourhood(
     known = valid.astype(float)
     side = float(np.sqrt(abs(np.linalg.det(vectors))))
 
-    def at(down: float, right: float) -> FloatArray:
-        places = np.meshgrid(np.arange(ny) + down, np.arange(nx) + right, indexing="ij")
+    rows, columns = np.meshgrid(np.arange(ny), np.arange(nx), indexing="ij")
+
+    def at(down: Any, right: Any) -> FloatArray:
+        places = np.stack([rows + down, columns + right])
         values = [
             ndimage.map_coordinates(s, places, order=3, prefilter=False, mode="nearest")
             for s in splines
         ]
         return np.array(values)
 
-    def total(values: FloatArray) -> FloatArray:
-        return _box(values, side)
-
-    along_y, along_x = at(0.5, 0) - at(-0.5, 0), at(0, 0.5) - at(0, -0.5)
-    whole = total(np.ones((ny, nx)))
+    along = at(0.5, 0) - at(-0.5, 0), at(0, 0.5) - at(0, -0.5)
+    whole = _box(np.ones((ny, nx)), side)
     distances = []
     for down, right in _around(vectors):
-        places = np.meshgrid(np.arange(ny) + down, np.arange(nx) + right, indexing="ij")
-        weight = known * (ndimage.map_coordinates(known, places, order=1) > 1 - 1e-3)
-        apart = at(down, right) - here
+        there = np.stack([rows + down, columns + right])
+        weight = known * (ndimage.map_coordinates(known, there, order=1) > 1 - 1e-3)
 
-        def product(a: FloatArray, b: FloatArray, weight: FloatArray = weight) -> FloatArray:
-            return total(weight * (a * b).sum(0))
+        def total(a: FloatArray, b: FloatArray, weight: FloatArray = weight) -> FloatArray:
+            return _box(weight * (a * b).sum(0), side)
 
-        yy, xx, xy = (
-            product(along_y, along_y),
-            product(along_x, along_x),
-            product(along_x, along_y),
-        )
-        y, x = product(along_y, apart), product(along_x, apart)
-        moved = (xx * y**2 - 2 * xy * x * y + yy * x**2) / np.maximum(yy * xx - xy**2, _TINY)
-        count = total(weight)
-        distance = (product(apart, apart) - moved) / np.maximum(count, _TINY)
+        yy, xx, xy = total(along[0], along[0]), total(along[1], along[1]), total(*along)
+        scale = np.maximum(yy * xx - xy**2, _TINY)
+        moved = np.zeros((2, ny, nx))
+        for step in range(_STEPS):
+            apart = at(down + moved[0], right + moved[1]) - here
+            y, x = total(along[0], apart), total(along[1], apart)
+            shift = -np.stack([xx * y - xy * x, yy * x - xy * y]) / scale
+            if step < _STEPS - 1:
+                moved = np.clip(moved + shift, -_FARTHEST * side, _FARTHEST * side)
+        gain = -(shift[0] * y + shift[1] * x)
+        count = _box(weight, side)
+        distance = (total(apart, apart) - gain) / np.maximum(count, _TINY)
         distances.append(np.where(valid & (count >= whole / 2), distance, np.nan))
     stack = np.sort(np.array(distances), axis=0)  # NaN last
     rank = np.maximum(0, np.ceil(_QUANTILE * np.isfinite(stack).sum(0)).astype(int) - 1)
@@ -256,13 +259,12 @@ def neighbourhood(
     return found
 
 
-def at_cells(values: FloatArray, cell: NDArray[np.integer]) -> FloatArray:
-    """Mean over the positions of each cell, shape (cell,); NaN where none is known."""
+def highest_in_cells(values: FloatArray, cell: NDArray[np.integer]) -> FloatArray:
+    """Highest value among the positions of each cell, shape (cell,); NaN where none is known."""
     known = (cell >= 0) & np.isfinite(values)
-    size = max(0, int(cell.max()) + 1)
-    count = np.bincount(cell[known], minlength=size)
-    added = np.bincount(cell[known], values[known], minlength=size)
-    return np.divide(added, count, out=np.full(size, np.nan), where=count > 0)
+    highest = np.full(max(0, int(cell.max()) + 1), -np.inf)
+    np.maximum.at(highest, cell[known], values[known])
+    return np.where(np.isfinite(highest), highest, np.nan)
 
 
 def _box(values: FloatArray, side: float) -> FloatArray:

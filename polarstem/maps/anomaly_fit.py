@@ -16,7 +16,7 @@ from polarstem.maps.anomaly import (
     LEVEL,
     AnomalyReference,
     FloatArray,
-    at_cells,
+    highest_in_cells,
     relative_disagreement,
     roots,
 )
@@ -121,6 +121,6 @@ def _with_thresholds(
         features = reference.features(scan.patterns.reshape(-1, *shape)).reshape(ny, nx, -1)
         relative = relative_disagreement(features, scan.vectors)
         positions.append(relative.ravel())
-        cells.append(at_cells(relative, scan.cell))
+        cells.append(highest_in_cells(relative, scan.cell))
     thresholds = [float(np.nanquantile(np.concatenate(v), LEVEL)) for v in (positions, cells)]
     return replace(reference, position_threshold=thresholds[0], cell_threshold=thresholds[1])

@@ -89,6 +89,7 @@ def test_plain_scores_single_out_a_foreign_pattern():
     names, directions = [f"c{i}" for i in range(8)], 45.0 * np.arange(8)
     model = EquivariantModel(options, names, directions.tolist())
     model.pattern_shape = 8, 8
+    torch.manual_seed(0)
     model.network = model._build(False).eval()
     templates = rng.gamma(9.0, size=(5, 8, 8)).astype(np.float32)
     patterns = templates[rng.integers(0, 5, 200)] * rng.uniform(0.5, 2, (200, 1, 1))
