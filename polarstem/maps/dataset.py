@@ -78,6 +78,12 @@ class Classes:
         """Direction of each answer in the scan's frame [degrees]; nan for none."""
         return np.where(class_index >= 0, self.turned()[class_index], np.nan)
 
+    def vectors_in_scan(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Vectors (n, 2), x and y up, of the crystal's frame in the scan's."""
+        angle = np.radians(self.rotation_deg)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        return (vectors @ turn.T).astype(np.float32)
+
     def mean_vector(self, probability: NDArray[np.floating]) -> NDArray[np.float64]:
         """Mean of the classes' unit vectors by their probabilities, (n, 2), x and y up."""
         angle = np.radians(self.turned())

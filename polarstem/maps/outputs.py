@@ -21,16 +21,17 @@ _LAYERS = (
 )
 
 
-def write_files(
-    data: xr.Dataset, summary: Mapping[str, Any], diagnostics: xr.Dataset, folder: Path
-) -> None:
-    """Write a map in all its forms, what it comes to, and what figures of its making show."""
+def write_maps(data: xr.Dataset, diagnostics: xr.Dataset, folder: Path) -> None:
+    """Write a map in all its forms, and what figures of its making show."""
     write_netcdf(data, folder / MAP_FILE)
     write_hspy(data, folder / "map.hspy")
     write_labels(data, folder / "labels.tif")
-    if data.sizes.get("cell"):
-        write_cells(data, folder / "cells.csv")
+    write_cells(data, folder / "cells.csv")
     diagnostics.to_netcdf(folder / DIAGNOSTICS_FILE)
+
+
+def write_summary(summary: Mapping[str, Any], folder: Path) -> None:
+    """Write what a map comes to."""
     text = json.dumps(plain(summary), indent=1, ensure_ascii=False)
     (folder / SUMMARY_FILE).write_text(text + "\n", encoding="utf-8")
 

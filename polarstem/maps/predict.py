@@ -9,12 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polarstem.maps.anomaly import AnomalyReference
 from polarstem.models.base import Model
 from polarstem.models.calibration import Calibration
+from polarstem.scans.lattice import RINGS
+from polarstem.scans.lattice import features as virtual_detectors
 from polarstem.simulate.detector import pixel_angles
 
 Block = tuple[NDArray[np.integer], NDArray[np.generic]]
 FloatArray = NDArray[np.float32]
+_CHUNK = 4096  # patterns in single precision at a time
 
 
 @dataclass
@@ -25,8 +29,10 @@ class Answers:
     ----------
     pattern : ndarray, shape (n, ky, kx), float16
         Patterns on the model's grid in the crystal's frame, with a mean of one.
+    signals : ndarray, shape (n, feature)
+        Virtual detectors that the lattice is looked for in.
     features : ndarray, shape (n, component)
-        What anomalies are looked for in.
+        What anomalies are looked for in; no component without a reference.
     probability : ndarray, shape (n, classes)
         Calibrated probabilities.
     total : ndarray, shape (n,)
@@ -39,6 +45,7 @@ class Answers:
     """
 
     pattern: NDArray[np.float16]
+    signals: FloatArray
     features: FloatArray
     probability: FloatArray
     total: FloatArray
@@ -51,13 +58,21 @@ class Answers:
         """Which positions have a pattern with counts."""
         return self.total > 0
 
+    def mean_pattern(self) -> NDArray[np.float64]:
+        """Mean over the positions, by their counts: fractions of the detected beam (ky, kx)."""
+        mean = np.zeros(self.pattern.shape[1:])
+        for start in range(0, len(self.total), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            mean += np.tensordot(self.total[part], self.pattern[part].astype(np.float32), 1)
+        return mean / mean.sum()
+
 
 def predict_scan(
     blocks: Iterable[Block],
     positions: int,
     resample: Callable[[Block], FloatArray],
     model: Model,
-    features: Callable[[FloatArray], FloatArray],
+    reference: AnomalyReference | None,
     mrad_per_pixel: float,
     semiangle_mrad: float,
 ) -> Answers:
@@ -73,8 +88,8 @@ def predict_scan(
         Turns a block into patterns (n, ky, kx) on the model's grid [counts].
     model : Model
         The trained model.
-    features : callable
-        Gives what anomalies are looked for in, (n, component), of patterns on the model's grid.
+    reference : AnomalyReference or None
+        Says what anomalies are looked for in.
     mrad_per_pixel, semiangle_mrad : float
         Size of the model's pixels and its convergence semi-angle [mrad].
 
@@ -87,8 +102,8 @@ def predict_scan(
     assert model.pattern_shape is not None
     shape = model.pattern_shape
     weights = _weights(shape[0], mrad_per_pixel, semiangle_mrad)
-    none = np.empty((0, *shape), np.float32)
-    found = _empty(positions, shape, features(none).shape[1], len(model.class_names))
+    components = 0 if reference is None else len(reference.components)
+    found = _empty(positions, shape, components, len(model.class_names))
     for index, patterns in blocks:
         small = resample((index, patterns))
         sums = small.reshape(len(small), -1) @ weights
@@ -100,7 +115,9 @@ def predict_scan(
         total = sums[:, :1]
         small /= total[:, :, None]
         found.probability[index] = calibration.apply(model.predict_proba(small))
-        found.features[index] = features(small)
+        found.signals[index] = virtual_detectors(small, mrad_per_pixel / semiangle_mrad)
+        if reference is not None:
+            found.features[index] = reference.features(small)
         found.pattern[index] = small * len(weights)
         found.total[index] = total[:, 0]
         found.bright_field[index], found.dark_field[index] = (sums[:, 1:3] / total).T
@@ -124,6 +141,7 @@ def _empty(n: int, shape: tuple[int, ...], features: int, classes: int) -> Answe
 
     return Answers(
         pattern=np.zeros((n, *shape), np.float16),
+        signals=missing(n, len(RINGS) + 2),
         features=missing(n, features),
         probability=missing(n, classes),
         total=np.zeros(n, np.float32),

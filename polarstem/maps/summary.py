@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +43,10 @@ def summarise(data: xr.Dataset) -> dict[str, Any]:
         "directions": dict(zip(data["class_name"].values.tolist(), share.tolist(), strict=True)),
         "answered": float(answered.sum() / max(1, measured.sum())),
         "mean_confidence": float(confidence.mean()) if len(confidence) else 0.0,
-        "anomalies": {"count": int(flagged.sum()), "share": float(flagged.mean() if len(flagged) else 0)},
+        "anomalies": {
+            "count": int(flagged.sum()),
+            "share": float(flagged.mean() if len(flagged) else 0),
+        },
     }
 
 
@@ -63,6 +65,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def listed(settings: Mapping[str, Sourced | None]) -> dict[str, Any]:
-    """Settings with where each came from; those that nobody knows are left out."""
-    return {name: plain(asdict(found)) for name, found in settings.items() if found is not None}
+def listed(setting: Sourced | None) -> dict[str, Any] | None:
+    """A setting with where it came from; None for one that nobody knows."""
+    return None if setting is None else setting.as_dict()

@@ -119,6 +119,7 @@ def model() -> Model:
     patterns = np.concatenate([_measure(places, quarters, camera) for quarters in range(4)])
     labels = np.repeat(np.arange(4), len(places))
     counts = np.random.default_rng(1).poisson(3e4 * patterns).astype(np.float32)
+    counts /= counts.sum((1, 2), keepdims=True)
     index = np.tile(np.arange(len(places)), 4)
     rows, columns = np.divmod(index, STEPS * 2)
     names = {"scan_y": rows, "scan_x": columns}

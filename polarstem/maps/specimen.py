@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Thickness, tilt and orientation of the specimen, from the mean pattern of a scan."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarstem.maps.setup import Setup
+from polarstem.scans.calibrate import Calibration, Step
+from polarstem.scans.pacbed import PacbedFit, PacbedFitter
+from polarstem.scans.sourced import Sourced
+
+_FINER = 2  # pixels along one of the model's
+_WIDER = 1.45  # than the model's grid: a turned one lies within
+
+
+class Specimen:
+    """Compares mean patterns of a scan with the library of its model.
+
+    Parameters
+    ----------
+    setup : Setup
+        Scan and model; the sheet may switch thickness, tilt or both off.
+
+    Attributes
+    ----------
+    fit : PacbedFit or None
+        Of the mean pattern of the whole scan, once `look` has seen it.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.fit: PacbedFit | None = None
+        self._fitter = None if setup.library is None else PacbedFitter(setup.library)
+
+    def orientation(self, calibration: Calibration) -> Sourced | None:
+        """Angle of a crystal axis on the detector [degrees], modulo 90; None without a library.
+
+        Parameters
+        ----------
+        calibration : Calibration
+            Its sample's mean pattern is compared.
+        """
+        if self._fitter is None:
+            return None
+        trained = calibration.trained_for
+        fine = trained["mrad_per_pixel"] / _FINER
+        rows, columns = calibration.settings["centre"].value
+        height, width = calibration.shape[2:]
+        seen = min(rows, columns, height - 1 - rows, width - 1 - columns) + 0.5
+        half = min(
+            seen * calibration.mrad_per_pixel / fine, _FINER * trained["pixels"] / 2 * _WIDER
+        )
+        mean = calibration.mean_pattern(0.0, 2 * int(half), fine)
+        return self._fitter.fit(mean, mrad_per_pixel=fine).rotation
+
+    def look(self, mean: NDArray[np.float64]) -> None:
+        """Fit the mean pattern of the scan on the model's grid, in the crystal's frame."""
+        if self._fitter is not None:
+            self.fit = self._fitter.fit(mean, rotation_deg=0.0)
+
+    @property
+    def thickness_nm(self) -> Sourced | None:
+        """Thickness as the sheet gives it, else as measured [nm]."""
+        given = self.setup.given("thickness_nm")
+        if given is not None:
+            return given
+        return None if self.fit is None or not self.setup.wants("thickness") else self.fit.thickness
+
+    @property
+    def tilt_mrad(self) -> Sourced | None:
+        """Tilt of the beam in the crystal's frame, x and y up [mrad], as measured."""
+        return None if self.fit is None or not self.setup.wants("tilt") else self.fit.tilt
+
+    @property
+    def templates_nm(self) -> float | None:
+        """One thickness for simulated patterns [nm]; None without a library."""
+        if self.setup.library is None:
+            return None
+        found = self.thickness_nm
+        if found is None:
+            return float(np.mean(self.setup.trained["thickness_nm"]))
+        return float(np.mean(found.value))
+
+    def warnings(self) -> list[str]:
+        """What the fit says against itself, the sheet or the model."""
+        if self.fit is None or not self.setup.wants("thickness"):
+            return []
+        found = list(self.fit.warnings)
+        measured = self.fit.thickness
+        low, high = self.setup.trained["thickness_nm"]
+        if not low <= measured.value <= high:
+            found.append(
+                f"The specimen seems to be {measured.value:.3g} nm thick, the model was trained "
+                f"for {low:g} to {high:g} nm."
+            )
+        given = self.setup.given("thickness_nm")
+        if given is not None and measured.interval is not None:
+            thinnest, thickest = np.min(given.value), np.max(given.value)
+            if thickest < measured.interval[0] or thinnest > measured.interval[1]:
+                found.append(
+                    f"The sheet gives the thickness as {thinnest:g} to {thickest:g} nm, the mean "
+                    f"pattern looks like {measured.value:.3g} nm."
+                )
+        return found
+
+    def steps(self) -> list[Step]:
+        """What became of the two steps."""
+        if self.fit is None:
+            off = {"thickness", "tilt"} <= set(self.setup.sheet.off)
+            why = "Switched off in the sheet." if off else "The model has no library."
+            return [Step(n, "off" if off else "impossible", why) for n in ("thickness", "tilt")]
+        fit, made = self.fit, []
+        for name, found, values in (
+            ("thickness", fit.thickness, {"thickness_nm": float(fit.thickness.value)}),
+            ("tilt", fit.tilt, {"error_mrad": float(fit.tilt_error)}),
+        ):
+            if not self.setup.wants(name):
+                made.append(Step(name, "off", "Switched off in the sheet."))
+                continue
+            made.append(Step(name, "done", f"Mean pattern: {found}.", values))
+        diagnostics = {
+            "nm": fit.thickness_nm,
+            "residual": fit.residual,
+            "measured": fit.measured,
+            "simulated": fit.simulated,
+        }
+        made[0].diagnostics.update(diagnostics)
+        return made
