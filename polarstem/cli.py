@@ -83,6 +83,30 @@ def _predict(arguments: argparse.Namespace) -> None:
     predict_patterns(arguments.model, arguments.datasets, arguments.output)
 
 
+def _map(arguments: argparse.Namespace) -> None:
+    from polarstem.maps.mapper import map_scan
+
+    def draw(folder: Path) -> None:
+        from polarstem.report.figures.maps import draw_map_figures
+        from polarstem.report.map_page import write_map_page
+        from polarstem.simulate.library import FILE_NAME
+
+        library = arguments.model / FILE_NAME
+        draw_map_figures(folder)
+        write_map_page(folder, library if library.is_file() else None)
+
+    map_scan(
+        arguments.scan,
+        arguments.model,
+        arguments.out,
+        arguments.sheet,
+        force=arguments.force,
+        threads=arguments.threads,
+        finish=draw,
+    )
+    print(f"{arguments.out / 'map.html'}")
+
+
 def _docs(arguments: argparse.Namespace) -> None:
     from polarstem.config.docs import reference_text, schema_text
     from polarstem.files import atomic_path
@@ -123,6 +147,17 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("datasets", type=Path, nargs="+", help="data set files")
     command.add_argument("--output", type=Path, required=True, help="netCDF to write")
     command.set_defaults(run=_predict)
+
+    command = commands.add_parser("map", help="map the polarization directions of a scan")
+    command.add_argument("scan", type=Path, help="detector file, or folder of numbered TIFFs")
+    command.add_argument("--model", type=Path, required=True, help="directory of a saved model")
+    command.add_argument("--out", type=Path, required=True, help="folder to make")
+    command.add_argument("--sheet", type=Path, help="YAML: what the file lacks or gets wrong")
+    command.add_argument(
+        "--force", action="store_true", help="go on with a model for other optics, and stamp all"
+    )
+    command.add_argument("--threads", type=int, default=1)
+    command.set_defaults(run=_map)
 
     command = commands.add_parser("docs", help="write docs/config.md and the JSON schema")
     command.set_defaults(run=_docs)

@@ -53,11 +53,8 @@ def answer(probability: NDArray[np.floating], threshold: float | None) -> Answer
     best = filled.argmax(axis=1)
     confidence = filled[np.arange(len(filled)), best]
     classes = probability.shape[1]
-    if threshold is None:
-        inside = best[:, None] == np.arange(classes)
-    else:
-        inside = filled >= threshold
-    inside &= known[:, None]
+    alone = best[:, None] == np.arange(classes)
+    inside = (alone if threshold is None else filled >= threshold) & known[:, None]
     kind = np.min_scalar_type(2**classes - 1)
     return Answer(
         np.where(known, best, -1).astype(np.int16),

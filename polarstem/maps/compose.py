@@ -18,7 +18,7 @@ from polarstem.maps.dataset import MOST_PATTERNS, Classes, assemble, described
 from polarstem.maps.predict import Answers
 from polarstem.maps.setup import Setup
 from polarstem.models.calibration import Calibration
-from polarstem.scans.calibrate import Step
+from polarstem.scans.calibrate import Status, Step
 from polarstem.scans.cells import Cells, Lattice, boxes
 from polarstem.scans.lattice import features, find_lattice
 
@@ -66,7 +66,9 @@ def aligned(lattice: Lattice, rotation_deg: float) -> Lattice:
 
 def lattice_step(setup: Setup, lattice: Lattice) -> Step:
     """What became of the search for the lattice."""
-    status = "done" if lattice.found else "impossible" if setup.wants("lattice") else "off"
+    status: Status = "done" if lattice.found else "impossible"
+    if not setup.wants("lattice"):
+        status = "off"
     values = {"quality": lattice.quality, "agreement": lattice.agreement, "margin": lattice.margin}
     return Step("lattice", status, lattice.sentence, values)
 
@@ -121,5 +123,5 @@ def map_of(
     if len(index) <= MOST_PATTERNS:
         positions["pattern"] = answers.pattern.astype(np.float32) / pixels
     mrad = setup.trained["mrad_per_pixel"]
-    shape = setup.scan.shape[:2]
+    shape = (setup.scan.shape[0], setup.scan.shape[1])
     return assemble(shape, setup.step_nm, positions, table, classes, mrad, attributes)

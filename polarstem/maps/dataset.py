@@ -141,6 +141,7 @@ def assemble(
         With units and long names everywhere.
     """
     variables: dict[str, Any] = {}
+    named: dict[str, tuple[NDArray[Any], tuple[str, ...]]]
     named = {("conformal_set" if k == "set" else k): (v, _GRID) for k, v in positions.items()}
     named |= {f"cell_{name}": (values, _CELL) for name, values in cells.items()}
     for name, (values, place) in named.items():

@@ -111,7 +111,7 @@ def write_labels(data: xr.Dataset, path: Path) -> None:
 def write_cells(data: xr.Dataset, path: Path) -> None:
     """Write a table of the unit cells."""
     plain = {
-        name.removeprefix("cell_"): data[name].values
+        str(name).removeprefix("cell_"): data[name].values
         for name in data.data_vars
         if data[name].dims == ("cell",)
     }

@@ -69,7 +69,8 @@ class Setup:
     @property
     def step_nm(self) -> tuple[float, float]:
         """Distance of positions along y and x [nm]."""
-        return self.settings["step_nm"].value  # type: ignore[no-any-return]
+        y, x = self.settings["step_nm"].value
+        return float(y), float(x)
 
     def given(self, name: str) -> Sourced | None:
         """A setting of the sheet."""

@@ -49,10 +49,9 @@ class Specimen:
         rows, columns = calibration.settings["centre"].value
         height, width = calibration.shape[2:]
         seen = min(rows, columns, height - 1 - rows, width - 1 - columns) + 0.5
-        half = min(
-            seen * calibration.mrad_per_pixel / fine, _FINER * trained["pixels"] / 2 * _WIDER
-        )
-        mean = calibration.mean_pattern(0.0, 2 * int(half), fine)
+        wanted = _WIDER * trained["pixels"] * trained["mrad_per_pixel"] / 2
+        half = int(min(seen * calibration.mrad_per_pixel, wanted) / fine)
+        mean = calibration.mean_pattern(0.0, 2 * half, fine)
         return self._fitter.fit(mean, mrad_per_pixel=fine).rotation
 
     def look(self, mean: NDArray[np.float64]) -> None:

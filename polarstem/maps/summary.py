@@ -45,7 +45,7 @@ def summarise(data: xr.Dataset) -> dict[str, Any]:
         "mean_confidence": float(confidence.mean()) if len(confidence) else 0.0,
         "anomalies": {
             "count": int(flagged.sum()),
-            "share": float(flagged.mean() if len(flagged) else 0),
+            "share": float(flagged.mean()) if len(flagged) else 0.0,
         },
     }
 
