@@ -3,7 +3,7 @@
 
 Four domains, one in each quadrant of the scan (right, up, left and down in the crystal's frame),
 with a plane of foreign cells through the upper left one. Patterns are a disc whose brighter side
-is where the polarization points, and four faint Bragg discs.
+is where the polarization points, and four faint Bragg discs that tell the place in the cell.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def make_diagnostics(data: xr.Dataset, seed: int = 1) -> xr.Dataset:
     thickness = np.arange(5.0, 31.0, 1.0)
     grid = np.arange(PIXELS) - 15.5
     qy, qx = np.meshgrid(grid, grid, indexing="ij")
-    pattern = _pattern(qy, qx, 0.0, 0.25, 0.25)
+    fitted = pattern(qy, qx, 0.0, 0.25, 0.25)
     return xr.Dataset(
         {
             "pixels_mean": (("ky", "kx"), mean, {"units": "counts"}),
@@ -209,8 +209,8 @@ def make_diagnostics(data: xr.Dataset, seed: int = 1) -> xr.Dataset:
             "rotation_curl_transposed": ("angle", np.full(angles.shape, 1.1)),
             "thickness_nm": ("thickness", thickness, {"units": "nm"}),
             "thickness_residual": ("thickness", 0.02 + 0.0008 * (thickness - 14) ** 2),
-            "thickness_measured": (("qy", "qx"), pattern + rng.normal(0, 2e-5, pattern.shape)),
-            "thickness_simulated": (("qy", "qx"), pattern),
+            "thickness_measured": (("qy", "qx"), fitted + rng.normal(0, 2e-5, fitted.shape)),
+            "thickness_simulated": (("qy", "qx"), fitted),
         },
         attrs={
             "centre": list(centre),
@@ -311,7 +311,7 @@ def _add_patterns(data: xr.Dataset, place: NDArray, u: NDArray, v: NDArray, inde
     ky, kx = np.meshgrid(k, k, indexing="ij")
     stack = np.stack(
         [
-            _pattern(ky, kx, DIRECTIONS[c], b, a)
+            pattern(ky, kx, DIRECTIONS[c], b, a)
             for c, b, a in zip(place.ravel(), (v % 1).ravel(), (u % 1).ravel(), strict=True)
         ]
     )
@@ -325,17 +325,18 @@ def _add_patterns(data: xr.Dataset, place: NDArray, u: NDArray, v: NDArray, inde
         data[name] = (name, k * MRAD_PER_PIXEL, {"units": "mrad"})
 
 
-def _pattern(
+def pattern(
     ky: NDArray, kx: NDArray, direction_deg: float, cell_y: float, cell_x: float
 ) -> NDArray:
-    """Disc, brighter where the polarization points and where the next column is, in fractions."""
+    """Disc, brighter where the polarization points, and Bragg discs that tell the place."""
     radius = RADIUS_MRAD / MRAD_PER_PIXEL
     angle = np.radians(direction_deg)
     disc = 1 / (1 + np.exp(2 * (np.hypot(ky, kx) - radius)))
     lean = np.cos(angle) * kx - np.sin(angle) * ky
-    place = np.sin(2 * np.pi * cell_x) * kx + np.sin(2 * np.pi * cell_y) * ky
-    total = disc * np.maximum(1 + 0.04 * lean + 0.03 * place, 0)
-    for angle in np.radians([0, 90, 180, 270]):
+    total = disc * np.maximum(1 + 0.04 * lean, 0)
+    x, y = 2 * np.pi * cell_x, 2 * np.pi * cell_y
+    for number, wave in enumerate((np.sin(x), np.sin(y), np.cos(x), np.cos(y))):
+        angle = np.pi / 2 * number
         far = np.hypot(ky + 12 * np.sin(angle), kx - 12 * np.cos(angle))
-        total = total + 0.1 / (1 + np.exp(2 * (far - 3)))
+        total = total + 0.1 * (1 + 0.5 * wave) / (1 + np.exp(2 * (far - 3)))
     return total / total.sum()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -118,13 +119,7 @@ def test_clicks_and_keys(mapped, page, chromium, width):
     chromium.open(page, width, 900)
     assert chromium.evaluate("document.documentElement.scrollWidth") == width
     row, column = 4, 20
-    chromium.evaluate("document.querySelector('#map').scrollIntoView({behavior: 'instant'})")
-    left, top, side = chromium.evaluate(
-        "(b => [b.left + 1, b.top + 1, b.width - 2])(document.querySelector('#map')"
-        ".getBoundingClientRect())"
-    )
-    pixel = side / data.sizes["x"]
-    chromium.click(left + (column + 0.5) * pixel, top + (row + 0.5) * pixel)
+    click_position(chromium, data, row, column)
     expect(chromium, data, row, column)
     # the pattern's brightest pixel is as bright as the colours go, in the right place
     seen = np.array(
@@ -154,6 +149,47 @@ def test_clicks_and_keys(mapped, page, chromium, width):
     chromium.click(x, y)
     expect(chromium, data, row, column + 1)
     assert chromium.problems() == []
+
+
+@pytest.mark.slow
+def test_the_best_template_is_of_the_class_and_place(mapped, chromium, monkeypatch):
+    data = mapped[1]
+    k = np.arange(synthetic.PIXELS) - (synthetic.PIXELS - 1) / 2
+    ky, kx = np.meshgrid(k, k, indexing="ij")
+    places = np.arange(4) / 4
+    stack = np.array(
+        [
+            [[synthetic.pattern(ky, kx, angle, y, x) for x in places] for y in places]
+            for angle in synthetic.DIRECTIONS
+        ]
+    )
+    asked = []
+
+    class Library:
+        class_names = tuple(reversed(synthetic.NAMES))
+
+        def templates(self, thickness_nm):
+            asked.append(thickness_nm)
+            return stack[::-1]
+
+    monkeypatch.setattr(map_page.Library, "open", lambda path: Library())
+    folder = mapped[0]
+    monkeypatch.setattr(map_page, "atomic_path", lambda path: nullcontext(folder / "library.html"))
+    write_map_page(folder, "library.nc")
+    chromium.open(folder / "library.html")
+    assert asked == [14.0]
+    for row, column in ((3, 3), (3, 21), (22, 2), (21, 22)):
+        click_position(chromium, data, row, column)
+        expect(chromium, data, row, column)
+        said = chromium.evaluate("document.querySelector('#template-text').textContent")
+        name = synthetic.NAMES[int(data["class_index"].values[row, column])]
+        found = re.search(
+            r"best template: (\w+), simulated at 14.0\u00a0nm, x (\S+), y (\S+) of", said
+        )
+        assert found[1] == name
+        for given, axis in ((found[2], "cell_x"), (found[3], "cell_y")):
+            apart = (float(given) - float(data[axis].values[row, column]) + 0.5) % 1 - 0.5
+            assert abs(apart) < 0.2
 
 
 @pytest.mark.slow
@@ -191,6 +227,19 @@ def test_a_broken_page_is_noticed(tmp_path, chromium):
     page.write_text("<script>missing()</script>", encoding="utf-8")
     chromium.open(page)
     assert chromium.problems()
+
+
+def click_position(chromium, data, row, column):
+    """Click into the middle of a position of the map."""
+    left, top, side = chromium.evaluate(
+        """(map => {
+          map.scrollIntoView({ behavior: "instant" });
+          const box = map.getBoundingClientRect();
+          return [box.left + map.clientLeft, box.top + map.clientTop, map.clientWidth];
+        })(document.querySelector("#map"))"""
+    )
+    pixel = side / data.sizes["x"]
+    chromium.click(left + (column + 0.5) * pixel, top + (row + 0.5) * pixel)
 
 
 def expect(chromium, data, row, column):
