@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from polarstem.scans.sourced import Sourced
 
+_MANY = 8  # one position in so many is read by itself
+
 
 class Frames(Protocol):
     """Patterns of a rectangular scan, as stored.
@@ -71,6 +73,29 @@ class ArrayFrames:
             found = found.compute(scheduler="synchronous")
         found = np.asarray(found).reshape(*wanted.shape, *self.frame_shape)
         return found.reshape(-1, *self.frame_shape) if wanted.all() else found[wanted]
+
+
+class DatasetFrames(ArrayFrames):
+    """Patterns in a dataset of HDF5, by chunks or, where few are wanted, one by one."""
+
+    def __init__(self, data: Any, scan_shape: tuple[int, int] | None = None) -> None:
+        super().__init__(data, scan_shape, _positions(data))
+
+    def take(self, rows: slice, columns: slice, wanted: NDArray[np.bool_]) -> NDArray[Any]:
+        count = int(wanted.sum())
+        if _MANY * count >= wanted.size:
+            return super().take(rows, columns, wanted)
+        found = np.empty((count, *self.frame_shape), dtype=self.dtype)
+        for i, (row, column) in enumerate(np.argwhere(wanted)):
+            at = rows.start + row, columns.start + column
+            found[i] = self.data[at if self.data.ndim == 4 else at[0] * self.scan_shape[1] + at[1]]
+        return found
+
+
+def _positions(data: Any) -> tuple[int, int]:
+    """Rows and columns of the scan in one chunk of a dataset."""
+    chunks = data.chunks or (1,) * data.ndim
+    return (chunks[0], chunks[1]) if data.ndim == 4 else (1, chunks[0])
 
 
 def tiles(

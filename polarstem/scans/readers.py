@@ -20,7 +20,7 @@ import numpy as np
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 from polarstem.scans.axes import facts_of, scan_first
-from polarstem.scans.frames import ArrayFrames, Stored
+from polarstem.scans.frames import ArrayFrames, DatasetFrames, Frames, Stored
 from polarstem.scans.netcdf import read_netcdf
 from polarstem.scans.scan import Scan
 from polarstem.scans.sheet import load_sheet
@@ -148,8 +148,12 @@ def _signals(name: str, path: Path, **options: Any) -> list[dict[str, Any]]:
 
 def _read_plugin(name: str, path: Path, sheet: Sheet) -> Stored:
     options: dict[str, Any] = {}
-    if name in ("hdf5", "emd") and sheet.dataset:
-        options["dataset_path"] = [sheet.dataset]
+    if name == "emd" and sheet.dataset:
+        options["dataset_path"] = [sheet.dataset.strip("/")]
+    if name == "hdf5" and sheet.dataset:
+        named = Path("/", sheet.dataset)
+        # what a NeXus group points to is known by the group's name
+        options["dataset_path"] = [str(named), str(named.parent)]
     if name == "hdf5":
         options["skip_array_metadata"] = True
     signals = _signals(name, path, **options)
@@ -179,10 +183,20 @@ def _stored(name: str, path: Path, sheet: Sheet, signal: dict[str, Any]) -> Stor
         data, axes = scan_first(signal["data"], signal["axes"])
     except ValueError as error:
         raise _unreadable(path, name, error) from error
-    frames = ArrayFrames(*_shaped(data, path, sheet))
-    if name not in _MAPPED and hasattr(data, "chunks") and data.ndim == 4:
-        frames.chunk = tuple(c[0] for c in data.chunks[:2])
+    dataset = _dataset(data)
+    if dataset is not None:
+        frames: Frames = DatasetFrames(*_shaped(dataset, path, sheet))
+    else:
+        frames = ArrayFrames(*_shaped(data, path, sheet))
     return Stored(path, name, frames, facts_of(signal, axes, sheet.energy_kv, name))
+
+
+def _dataset(data: Any) -> Any:
+    """The dataset of HDF5 that a lazy array only slices, and dask with much ado."""
+    import h5py
+
+    sources = [s for s in dict(getattr(data, "dask", {})).values() if isinstance(s, h5py.Dataset)]
+    return sources[0] if len(sources) == 1 and sources[0].shape == data.shape else None
 
 
 def _shaped(data: Any, path: Path, sheet: Sheet) -> tuple[Any, tuple[int, int]]:
