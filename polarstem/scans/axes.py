@@ -26,7 +26,7 @@ def _unit(axis: Axis) -> str:
     return str(axis.get("units") or "").replace(" ", "")
 
 
-def scan_first(data: Any, axes: list[Axis]) -> tuple[Any, list[Axis]]:
+def scan_first(data: Any, axes: list[Axis]) -> tuple[Any, list[Axis], bool]:
     """Put the axes of the scan before those of the detector, and drop empty ones.
 
     Parameters
@@ -42,6 +42,8 @@ def scan_first(data: Any, axes: list[Axis]) -> tuple[Any, list[Axis]]:
         Of two to four dimensions.
     axes : list of dict
         In its order, or none if nothing is known of them.
+    kept : bool
+        Whether the order is that of the file.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def scan_first(data: Any, axes: list[Axis]) -> tuple[Any, list[Axis]]:
         data = data.squeeze(axis=empty[-1])
         axes = [axis for i, axis in enumerate(axes) if i != empty[-1]]
     if not axes:
-        return data, axes
+        return data, axes, True
     scanned = [bool(axis.get("navigate")) for axis in axes]
     units = [_unit(axis) for axis in axes]
     if (
@@ -69,9 +71,9 @@ def scan_first(data: Any, axes: list[Axis]) -> tuple[Any, list[Axis]]:
         # Digital Micrograph can store the scan within the pattern, and only units tell
         scanned = [False, False, True, True]
     if sum(scanned) != data.ndim - 2:
-        return data, axes
+        return data, axes, True
     order = sorted(range(data.ndim), key=lambda i: not scanned[i])
-    return data.transpose(order), [axes[i] for i in order]
+    return data.transpose(order), [axes[i] for i in order], order == sorted(order)
 
 
 def facts_of(

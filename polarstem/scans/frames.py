@@ -43,8 +43,8 @@ class ArrayFrames:
 
     Parameters
     ----------
-    data : array, shape (rows, columns, ky, kx) or (positions, ky, kx)
-        The patterns; positions run along the rows.
+    data : array, shape (rows, columns, ..., ky, kx) or (positions, ky, kx)
+        The patterns; positions run along the rows, and what stands between is of length 1.
     scan_shape : tuple of int, optional
         Needed for a list of patterns.
     chunk : tuple of int
@@ -62,7 +62,7 @@ class ArrayFrames:
         self.chunk = chunk
 
     def take(self, rows: slice, columns: slice, wanted: NDArray[np.bool_]) -> NDArray[Any]:
-        if self.data.ndim == 4:
+        if self.data.ndim > 3:
             found = self.data[rows, columns]
         else:  # rows one after the other: a rectangle of whole rows, or a part of one
             width = self.scan_shape[1]
@@ -88,14 +88,14 @@ class DatasetFrames(ArrayFrames):
         found = np.empty((count, *self.frame_shape), dtype=self.dtype)
         for i, (row, column) in enumerate(np.argwhere(wanted)):
             at = rows.start + row, columns.start + column
-            found[i] = self.data[at if self.data.ndim == 4 else at[0] * self.scan_shape[1] + at[1]]
+            found[i] = self.data[at if self.data.ndim > 3 else at[0] * self.scan_shape[1] + at[1]]
         return found
 
 
 def _positions(data: Any) -> tuple[int, int]:
     """Rows and columns of the scan in one chunk of a dataset."""
     chunks = data.chunks or (1,) * data.ndim
-    return (chunks[0], chunks[1]) if data.ndim == 4 else (1, chunks[0])
+    return (chunks[0], chunks[1]) if data.ndim > 3 else (1, chunks[0])
 
 
 def tiles(

@@ -41,9 +41,14 @@ def read_netcdf(path: Path, sheet: Sheet) -> Stored:
         if name not in _AXES and size > 1:
             raise PolarstemError(
                 f"{path} holds patterns of {size} values of {name!r}, which is no single scan; "
-                f"write one of them to a file of its own."
+                "write one of them to a file of its own."
             )
     patterns = patterns.isel({n: 0 for n in patterns.dims if n not in _AXES}).transpose(*_AXES)
+    if sheet.scan_shape not in (None, patterns.shape[:2]):
+        raise PolarstemError(
+            f"{path} holds a scan of {patterns.shape[0]} x {patterns.shape[1]} positions, which "
+            "scan_shape of the scan sheet contradicts; leave it out."
+        )
     axes = [_axis(data, name) for name in _AXES]
     facts = facts_of({}, axes, None, "netcdf")
     microscope = json.loads(data.attrs.get("config", "{}")).get("simulate", {})

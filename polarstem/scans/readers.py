@@ -138,7 +138,8 @@ def _signals(name: str, path: Path, **options: Any) -> list[dict[str, Any]]:
         plugin = importlib.import_module(f"rsciio.{_PLUGINS[name]}")
         with warnings.catch_warnings():
             # what it guesses on, such as a file that is too short, is an error here
-            warnings.filterwarnings("error", category=UserWarning)
+            warnings.simplefilter("error", UserWarning)
+            warnings.simplefilter("ignore", ResourceWarning)  # some leave the file open
             lazy = {} if name == "app5" else {"lazy": True}
             found: list[dict[str, Any]] = plugin.file_reader(str(path), **lazy, **options)
     except Exception as error:  # whatever a plugin stumbles over
@@ -180,23 +181,25 @@ def _chosen(path: Path, sheet: Sheet, signals: list[dict[str, Any]]) -> dict[str
 
 def _stored(name: str, path: Path, sheet: Sheet, signal: dict[str, Any]) -> Stored:
     try:
-        data, axes = scan_first(signal["data"], signal["axes"])
+        data, axes, kept = scan_first(signal["data"], signal["axes"])
     except ValueError as error:
         raise _unreadable(path, name, error) from error
-    dataset = _dataset(data)
+    patterns, shape = _shaped(data, path, sheet)
+    dataset = _dataset(signal["data"]) if kept and patterns is data else None
+    frames: Frames = ArrayFrames(patterns, shape)
     if dataset is not None:
-        frames: Frames = DatasetFrames(*_shaped(dataset, path, sheet))
-    else:
-        frames = ArrayFrames(*_shaped(data, path, sheet))
+        frames = DatasetFrames(dataset, shape)
     return Stored(path, name, frames, facts_of(signal, axes, sheet.energy_kv, name))
 
 
 def _dataset(data: Any) -> Any:
-    """The dataset of HDF5 that a lazy array only slices, and dask with much ado."""
+    """The dataset of HDF5 behind a lazy array, which dask would slice with much ado."""
     import h5py
 
-    sources = [s for s in dict(getattr(data, "dask", {})).values() if isinstance(s, h5py.Dataset)]
-    return sources[0] if len(sources) == 1 and sources[0].shape == data.shape else None
+    if not getattr(data, "name", "").startswith("array-"):  # dask's name for what is unchanged
+        return None
+    sources = [s for s in dict(data.dask).values() if isinstance(s, h5py.Dataset)]
+    return sources[0] if len(sources) == 1 else None
 
 
 def _shaped(data: Any, path: Path, sheet: Sheet) -> tuple[Any, tuple[int, int]]:

@@ -87,6 +87,8 @@ def _image(file: Path) -> NDArray[Any]:
 
     try:
         image: NDArray[Any] = tifffile.imread(file)
+        if not image.size:
+            raise ValueError("no image in it")
     except Exception as error:  # whatever the decoder stumbles over
         raise PolarstemError(
             f"The image {file} cannot be read ({error}); it is truncated or no TIFF, copy it again."

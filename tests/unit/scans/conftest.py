@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-OPTICS = {"step_nm": (0.1, 0.2), "mrad_per_pixel": 1.5, "energy_kv": 200.0, "semiangle_mrad": 24.0}
-
 
 @pytest.fixture(scope="session")
 def patterns() -> NDArray[np.uint16]:

@@ -79,9 +79,9 @@ def test_yaml_on_disk(tmp_path):
 def test_files_that_are_no_sheets(tmp_path, text):
     path = tmp_path / "scan.yaml"
     path.write_text(text)
-    with pytest.raises(PolarstemError, match="scan.yaml"):
+    with pytest.raises(PolarstemError, match=r"scan\.yaml"):
         load_sheet(path)
-    with pytest.raises(PolarstemError, match="absent.yaml"):
+    with pytest.raises(PolarstemError, match=r"absent\.yaml"):
         load_sheet(tmp_path / "absent.yaml")
 
 
