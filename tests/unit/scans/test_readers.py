@@ -12,11 +12,11 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+import vendor_files
 import xarray as xr
 
 from polarstem.config.physics import wavelength
 from polarstem.errors import PolarstemError
-from polarstem.scans.axes import scan_first
 from polarstem.scans.readers import open_scan
 from polarstem.scans.writers import write_hspy, write_raw
 
@@ -129,6 +129,17 @@ def empad(folder: Path, patterns: np.ndarray) -> tuple[Path, dict[str, Any]]:
     return folder / "scan.xml", {}
 
 
+def app5(folder: Path, patterns: np.ndarray) -> tuple[Path, dict[str, Any]]:
+    vendor_files.app5(folder / "scan.app5", patterns)
+    return folder / "scan.app5", {}
+
+
+def dm3(folder: Path, patterns: np.ndarray) -> tuple[Path, dict[str, Any]]:
+    units = ("nm", "nm", "mrad", "mrad")
+    vendor_files.dm3(folder / "scan.dm3", patterns, (0.1, 0.2, 1.5, 1.5), units)
+    return folder / "scan.dm3", {}
+
+
 def tiffs(folder: Path, patterns: np.ndarray) -> tuple[Path, dict[str, Any]]:
     (folder / "scan").mkdir()
     for i, frame in enumerate(patterns.reshape(12, *patterns.shape[2:])):
@@ -153,7 +164,7 @@ def netcdf(folder: Path, patterns: np.ndarray) -> tuple[Path, dict[str, Any]]:
 
 Maker = Callable[[Path, np.ndarray], tuple[Path, dict[str, Any]]]
 MAKERS: list[Maker] = [
-    *(hspy, mib, npy, stack, hdf5, emd, py4dstem, tvips, mrc, empad, tiffs, netcdf),
+    *(hspy, mib, npy, stack, hdf5, emd, py4dstem, tvips, mrc, empad, app5, dm3, tiffs, netcdf),
 ]
 
 
@@ -212,12 +223,13 @@ def test_missing_scan_shape(tmp_path, patterns, make):
 
 
 def test_axes_become_nm_and_mrad(tmp_path, patterns):
-    for make in (hspy, netcdf):
+    for make in (hspy, netcdf, dm3, app5):
         scan = open_scan(*make(tmp_path, patterns))
         assert scan.step_nm.value == pytest.approx((0.1, 0.2))
         assert scan.mrad_per_pixel.value == pytest.approx(1.5)
-        assert (scan.energy_kv.value, scan.semiangle_mrad.value) == (200, 24)
-        assert scan.energy_kv.origin == "file"
+        if make in (hspy, netcdf):
+            assert (scan.energy_kv.value, scan.semiangle_mrad.value) == (200, 24)
+            assert scan.energy_kv.origin == "file"
     field = open_scan(*empad(tmp_path, patterns))
     assert field.step_nm.value == pytest.approx((0.1, 0.1))
 
@@ -238,18 +250,16 @@ def test_spatial_frequencies_become_angles(tmp_path, patterns, unit, per_angstro
     assert slower.mrad_per_pixel.value > 1.6 * expected
 
 
-def test_scan_within_the_pattern_is_told_by_its_units():
+def test_scan_within_the_pattern_is_told_by_its_units(tmp_path, patterns):
     """Digital Micrograph can keep the scan's axes last."""
-    data = np.zeros((6, 8, 3, 4))
+    stored = patterns.transpose(2, 3, 0, 1)
     units = ("1/nm", "1/nm", "nm", "nm")
-    axes = [
-        {"units": u, "navigate": i < 2, "index_in_array": i, "scale": 1.0}
-        for i, u in enumerate(units)
-    ]
-    turned, named, kept = scan_first(data, axes)
-    assert turned.shape == (3, 4, 6, 8)
-    assert [axis["units"] for axis in named] == ["nm", "nm", "1/nm", "1/nm"]
-    assert not kept
+    vendor_files.dm3(tmp_path / "scan.dm3", stored, (0.5, 0.5, 0.1, 0.2), units)
+    scan = open_scan(tmp_path / "scan.dm3")
+    assert np.array_equal(scan.read(np.arange(12)), patterns.reshape(12, 6, 8))
+    assert scan.step_nm.value == pytest.approx((0.1, 0.2))
+    assert scan.energy_kv.value == 300
+    assert scan.mrad_per_pixel.value == pytest.approx(0.05 * wavelength(300) * 1e3)
 
 
 def test_counter_depth_is_the_largest_count(tmp_path, patterns):
