@@ -66,10 +66,10 @@ def fit_plane(places: NDArray[np.float64], centres: NDArray[np.float64]) -> Plan
     varied = np.flatnonzero(np.ptp(places, axis=0) > 0)
     if len(places) < _ENOUGH_BLOCKS:
         varied = varied[:0]
-    fitted, weights, errors = _fit(offsets[:, varied], centres)
+    fitted, errors = _fit(offsets[:, varied], centres)
     kept = varied[(np.abs(fitted[1:]) > _SIGNIFICANT * errors[1:]).any(1)]
     if len(kept) < len(varied):
-        fitted, weights, errors = _fit(offsets[:, kept], centres)
+        fitted, errors = _fit(offsets[:, kept], centres)
     slopes = np.zeros((2, 2))
     slopes[kept] = fitted[1:]
     residuals = centres - fitted[0] - offsets @ slopes
@@ -78,8 +78,8 @@ def fit_plane(places: NDArray[np.float64], centres: NDArray[np.float64]) -> Plan
 
 def _fit(
     offsets: NDArray[np.float64], centres: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Robust coefficients (1 + slopes, 2), weights (block,) and standard errors."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Robust coefficients and their standard errors, shape (1 + slopes, 2) each."""
     terms = np.column_stack([np.ones(len(offsets)), offsets])
     weights = np.ones(len(offsets))
     for _ in range(10):
@@ -92,4 +92,4 @@ def _fit(
     freedom = max(weights.sum() - terms.shape[1], 1)
     variance = (weights[:, None] * (centres - terms @ fitted) ** 2).sum(0) / freedom
     inverse = np.linalg.pinv(terms.T @ (terms * weights[:, None]))
-    return fitted, weights, np.sqrt(np.outer(np.diag(inverse), variance))
+    return fitted, np.sqrt(np.outer(np.diag(inverse), variance))

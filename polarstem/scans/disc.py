@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from polarstem.errors import PolarstemError
 
 _RAYS = 180
-_SMALL = 3.0  # radius below which the edge is all there is [pixels]
+_LEAST_REACH = 3.0  # of the rays to both sides of the edge [pixels]
+_NEAR = 2.0  # farthest from the edge that counts in any case [pixels]
 _HARMONICS = 5  # centre (2), radius, ellipse (2)
 
 
@@ -68,7 +69,7 @@ def find_disc(image: NDArray[np.float64]) -> Disc:
     centre, radius = _roughly(image)
     disc = Disc(centre, radius, 0, 0, 0, 0, 0, 1, np.empty((0, 2)))
     for reach in (0.3, 0.2, 0.12, 0.12, 0.12):
-        disc = fit_edge(image, disc, max(reach * disc.radius, _SMALL))
+        disc = fit_edge(image, disc, max(reach * disc.radius, _LEAST_REACH))
     return disc
 
 
@@ -97,7 +98,8 @@ def fit_edge(image: NDArray[np.float64], disc: Disc, reach: float, shape_too: bo
 
     Along each ray from the centre the intensity is compared with the mean over the rays: the
     shift of the edge, but not its height nor the level below it, moves the ellipse. What the
-    specimen writes inside the disc therefore counts little.
+    specimen writes inside the disc therefore counts little. (A soft aperture, whose amplitude
+    falls evenly over a width, has its steepest intensity a sixth of that inside the half.)
 
     Parameters
     ----------
@@ -159,10 +161,11 @@ def fit_edge(image: NDArray[np.float64], disc: Disc, reach: float, shape_too: bo
     last = peak + int(np.argmin(np.r_[steep[peak:], False]))
     edge = np.average(steps[first + 1 : last], weights=fall[first + 1 : last])
     # profile = a + b mean + c slope: the edge of this ray is at -c / b from that of the mean;
-    # it is weighted by how steeply it falls there
-    near = np.abs(steps - edge) <= max(2 * (last - first) * (steps[1] - steps[0]), _SMALL)
+    # weighted by how steeply that falls, for inside and outside the specimen has its say
+    near = np.abs(steps - edge) <= max((last - first) * (steps[1] - steps[0]), _NEAR)
+    weight = (fall[near] / fall.max())[:, None] ** 2
     basis = np.stack([np.ones(near.sum()), mean[near], slope[near]], 1)
-    fitted = profiles[:, near] @ np.linalg.pinv(basis).T
+    fitted = (profiles[:, near] * weight.T) @ np.linalg.pinv(basis * weight).T
     height = np.clip(fitted[:, 1], 0.1, None)
     shift = edge + np.clip(-fitted[:, 2] / height, -reach, reach)
     wanted = _HARMONICS if shape_too else 2
@@ -214,7 +217,7 @@ def _robust(
     inverse = np.linalg.pinv(terms.T @ (terms * weight[:, None]))
     variance = float((weight * rest**2).sum() / max(robust.sum() - terms.shape[1], 1))
     errors: NDArray[np.float64] = np.sqrt(np.diag(inverse) * variance)
-    return solution, errors
+    return solution.astype(np.float64), errors
 
 
 def mended(image: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.float64]:

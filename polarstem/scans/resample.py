@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
-import scipy.ndimage
 from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
+from polarstem.scans.shares import Grids, Table, make_table, seen_share
 from polarstem.simulate.camera import Camera
 from polarstem.simulate.parallel import in_parts
 
@@ -21,28 +21,6 @@ CENTRE_STEP = 0.02
 """Centres are rounded to this [model pixels]: an error of at most half of it along each axis."""
 _KEPT_TABLES = 64  # under 40 MB; the centres of a row of a scan, more or less
 _STRAIGHT = 0.01  # farthest that a pixel may lie off its row or column to be summed by them
-_LEAST_SEEN = 0.5  # of a model pixel's area: below, it takes its value from the nearest one
-
-
-class Table(NamedTuple):
-    """The shares of detector pixels in some of the model's pixels.
-
-    Attributes
-    ----------
-    targets : ndarray of int32, shape (target,)
-        The model's pixels, row by row.
-    pointers : ndarray of int32, shape (target + 1,)
-        Where the entries of each begin.
-    places : ndarray of int32, shape (entry,)
-        Detector pixels, row by row.
-    weights : ndarray of float32, shape (entry,)
-        Share of each in the target.
-    """
-
-    targets: NDArray[np.int32]
-    pointers: NDArray[np.int32]
-    places: NDArray[np.int32]
-    weights: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +90,9 @@ class Resampler:
                 f"calibration is of {self.shape[0]} x {self.shape[1]}; calibrate the scan that "
                 "they come from."
             )
-        patterns = np.ascontiguousarray(patterns, patterns.dtype.newbyteorder("="))
-        if patterns.dtype == np.float16:  # numba cannot compute with it
-            patterns = patterns.astype(np.float32)
+        # each type is compiled: the common ones are read as they are
+        kept = patterns.dtype in (np.uint8, np.uint16) and patterns.dtype.isnative
+        patterns = np.ascontiguousarray(patterns, None if kept else np.float32)
         keys = np.rint(centres / self._step).astype(np.int64)
         images = np.empty((len(patterns), self.pixels, self.pixels), np.float32)
         places, members = np.unique(keys, axis=0, return_inverse=True)
@@ -198,35 +176,19 @@ class Resampler:
         -------
         ndarray, shape (pixels, pixels)
         """
-        seen, whole = _area(*self._geometry(centre))
-        return seen / whole
+        return seen_share(self._grids(centre))
 
-    def _geometry(self, centre: NDArray[np.float64]) -> tuple[Any, ...]:
+    def _grids(self, centre: NDArray[np.float64]) -> Grids:
         good = np.ones(self.shape, bool) if self.bad is None else ~self.bad
-        return good, self.matrix, self._widths, np.asarray(centre, np.float64), self.pixels
+        return Grids(good, self.matrix, self._widths, np.asarray(centre, float), self.pixels)
 
     def _table(self, key: tuple[int, int]) -> Table:
         """Entries for a rounded centre; the latest are kept."""
         if (table := self._tables.get(key)) is not None:
             self._tables.move_to_end(key)
             return table
-        geometry = self._geometry(np.array(key) * self._step)
-        seen, whole = _area(*geometry)
-        share = (seen / whole).ravel()
-        wanted = share < 1 - 1e-9 if self._straight else np.ones(self.pixels**2, bool)
-        pointers, places, weights = _entries(*geometry)
-        unseen = (share < _LEAST_SEEN).reshape(self.pixels, self.pixels)
-        nearest = scipy.ndimage.distance_transform_edt(
-            unseen, return_distances=False, return_indices=True
-        )
-        sources = np.ravel_multi_index(tuple(nearest), unseen.shape).ravel()
-        targets = np.flatnonzero(wanted)
-        sources = sources[targets]
-        table = Table(
-            targets.astype(np.int32),
-            *_select(pointers, places, weights, sources, 1 / share.clip(min=_LEAST_SEEN)),
-        )
-        self._tables[key] = table
+        grids = self._grids(np.array(key) * self._step)
+        table = self._tables[key] = make_table(grids, only_partly_seen=self._straight)
         if len(self._tables) > _KEPT_TABLES:
             self._tables.popitem(last=False)
         return table
@@ -255,131 +217,13 @@ def centre_of_mass(patterns: NDArray[np.float32], mrad_per_pixel: float) -> NDAr
     return np.divide(moments, total[:, None], out=np.zeros_like(moments), where=total[:, None] > 0)
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
-def _span(low: float, width: float, pixels: int) -> tuple[int, int]:
-    """First and one past the last pixel that a box reaches."""
-    return max(0, int(np.floor(low))), min(pixels, int(np.ceil(low + width)))
-
-
-@numba.njit(nogil=True, cache=True)
-def _reach(
-    matrix: NDArray[np.float64], centre: NDArray[np.float64], pixels: int
-) -> tuple[int, int, int, int]:
-    """Rows and columns of the detector, or beyond it, that may fall into the grid."""
-    inverse = np.linalg.inv(matrix)
-    half = pixels / 2 + 1.0
-    right = half * (abs(inverse[0, 0]) + abs(inverse[0, 1])) + 1
-    down = half * (abs(inverse[1, 0]) + abs(inverse[1, 1])) + 1
-    return (
-        int(np.floor(centre[0] - down)),
-        int(np.ceil(centre[0] + down)) + 1,
-        int(np.floor(centre[1] - right)),
-        int(np.ceil(centre[1] + right)) + 1,
-    )
-
-
-@numba.njit(nogil=True, cache=True)
-def _area(
-    good: NDArray[np.bool_],
-    matrix: NDArray[np.float64],
-    widths: NDArray[np.float64],
-    centre: NDArray[np.float64],
-    pixels: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights in each model pixel: of good detector pixels, and of an endless detector."""
-    seen, whole = np.zeros((pixels, pixels)), np.zeros((pixels, pixels))
-    top, bottom, left, right = _reach(matrix, centre, pixels)
-    for row in range(top, bottom):
-        for column in range(left, right):
-            x, y = column - centre[1], row - centre[0]
-            u = matrix[0, 0] * x + matrix[0, 1] * y + pixels / 2 - widths[0] / 2
-            v = matrix[1, 0] * x + matrix[1, 1] * y + pixels / 2 - widths[1] / 2
-            counts = 0 <= row < good.shape[0] and 0 <= column < good.shape[1]
-            counts = counts and good[row, column]
-            for i in range(*_span(v, widths[1], pixels)):
-                height = min(i + 1.0, v + widths[1]) - max(float(i), v)
-                for j in range(*_span(u, widths[0], pixels)):
-                    area = height * (min(j + 1.0, u + widths[0]) - max(float(j), u))
-                    whole[i, j] += area
-                    if counts:
-                        seen[i, j] += area
-    return seen, whole
-
-
-@numba.njit(nogil=True, cache=True)
-def _entries(
-    good: NDArray[np.bool_],
-    matrix: NDArray[np.float64],
-    widths: NDArray[np.float64],
-    centre: NDArray[np.float64],
-    pixels: int,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """Pointers, places and weights (see `Table`) of every model pixel."""
-    top, bottom, left, right = _reach(matrix, centre, pixels)
-    top, bottom = max(top, 0), min(bottom, good.shape[0])
-    left, right = max(left, 0), min(right, good.shape[1])
-    count = np.zeros(pixels**2 + 1, np.int32)
-    places = np.empty(0, np.int32)
-    weights = np.empty(0, np.float32)
-    following = count
-    whole = widths[0] * widths[1]
-    for filling in range(2):
-        if filling:
-            count = np.cumsum(count).astype(np.int32)
-            following = count.copy()
-            places = np.empty(count[-1], np.int32)
-            weights = np.empty(count[-1], np.float32)
-        for row in range(top, bottom):
-            for column in range(left, right):
-                if not good[row, column]:
-                    continue
-                x, y = column - centre[1], row - centre[0]
-                u = matrix[0, 0] * x + matrix[0, 1] * y + pixels / 2 - widths[0] / 2
-                v = matrix[1, 0] * x + matrix[1, 1] * y + pixels / 2 - widths[1] / 2
-                for i in range(*_span(v, widths[1], pixels)):
-                    height = min(i + 1.0, v + widths[1]) - max(float(i), v)
-                    for j in range(*_span(u, widths[0], pixels)):
-                        target = i * pixels + j
-                        if filling:
-                            width = min(j + 1.0, u + widths[0]) - max(float(j), u)
-                            entry = following[target]
-                            places[entry] = row * good.shape[1] + column
-                            weights[entry] = height * width / whole
-                            following[target] += 1
-                        else:
-                            count[target + 1] += 1
-    return count, places, weights
-
-
-@numba.njit(nogil=True, cache=True)
-def _select(
-    pointers: NDArray[np.int32],
-    places: NDArray[np.int32],
-    weights: NDArray[np.float32],
-    sources: NDArray[np.int64],
-    scales: NDArray[np.float64],
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """The entries of some model pixels, scaled."""
-    chosen = np.zeros(len(sources) + 1, np.int32)
-    for number, source in enumerate(sources):
-        chosen[number + 1] = chosen[number] + pointers[source + 1] - pointers[source]
-    kept = np.empty(chosen[-1], np.int32)
-    shares = np.empty(chosen[-1], np.float32)
-    for number, source in enumerate(sources):
-        first, last = pointers[source], pointers[source + 1]
-        kept[chosen[number] : chosen[number + 1]] = places[first:last]
-        shares[chosen[number] : chosen[number + 1]] = weights[first:last] * np.float32(
-            scales[source]
-        )
-    return chosen, kept, shares
-
-
 @numba.njit(nogil=True, fastmath=True, cache=True)
 def _gather(
     patterns: NDArray[Any],
     members: NDArray[np.int64],
-    targets: NDArray[np.int32],
-    pointers: NDArray[np.int32],
+    targets: NDArray[np.int64],
+    first: NDArray[np.int32],
+    last: NDArray[np.int32],
     places: NDArray[np.int32],
     weights: NDArray[np.float32],
     buffer: NDArray[np.float32],
@@ -395,7 +239,7 @@ def _gather(
                 buffer[row * columns + column] = patterns[member, row, column]
         for number in range(len(targets)):
             total = np.float32(0)
-            for entry in range(pointers[number], pointers[number + 1]):
+            for entry in range(first[number], last[number]):
                 total += weights[entry] * buffer[places[entry]]
             images[member, targets[number] // pixels, targets[number] % pixels] = total
 

@@ -18,6 +18,8 @@ from polarstem.scans.sourced import Sourced
 _GROUPS = 12  # left out one after the other for the standard error
 _LEAST_CONTRAST = 1.3  # of squared divergence to squared curl
 _LARGEST_ERROR_DEG = 10.0
+THIN_NM = 5.0
+"""Up to which the sign of the divergence is believed: about half an oscillation [nm]."""
 _SURE = 3.0  # standard errors of the correlation that settles the 180 degrees
 
 
@@ -59,13 +61,16 @@ def scan_rotation(
     deflection: NDArray[np.float32],
     step_nm: tuple[float, float] = (1.0, 1.0),
     dark_field: NDArray[np.float32] | None = None,
+    thickness_nm: float | None = None,
 ) -> Rotation:
     """Turn the detector until the deflections have least curl.
 
-    Of the two angles, 180 degrees apart, that one is right at which electrons are deflected
-    towards the columns of atoms: the divergence is negative where the dark field is bright, or,
-    without a dark field, has its tail on the negative side. Thick crystals may do otherwise,
-    which the sentence says.
+    Of the two angles, 180 degrees apart, in a thin crystal that one is right at which electrons
+    are deflected towards the columns of atoms: the divergence is negative where the dark field
+    is bright, or, without a dark field, has its tail on the negative side. In thicker crystals
+    the electrons oscillate about the columns, and the divergence has either sign, by thickness
+    and defocus: there the angle between -90 and 90 degrees is given, and not called settled.
+    Comparison with simulated patterns settles it (see `polarstem.scans.handedness`).
 
     Parameters
     ----------
@@ -76,6 +81,8 @@ def scan_rotation(
         Distance of rows and of columns [nm].
     dark_field : ndarray, shape (..., ny, nx), optional
         Intensity beyond the bright-field disc.
+    thickness_nm : float, optional
+        Highest thickness that the specimen may have [nm].
 
     Returns
     -------
@@ -104,10 +111,11 @@ def scan_rotation(
     apart = (left_out - angle + 90) % 180 - 90
     error = float(np.sqrt((_GROUPS - 1) / _GROUPS * np.square(apart).sum()))
     sign = _sign(divergence, curl, angle, known, dark_field)
-    if sign > 0:
-        angle = angle + 180
-    angle = float((angle + 180) % 360 - 180)
-    settled = abs(sign) > _SURE
+    thin = thickness_nm is not None and thickness_nm <= THIN_NM
+    settled = thin and abs(sign) > _SURE
+    if settled and sign > 0:
+        angle += 180
+    angle = (angle + 180) % 360 - 180
     curves = [_curve(m, angles) for m in (moments, transposed)]
     better = contrast_transposed > 1.5 * contrast
     if contrast < _LEAST_CONTRAST or error > _LARGEST_ERROR_DEG:
@@ -117,13 +125,12 @@ def scan_rotation(
         )
         found = None
     else:
-        told = "settled" if settled else "not settled"
-        evidence = "the dark field" if dark_field is not None else "the skewness of the divergence"
-        sentence = (
-            f"Least curl at {angle:.1f} degrees (standard error {error:.1f}); the ambiguity of 180 "
-            f"degrees is {told} by {evidence}, taking electrons to be deflected towards atoms, "
-            "which holds for thin crystals."
+        told = (
+            "which of the two angles 180 degrees apart is told by the divergence, negative at atoms"
+            if settled
+            else "the divergence does not tell it from the one 180 degrees apart"
         )
+        sentence = f"Least curl at {angle:.1f} degrees (standard error {error:.1f}, {told})."
         found = Sourced(
             angle,
             "degrees",
