@@ -18,9 +18,9 @@ from polarstem.maps.dataset import MOST_PATTERNS, Classes, assemble, described
 from polarstem.maps.predict import Answers
 from polarstem.maps.setup import Setup
 from polarstem.models.calibration import Calibration
-from polarstem.scans.calibrate import Status, Step
 from polarstem.scans.cells import Cells, Lattice, boxes
 from polarstem.scans.lattice import features, find_lattice
+from polarstem.scans.steps import Status, Step
 
 Arrays = dict[str, NDArray[Any]]
 
