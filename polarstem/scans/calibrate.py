@@ -24,6 +24,8 @@ from polarstem.scans.steps import Findings, Step
 _TILES = 5  # down and across the scan
 _TILE = 6  # positions along each side of a tile: neighbours, for the curl; about a cell
 _SAMPLE_BYTES = 160e6
+_ROUNDS = 6  # at most, to find the centre of a tile
+_STILL = 0.01  # pixels that it may still move
 _COVERED = 0.98  # of the model's grid
 _BEYOND = 1.1  # semi-angles where the dark field begins
 
@@ -218,10 +220,15 @@ def _mean(patterns: NDArray[Any]) -> NDArray[np.float64]:
 
 def _edge(mean: NDArray[np.float64], bad: NDArray[np.bool_], disc: Disc) -> NDArray[np.float64]:
     """Centre of the disc in a tile; nan if it is not there."""
+    image, reach = mended(mean, bad), max(0.1 * disc.radius, 3.0)
     try:
-        return fit_edge(mended(mean, bad), disc, max(0.1 * disc.radius, 3.0), False).centre
+        for _ in range(_ROUNDS):
+            before, disc = disc.centre, fit_edge(image, disc, reach, shape_too=False)
+            if np.abs(disc.centre - before).max() < _STILL:
+                break
     except PolarstemError:  # the other tiles tell
         return np.full(2, np.nan)
+    return disc.centre
 
 
 def _least_curl(

@@ -14,7 +14,8 @@ _HOT_FACTOR = 2.0  # times its neighbours; less is gain
 _DEAD_FACTOR = 0.1
 _FALSELY_DEAD = 1.0  # pixels expected on a whole detector
 _AROUND = 7
-_LEAST_LIT = 0.01  # of the pixels: fewer are the outliers themselves
+_LEAST_LIT = 0.1  # of the blocks
+_BLOCK = 16  # pixels along each side: most have no outlier
 _RING = np.ones((3, 3), bool)
 _RING[1, 1] = False
 
@@ -42,7 +43,7 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     above = scipy.ndimage.rank_filter(total, 4, footprint=_RING, mode="mirror")
     below = scipy.ndimage.rank_filter(total, 3, footprint=_RING, mode="mirror")
     unit = _unit(total, counts)
-    if unit == 0:
+    if unit == 0:  # dark, or smooth: nothing stands out
         return np.zeros(total.shape, bool)
     excess = total - above
     hot = (excess > _HOT_SIGMA * np.sqrt(unit * (above + unit))) & (total > _HOT_FACTOR * above)
@@ -58,20 +59,27 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
 
 
 def _unit(total: NDArray[np.float64], counts: bool) -> float:
-    """Variance over mean between neighbours: what one electron adds.
+    """Variance over mean between neighbours: what one electron adds; 0 if that is unknown.
 
-    Structure of the pattern adds to it, outliers do not: it is a median.
+    Structure of the pattern adds to it, outliers do not: it is the median over blocks of pixels.
     """
     # the sum of four neighbours less four times the middle has 4 + 16 times a pixel's variance
     ring = np.array([(0, 1, 0), (1, -4, 1), (0, 1, 0)])
-    difference = scipy.ndimage.convolve(total, ring, mode="mirror")
-    mean = (difference + 5 * total) / 5
-    lit = mean > (5 if counts else 0)
-    if lit.mean() < _LEAST_LIT:
+    squared = scipy.ndimage.convolve(total, ring, mode="mirror") ** 2 / 20
+    variance, mean = _block_sums(squared), _block_sums(total)
+    lit = mean > 0
+    if lit.mean() < _LEAST_LIT:  # by outliers, perhaps
         return 1.0 if counts else 0.0
-    # median of chi squared with one degree of freedom: 0.455
-    unit = float(np.median(difference[lit] ** 2 / mean[lit])) / 20 / 0.455
+    unit = float(np.median(variance[lit] / mean[lit]))
     return max(unit, 1.0) if counts else unit
+
+
+def _block_sums(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    starts = [np.arange(0, length, _BLOCK) for length in image.shape]
+    sums: NDArray[np.float64] = np.add.reduceat(
+        np.add.reduceat(image, starts[0]), starts[1], axis=1
+    )
+    return sums
 
 
 def saturated_share(patterns: NDArray[Any], maximum: float | None) -> float:

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Calibration of a whole scan from its sample."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from measured_files import gold, merlin
+
+from polarstem.config.sheet import Sheet
+from polarstem.errors import PolarstemError
+from polarstem.scans.calibrate import calibrate
+from polarstem.scans.resample import Resampler, centre_of_mass
+from polarstem.scans.scan import ArrayScan
+
+TRAINED = {"semiangle_mrad": 24.0, "pixels": 32, "mrad_per_pixel": 3.0}
+PIXELS, MRAD = 128, 0.9
+SLOPES = np.array([(0.02, -0.01), (0.03, 0.04)])  # pixels per position
+TURN = np.deg2rad(35)  # scan to detector
+
+
+def invented_scan(**facts) -> ArrayScan:
+    """A disc that leans towards columns of atoms, moves by descan, on a detector with faults."""
+    rng = np.random.default_rng(15)
+    rows, columns = np.indices((24, 30))
+    phase_y, phase_x = rows * 0.52, columns * 0.52
+    deflection = np.stack([-np.sin(phase_x), np.sin(phase_y)], -1)  # x, y up
+    turn = np.array([(np.cos(TURN), -np.sin(TURN)), (np.sin(TURN), np.cos(TURN))])
+    right, up = np.moveaxis(deflection @ turn.T, -1, 0)[..., None, None]
+    centre = (61.3, 66.2) + np.stack([rows, columns], -1) @ SLOPES
+    y, x = np.indices((PIXELS, PIXELS))
+    y = y - centre[..., :1, None]
+    x = x - centre[..., 1:, None]
+    disc = 1 / (1 + np.exp((np.hypot(x, y) - 24 / MRAD) / 0.3))
+    halo = 0.1 * np.exp(-(x**2 + y**2) / 2000)
+    patterns = 6 * (disc * (1 + 0.006 * (right * x - up * y)) + halo)
+    counts = rng.poisson(patterns).astype(np.uint16)
+    counts[..., 50, 70] = 0
+    counts[..., 90, 20] = 900
+    return ArrayScan(counts, step_nm=(0.05, 0.05), **facts)
+
+
+@pytest.fixture(scope="module")
+def scan() -> ArrayScan:
+    return invented_scan()
+
+
+def test_everything_is_found(scan):
+    found = calibrate(scan, Sheet(), TRAINED)
+    index = np.array([0, 29, 23 * 30, 24 * 30 - 1])
+    truth = (61.3, 66.2) + np.stack(np.divmod(index, 30), 1) @ SLOPES
+    np.testing.assert_allclose(found.centres(index), truth, atol=0.1)
+    assert found.mrad_per_pixel == pytest.approx(MRAD, rel=0.01)
+    low, high = found.settings["mrad_per_pixel"].interval
+    assert low < found.mrad_per_pixel < high
+    assert found.settings["mrad_per_pixel"].origin == "estimated"
+    assert found.bad[50, 70]
+    assert found.bad[90, 20]
+    assert found.bad.sum() <= 5
+    assert found.settings["ellipticity"].value < 0.005
+    assert found.detector_rotation.value == pytest.approx(35, abs=4)
+    assert [s.name for s in found.steps] == [
+        "pixels", "centring", "disc", "ellipticity", "rotation"
+    ]  # fmt: skip
+    assert {s.status for s in found.steps} == {"done"}
+    assert any("180" in w for w in found.warnings)
+
+
+def test_resampled_patterns_are_centred(scan):
+    found = calibrate(scan, Sheet(), TRAINED, threads=2)
+    index = np.arange(24 * 30)
+    patterns = scan.read(index)
+    truth = Resampler((PIXELS, PIXELS), MRAD, 32, 3.0, bad=found.bad)
+    images = (
+        found.resampler()(patterns, found.centres(index)),
+        truth(patterns, (61.3, 66.2) + np.stack(np.divmod(index, 30), 1) @ SLOPES),
+    )
+    off = centre_of_mass(images[0], 1.0) - centre_of_mass(images[1], 1.0)
+    assert np.abs(off.mean(0)).max() < 0.03  # model pixels
+    mean = found.mean_pattern(0.0, 64, 1.5)
+    assert mean.shape == (64, 64)
+    apart = np.hypot(*np.meshgrid(np.arange(64) - 31.5, np.arange(64) - 31.5)) * 1.5
+    level = np.array([mean[np.abs(apart - r) < 1].mean() for r in (10, 24, 27)])
+    assert level[1] / level[0] == pytest.approx(0.5, abs=0.12)
+    assert level[2] / level[0] < 0.15
+
+
+def test_the_sheet_has_the_last_word(scan):
+    sheet = Sheet(centre=(60, 67), mrad_per_pixel=1.0, detector_rotation_deg=80)
+    given = ArrayScan(scan.read(np.arange(720)).reshape(scan.shape), sheet, step_nm=(0.05, 0.05))
+    found = calibrate(given, sheet, TRAINED)
+    np.testing.assert_array_equal(found.centres([0, 700]), [(60, 67), (60, 67)])
+    assert found.mrad_per_pixel == 1.0
+    assert found.detector_rotation.value == 80
+    assert {s.name for s in found.steps if s.status == "given"} == {"centring", "disc", "rotation"}
+    told = " ".join(found.warnings)
+    assert "0.9" in told  # mrad per pixel by the disc
+    assert "turned by 80 degrees" in told
+
+
+def test_steps_that_are_off(scan):
+    steps = ("pixels", "centring", "disc", "ellipticity", "rotation")
+    with pytest.raises(PolarstemError, match="`mrad_per_pixel`, `disc_radius_pixels`"):
+        calibrate(scan, Sheet(off=("disc",)), TRAINED)
+    sheet = Sheet(off=steps)
+    given = invented_scan(mrad_per_pixel=MRAD)
+    found = calibrate(given, sheet, TRAINED)
+    assert {s.status for s in found.steps} == {"off"}
+    assert not found.bad.any()
+    np.testing.assert_array_equal(found.centres([5]), [(63.5, 63.5)])
+    assert found.settings["centre"].origin == "assumed"
+    assert found.detector_rotation is None
+
+
+def test_masked_positions_are_not_sampled(scan):
+    other = ArrayScan(scan.read(np.arange(720)).reshape(scan.shape).copy(), step_nm=(0.05, 0.05))
+    other.included[:, 15:] = False
+    truth = calibrate(scan, Sheet(), TRAINED).centres([24 * 30 - 30])
+    np.testing.assert_allclose(calibrate(other, Sheet(), TRAINED).centres([690]), truth, atol=0.15)
+    other.included[:] = np.indices((24, 30)).sum(0) % 5 == 0  # no tile is whole
+    found = calibrate(other, Sheet(), TRAINED)
+    assert found.mrad_per_pixel == pytest.approx(MRAD, rel=0.02)
+    assert found.detector_rotation is None
+
+
+def test_beam_beyond_the_detector_is_refused():
+    cut = merlin("001_4x2_6bit")
+    with pytest.raises(PolarstemError, match="lies beyond the detector"):
+        calibrate(ArrayScan(cut, maximum=63), Sheet(), TRAINED)
+
+
+def test_centre_beyond_the_detector_is_refused(scan):
+    with pytest.raises(PolarstemError, match=r"\[130.0, 64.0\].*beyond the detector"):
+        calibrate(scan, Sheet(centre=(130, 64)), TRAINED)
+
+
+def test_flat_patterns_are_refused():
+    flat = ArrayScan(np.ones((3, 3, 40, 40), np.uint16))
+    with pytest.raises(PolarstemError, match="no bright-field disc"):
+        calibrate(flat, Sheet(), TRAINED)
+
+
+def test_saturation_is_warned_of(scan):
+    full = np.minimum(scan.read(np.arange(720)).reshape(scan.shape), 7).astype(np.uint8)
+    found = calibrate(ArrayScan(full, maximum=7), Sheet(), TRAINED)
+    assert any("saturated" in w for w in found.warnings)
+
+
+def test_measured_scan_of_four_positions():
+    found = calibrate(ArrayScan(gold()), Sheet(), TRAINED)
+    assert found.settings["centre"].value == pytest.approx((125.1, 128.7), abs=0.1)
+    assert found.settings["disc_radius_pixels"].value == pytest.approx(5.2, abs=0.3)
+    assert found.bad.sum() <= 20
