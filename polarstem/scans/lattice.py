@@ -22,7 +22,8 @@ _STRETCH = 0.06  # of the lattice, looked for
 _MOST_STEP = 0.5  # of a cell between two positions, beyond which no lattice is looked for
 _COEFFICIENTS = np.array([(0, 1), (1, 0), (1, 1), (1, -1)])  # along the cell's y and x
 _PLACES = 64  # along the cell, where the A column is looked for
-_CLEAR = 12.0  # power over noise of the weaker vector, times the logarithm of those tried
+# Power over noise of the weaker vector, in logarithms of the number tried; noise has up to 1.2
+_CLEAR = 3.0
 
 
 def features(patterns: NDArray[np.floating], pixel_semiangles: float) -> NDArray[np.float32]:
@@ -102,10 +103,7 @@ def find_lattice(
     vectors = np.linalg.inv(inverse).astype(np.float64)
     origin, agreement, margin = _column(signals, inverse, step, templates)
     angle = _angle(vectors)
-    extent = np.array(signals.shape[:2]) * step
-    # Cramér-Rao bound of a frequency (D. C. Rife and R. R. Boorstyn, IEEE Trans. Inf. Theory 20,
-    # 591 (1974)), of two vectors
-    spread = np.rad2deg(np.sqrt(6 / quality) / (2 * np.pi * extent.min()) * cell.max())
+    spread = _spread(signals, inverse, step) * cell.max()
     return Lattice(
         found=True,
         vectors=vectors,
@@ -218,6 +216,20 @@ def _angle(vectors: NDArray[np.float64]) -> float:
     """Direction of the mean of the edges along x and, turned back, along y [degrees]."""
     (down_y, down_x), (right_y, right_x) = vectors / np.hypot(*vectors.T)[:, None]
     return float(np.rad2deg(np.arctan2(down_x - right_y, right_x + down_y)))
+
+
+def _spread(
+    signals: NDArray[np.float64], inverse: NDArray[np.float64], step: NDArray[np.float64]
+) -> float:
+    """Standard deviation of the rotation, times the length of a cell's edge [degrees/nm].
+
+    The Cramér-Rao bound of a frequency (D. C. Rife and R. R. Boorstyn, IEEE Trans. Inf. Theory 20,
+    591 (1974)), with all variance of the images taken for noise.
+    """
+    edges = np.square(np.abs(_coefficients(signals, inverse.T, step))).sum(axis=1)
+    power = float(edges.min()) * signals[..., 0].size
+    extent = float((np.array(signals.shape[:2]) * step).min())
+    return float(np.rad2deg(np.sqrt(6 / power) / (2 * np.pi * extent)))
 
 
 def _nearest(

@@ -12,7 +12,7 @@ thicknesses at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,7 +39,7 @@ _FREE = 4  # brightness, background, tilt x and y have none
 # the thickness of 31 of 32 emulated specimens and 95 % of the components of their tilts.
 _ALIKE = 20.0
 _QUANTILE = 3.84  # of chi squared with one degree of freedom, 95 %
-_MISFIT = 0.25  # residual beyond which the crystal is another
+_MISFIT = 0.2  # residual beyond which the crystal is another
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,36 @@ class PacbedFit:
     simulated: NDArray[np.float64]
     warnings: tuple[str, ...]
 
+    def turned_to(self, rotation_deg: float, fold: int = 4) -> PacbedFit:
+        """The same fit with another of the equal axes as the crystal's x axis.
+
+        Parameters
+        ----------
+        rotation_deg : float
+            About where on the detector that axis is to point [degrees].
+        fold : int
+            `Library.fold`.
+        """
+        period = 360 / fold
+        steps = round((rotation_deg - self.rotation.value) / period)
+        shift, quarters = steps * period, steps * 4 // fold
+        x, y = self.tilt.value
+        turn = np.deg2rad(shift)
+        cosine, sine = float(np.cos(turn)), float(np.sin(turn))
+        interval = self.rotation.interval
+        return replace(
+            self,
+            # the frame turns by the shift, what is seen in it the other way
+            tilt=replace(self.tilt, value=(cosine * x + sine * y, cosine * y - sine * x)),
+            rotation=replace(
+                self.rotation,
+                value=self.rotation.value + shift,
+                interval=interval and (interval[0] + shift, interval[1] + shift),
+            ),
+            measured=np.rot90(self.measured, -quarters),
+            simulated=np.rot90(self.simulated, -quarters),
+        )
+
 
 def fit_pacbed(
     pattern: NDArray[np.floating | np.integer],
@@ -107,7 +137,7 @@ def fit_pacbed(
     Raises
     ------
     PolarstemError
-        If there is no pattern, or most of the model's grid lies outside it.
+        If there is no pattern, or the detector does not hold its central disc.
     """
     return PacbedFitter(library).fit(
         pattern, mrad_per_pixel=mrad_per_pixel, centre=centre, rotation_deg=rotation_deg
@@ -134,7 +164,7 @@ class PacbedFitter:
     ) -> PacbedFit:
         """Find thickness, tilt and orientation of a mean pattern; see `fit_pacbed`."""
         image = PatternImage.of(pattern, mrad_per_pixel or self.library.mrad_per_pixel, centre)
-        image.check(self._angles)
+        image.check(self._angles, self.library.semiangle_mrad)
         smooth = image.smoothed(self.library.mrad_per_pixel)
         if rotation_deg is not None:
             angle = float(rotation_deg)
@@ -146,7 +176,7 @@ class PacbedFitter:
     def _search(self, smooth: PatternImage) -> tuple[float, float]:
         """Coarse orientations [degrees]: the best one, and the best far from it."""
         period = 360 / self.library.fold
-        angles = np.arange(0, period, _SEARCH_STEP)
+        angles = np.arange(-period / 2, period / 2, _SEARCH_STEP)
         best = np.empty(len(angles))
         for number, angle in enumerate(angles.tolist()):
             values, weights = _weighted(*smooth.sample(self._angles, angle))
@@ -285,8 +315,7 @@ class PacbedFitter:
         if length + 2 * error > largest:
             warnings.append(f"The tilt may be larger than the library's {largest:g} mrad.")
         period = 360 / library.fold
-        turned = float(np.sqrt(covariance[-1, -1])) * _PRIORS[-1]
-        angle = (angle + period / 2) % period - period / 2
+        turned = float(np.sqrt(covariance[-1, -1]) * _PRIORS[-1])
         how = "given" if known else "mean pattern against the library"
         shape = (library.pixels, library.pixels)
         return PacbedFit(

@@ -11,6 +11,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 
 from polarstem.errors import PolarstemError
 
+_HELD = 0.9  # share of the disc that must be on the detector
+
 
 @dataclass(frozen=True)
 class PatternImage:
@@ -36,13 +38,14 @@ class PatternImage:
         rows, columns = values.shape
         return cls(values, mrad_per_pixel, centre or ((rows - 1) / 2, (columns - 1) / 2))
 
-    def check(self, angles: NDArray[np.float64]) -> None:
-        """Refuse an image that holds too little of a grid of angles."""
-        inside = self.sample(angles, 0.0)[1]
-        if inside.mean() < 0.5:
+    def check(self, angles: NDArray[np.float64], semiangle_mrad: float) -> None:
+        """Refuse an image that does not hold the central disc."""
+        disc = angles[np.hypot(*np.moveaxis(angles, -1, 0)) < semiangle_mrad]
+        share = float(self.sample(disc, 0.0)[1].mean())
+        if share < _HELD:
             raise PolarstemError(
-                f"The detector holds {100 * inside.mean():.0f} % of the model's "
-                f"{angles.shape[0]} x {angles.shape[1]} pixels only; check its mrad per pixel "
+                f"The detector holds {100 * share:.0f} % of the central disc of "
+                f"{semiangle_mrad:g} mrad only; check its mrad per pixel "
                 f"({self.mrad_per_pixel:g}) and the centre {self.centre}."
             )
 
