@@ -4,7 +4,8 @@
 The images are those of W. Xu and J. M. LeBeau, arXiv:1708.00855 (``Database/*.jpg`` of the GitHub
 repository subangstrom/DeepDiffraction, GPL-3.0): 8-bit JPEG, 13.6 mrad; the energy is not stated,
 200 keV is assumed. ``python benchmarks/srtio3_thickness.py FOLDER FIGURE.png`` reads them from a
-folder and prints a table.
+folder and prints a table. With ``--model DIR`` it also asks a trained model for the polarization
+that this crystal does not have.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ from scipy.ndimage import map_coordinates
 from scipy.optimize import minimize
 
 from polarstem.config.physics import Simulate
+from polarstem.models.base import Model
+from polarstem.models.calibration import Calibration
+from polarstem.models.registry import load_model
 from polarstem.report.figures.style import new_figure, save
+from polarstem.simulate.detector import pixel_angles
 from polarstem.simulate.multislice import Crystal
 from polarstem.simulate.scattering.measure import VirtualMicroscope
 from polarstem.simulate.scattering.optics import Optics
@@ -92,6 +97,44 @@ def inversion_residual(image: NDArray[np.float64], geometry: Geometry) -> float:
     return float(found.fun)
 
 
+def directions(
+    model: Model, image: NDArray[np.float64], geometry: Geometry, scale: float = 1.0
+) -> tuple[float, int]:
+    """What a model makes of the polarization of an image.
+
+    Parameters
+    ----------
+    model : Model
+        Trained for another crystal; its grid of pixels is read from its file.
+    image : ndarray, shape (rows, columns)
+        Grey values.
+    geometry : Geometry
+        Of the pattern in the image.
+    scale : float
+        Factor on the angles: the model's semi-angle over `SEMIANGLE_MRAD` gives the disc the size
+        that it knows, 1 leaves the reflections where they are.
+
+    Returns
+    -------
+    probability : float
+        Of the most probable class, calibrated.
+    classes : int
+        In the conformal set: the model has an answer where it is one.
+    """
+    trained = model.info["trained_for"]
+    pixels, finer = trained["pixels"], 8
+    along = pixel_angles(pixels * finer, trained["mrad_per_pixel"] / finer / scale)
+    turn = np.deg2rad(geometry.rotation_deg)
+    x, y = np.multiply(np.meshgrid(along, along), geometry.pixels_per_mrad)
+    rows = geometry.centre[0] + np.cos(turn) * y - np.sin(turn) * x
+    columns = geometry.centre[1] + np.cos(turn) * x + np.sin(turn) * y
+    fine = map_coordinates(image, (rows, columns), order=1)
+    pattern = fine.reshape(pixels, finer, pixels, finer).mean(axis=(1, 3))
+    calibration = Calibration.of(model)
+    [probability] = calibration.apply(model.predict_proba(pattern[None].astype(np.float32)))
+    return float(probability.max()), int((probability >= (calibration.threshold or 1.0)).sum())
+
+
 def draw(library: PatternLibrary, fits: dict[str, ThicknessFit], output: Path) -> None:
     """Measured and simulated patterns, and how well each thickness fits."""
     half = library.patterns.shape[-1] * library.mrad_per_pixel / 2
@@ -134,8 +177,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder with the images")
     parser.add_argument("figure", type=Path, help="PNG or SVG to write")
+    parser.add_argument("--model", type=Path, help="folder of a trained model")
     arguments = parser.parse_args()
     library = pattern_library()
+    model = load_model(arguments.model) if arguments.model else None
     fits = {}
     print("stated nm  found nm  interval nm  residual  rotation  disc px  inversion residual")
     for name, (low, high) in IMAGES.items():
@@ -148,6 +193,14 @@ def main() -> None:
             f"{low}-{high}      {fit.thickness_nm:6.1f}    {ends:11}  {fit.residual.min():.3f}"
             f"     {fit.geometry.rotation_deg:.1f}      {radius:.1f}    {floor:.4f}"
         )
+        if model is not None:
+            same_disc = model.info["trained_for"]["semiangle_mrad"] / SEMIANGLE_MRAD
+            for scale in (1.0, same_disc):
+                probability, classes = directions(model, image, fit.geometry, scale)
+                print(
+                    f"    angles times {scale:.2f}: no class above {probability:.2f}, "
+                    f"{classes} classes in the conformal set"
+                )
     draw(library, fits, arguments.figure)
 
 

@@ -2,7 +2,8 @@
 """Measured position-averaged patterns of SrTiO3: thickness, and a null test of polarization.
 
 The images (see `benchmarks/srtio3_thickness.py`) are looked for in the folder named by
-POLARSTEM_TEST_DATA, or in shared/data beside the project.
+POLARSTEM_TEST_DATA, or in shared/data beside the project. A trained model is looked for in the
+folder named by POLARSTEM_TEST_MODEL.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import pytest
 from benchmarks.srtio3_thickness import (
     IMAGES,
     SEMIANGLE_MRAD,
+    directions,
     inversion_residual,
     pattern_library,
     read_image,
 )
+from polarstem.models.registry import load_model
 from polarstem.simulate.scattering.thickness import Geometry, PatternLibrary
 
 pytestmark = pytest.mark.slow
@@ -72,3 +75,20 @@ def test_inversion_residual_sees_an_uneven_disc(folder):
     ramp = (np.arange(image.shape[1]) - geometry.centre[1]) / 138.4
     tilted = image * (1 + 0.2 * ramp)
     assert inversion_residual(tilted, geometry) > 2 * inversion_residual(image, geometry)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_a_model_of_a_ferroelectric_finds_no_direction(folder, library, name):
+    """The null test of a whole model: the recommended one, trained by the standard config."""
+    model_folder = os.environ.get("POLARSTEM_TEST_MODEL")
+    if not model_folder:
+        pytest.skip("no trained model; set POLARSTEM_TEST_MODEL to the folder of one")
+    model = load_model(model_folder)
+    image = read_image(folder / name)
+    geometry = library.fit(image).geometry
+    for scale in (1.0, model.info["trained_for"]["semiangle_mrad"] / SEMIANGLE_MRAD):
+        probability, classes = directions(model, image, geometry, scale)
+        assert probability < 0.5
+        assert classes > 1
+    # with its own disc it is as good as no direction at all
+    assert probability < 0.25
