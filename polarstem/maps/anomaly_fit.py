@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
+from polarstem.files import open_netcdf
 from polarstem.maps.anomaly import (
     LEVEL,
     AnomalyReference,
@@ -20,11 +22,11 @@ from polarstem.maps.anomaly import (
     relative_disagreement,
     roots,
 )
+from polarstem.models.equivariant import Group
 
 COMPONENTS = 12
 _SPACE = 48  # principal components that they are sought among
 _RIDGE = 1e-3  # of their mean variance from cell to cell
-_PATTERNS = 20_000  # for the principal components
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,56 @@ class DefectFreeScan:
     cell: NDArray[np.integer]
 
 
-def fit_anomaly(scans: Sequence[DefectFreeScan], components: int = COMPONENTS) -> AnomalyReference:
+def scan_of_map(path: Path | str) -> DefectFreeScan:
+    """Take the patterns of a map that was made of a defect-free scan.
+
+    Parameters
+    ----------
+    path : path
+        ``map.nc`` of `polarstem.maps`.
+
+    Returns
+    -------
+    DefectFreeScan
+
+    Raises
+    ------
+    PolarstemError
+        If the file is unreadable or holds no patterns or no lattice.
+    """
+    with open_netcdf(path, "map") as found:
+        table = [found[f"cell_{name}"].values for name in ("row", "column")]
+        if "pattern" not in found or min(map(np.ptp, table), default=0) < 1:
+            raise PolarstemError(
+                f"The map {path} holds no patterns or not two cells along each side; map a smaller "
+                "scan of more cells to fit an anomaly reference."
+            )
+        corners = np.column_stack([*table, np.ones(len(table[0]))])
+        centres = [found[f"cell_centre_{axis}"].values for axis in "yx"]
+        edges = np.linalg.lstsq(corners, np.column_stack(centres))[0][:2]
+        step = [float(found[axis][1] - found[axis][0]) for axis in "yx"]
+        return DefectFreeScan(found["pattern"].values, edges / step, found["cell"].values)
+
+
+def fit_anomaly(
+    scans: Sequence[DefectFreeScan],
+    directions: Sequence[float],
+    components: int = COMPONENTS,
+) -> AnomalyReference:
     """Learn what varies within cells and from cell to cell, and where the threshold lies.
 
     The components solve the generalised eigenvalue problem of Fisher's discriminant analysis
     (R. A. Fisher, Ann. Eugen. 7, 179 (1936)) with the places in the cell as its classes: the
-    covariance of all patterns against that of the differences between neighbouring cells, domain
-    walls included.
+    covariance of all patterns against that of the differences between neighbouring cells, walls
+    included. Both are averaged over the turns and mirrors of the classes, so that a crystal scores
+    the same however it is turned.
 
     Parameters
     ----------
     scans : sequence of DefectFreeScan
         Several thicknesses, doses and domains.
+    directions : sequence of float
+        Directions of the model's classes [degrees].
     components : int
         Number of components.
 
@@ -76,40 +116,39 @@ def fit_anomaly(scans: Sequence[DefectFreeScan], components: int = COMPONENTS) -
             f"An anomaly reference needs defect-free scans of one pattern shape, but was given "
             f"{len(scans)} scans of {len(shapes)} shapes; map them onto the same model's grid."
         )
-    (shape,) = shapes
-    images = [
-        roots(scan.patterns.reshape(-1, *shape)).reshape(-1, np.prod(shape)) for scan in scans
-    ]
-    every = max(1, sum(map(len, images)) // _PATTERNS)
-    sample = np.concatenate([each[::every] for each in images]).astype(np.float64)
-    mean = sample.mean(0)
-    space = np.linalg.eigh((sample - mean).T @ (sample - mean))[1][:, : -_SPACE - 1 : -1]
-    within = np.zeros((space.shape[1],) * 2)
-    between = np.zeros_like(within)
-    for scan, each in zip(scans, images, strict=True):
-        coordinates = ((each - mean) @ space).reshape(*scan.patterns.shape[:2], -1)
-        within += np.cov(coordinates.reshape(-1, len(within)).T) / len(scans)
-        between += _between_cells(coordinates, scan.vectors) / len(scans)
-    between += _RIDGE * np.trace(between) / len(between) * np.eye(len(between))
-    vectors = scipy.linalg.eigh(within, between)[1][:, : -components - 1 : -1]
-    rows = (space @ vectors).T.reshape(-1, *shape)
-    reference = AnomalyReference(
-        mean.reshape(shape).astype(np.float32), rows.astype(np.float32), 1, 1
-    )
-    return _with_thresholds(reference, scans)
+    ((ky, kx),) = shapes
+    mean, within, between = np.zeros(ky * kx), *np.zeros((2, ky * kx, ky * kx))
+    for scan in scans:
+        images = roots(scan.patterns.reshape(-1, ky, kx)).reshape(*scan.patterns.shape[:2], -1)
+        mean += np.nanmean(images, axis=(0, 1)) / len(scans)
+        within += _covariance(images - np.nanmean(images, axis=(0, 1))) / len(scans)
+        for edge in scan.vectors:
+            between += _covariance(_differences(images, edge)) / 4 / len(scans)
+    turned = Group((ky, kx), directions).pixels
+    mean = mean[turned].mean(0)
+    within, between = (np.mean([c[p][:, p] for p in turned], axis=0) for c in (within, between))
+    space = np.linalg.eigh(within)[1][:, : -_SPACE - 1 : -1]
+    inner, outer = (space.T @ c @ space for c in (within, between))
+    outer += _RIDGE * np.trace(outer) / len(outer) * np.eye(len(outer))
+    vectors = scipy.linalg.eigh(inner, outer)[1][:, : -components - 1 : -1]
+    rows = (space @ vectors).T.astype(np.float32).reshape(-1, ky, kx)
+    mean_root = mean.astype(np.float32).reshape(ky, kx)
+    return _with_thresholds(AnomalyReference(mean_root, rows, 1.0, 1.0), scans)
 
 
-def _between_cells(coordinates: FloatArray, vectors: FloatArray) -> FloatArray:
-    """Covariance (component, component) of the differences to the next cells."""
-    total = np.zeros((coordinates.shape[-1],) * 2)
-    ny, nx = coordinates.shape[:2]
-    for steps in (vectors[0], vectors[1]):
-        down, right = np.rint(steps).astype(int)
-        here = coordinates[max(0, -down) : ny - max(0, down), max(0, -right) : nx - max(0, right)]
-        there = coordinates[max(0, down) : ny + min(0, down), max(0, right) : nx + min(0, right)]
-        apart = (there - here).reshape(-1, len(total))
-        total += apart.T @ apart / max(1, len(apart)) / 2
-    return total
+def _covariance(images: NDArray[np.float32]) -> FloatArray:
+    """Second moments (pixel, pixel) of images (y, x, pixel), measured ones only."""
+    rows = images.reshape(-1, images.shape[-1])
+    rows = rows[np.isfinite(rows[:, 0])]
+    return (rows.T @ rows).astype(np.float64) / max(1, len(rows))
+
+
+def _differences(images: NDArray[np.float32], edge: FloatArray) -> NDArray[np.float32]:
+    """Images (y, x, pixel) of the next cell less those here, to the nearest position."""
+    (ny, nx), (down, right) = images.shape[:2], np.rint(edge).astype(int)
+    here = images[max(0, -down) : ny - max(0, down), max(0, -right) : nx - max(0, right)]
+    there = images[max(0, down) : ny + min(0, down), max(0, right) : nx + min(0, right)]
+    return there - here
 
 
 def _with_thresholds(

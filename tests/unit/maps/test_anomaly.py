@@ -12,6 +12,8 @@ from polarstem.maps.anomaly_fit import DefectFreeScan, fit_anomaly
 
 STEPS = 5.3  # positions per cell: no whole number
 SIDE = 48
+FREE = ((1, 0.0, 0.0), (2, 0.03, 0.05), (3, 0.03, 0.05))
+EIGHT = 45.0 * np.arange(8)
 EDGE = np.array([(STEPS, 0.0), (0.0, STEPS)])
 
 
@@ -22,7 +24,7 @@ def cells(side=SIDE):
     return np.where((number[:, None] < count) & (number < count), index, -1)
 
 
-def scan(seed=0, shift=None, foreign=None, wall=0.0, ramp=0.0, dose=2e5, side=SIDE):
+def scan(seed=0, wall=0.0, ramp=0.0, shift=None, foreign=None, dose=2e5, side=SIDE):
     """Patterns (y, x, 8, 8) of a crystal.
 
     Beams have harmonics of the place as amplitudes. A wall turns the sign of a weak extra beam in
@@ -55,12 +57,12 @@ def map_of(reference, patterns, included=None):
 
 @pytest.fixture(scope="module")
 def reference():
-    scans = [scan(seed, wall=wall) for seed, wall in ((1, 0.0), (2, 0.03), (3, 0.03))]
-    return fit_anomaly([DefectFreeScan(each, EDGE, cells()) for each in scans], components=6)
+    scans = [DefectFreeScan(scan(*values), EDGE, cells()) for values in FREE]
+    return fit_anomaly(scans, EIGHT, 6)
 
 
 def test_one_in_a_hundred_of_what_it_was_fitted_on_is_flagged(reference):
-    shares = [map_of(reference, scan(seed, wall=w)) for seed, w in ((1, 0.0), (2, 0.03), (3, 0.03))]
+    shares = [map_of(reference, scan(*values)) for values in FREE]
     assert np.mean([found["flagged"].mean() for found in shares]) == pytest.approx(0.01, abs=0.002)
 
 
@@ -129,4 +131,4 @@ def test_what_is_wrong_is_said(reference, tmp_path):
     with pytest.raises(PolarstemError, match="neighbouring cell"):
         map_of(reference, scan(0, side=5))
     with pytest.raises(PolarstemError, match="0 scans"):
-        fit_anomaly([])
+        fit_anomaly([], EIGHT)
