@@ -19,7 +19,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.entries import Entry, entry
 from polarstem.files import open_netcdf
-from polarstem.maps.anomaly import highest_in_cells, roots
+from polarstem.maps.anomaly import roots, upper_quartiles
 from polarstem.models.base import Model
 from polarstem.models.network import NetworkModel
 
@@ -94,7 +94,7 @@ def compare_scores(
     found, truth : Dataset
         Map and truth.
     others : mapping of str to ndarray, shape (y, x)
-        Scores of positions, as `plain_scores` gives them; a cell has the highest of its positions.
+        Scores of positions, as `plain_scores` gives them; of a cell, the upper quartile counts.
 
     Returns
     -------
@@ -103,9 +103,7 @@ def compare_scores(
     """
     defective = touched(found, truth["defect"].values)
     cell = found["cell"].values
-    scores = {
-        name: highest_in_cells(np.asarray(each, float), cell) for name, each in others.items()
-    }
+    scores = {name: upper_quartiles(np.asarray(each, float), cell) for name, each in others.items()}
     table = {}
     for name, score in {"anomaly": found["cell_anomaly"].values, **scores}.items():
         known = np.isfinite(score)

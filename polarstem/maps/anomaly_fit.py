@@ -18,13 +18,13 @@ from polarstem.maps.anomaly import (
     LEVEL,
     AnomalyReference,
     FloatArray,
-    highest_in_cells,
     relative_disagreement,
     roots,
+    upper_quartiles,
 )
 from polarstem.models.equivariant import Group
 
-COMPONENTS = 12
+COMPONENTS = 8
 _SPACE = 48  # principal components that they are sought among
 _RIDGE = 1e-3  # of their mean variance from cell to cell
 
@@ -160,6 +160,6 @@ def _with_thresholds(
         features = reference.features(scan.patterns.reshape(-1, *shape)).reshape(ny, nx, -1)
         relative = relative_disagreement(features, scan.vectors)
         positions.append(relative.ravel())
-        cells.append(highest_in_cells(relative, scan.cell))
+        cells.append(upper_quartiles(relative, scan.cell))
     thresholds = [float(np.nanquantile(np.concatenate(v), LEVEL)) for v in (positions, cells)]
     return replace(reference, position_threshold=thresholds[0], cell_threshold=thresholds[1])
