@@ -35,8 +35,9 @@ LEVEL = 0.99
 REACH = 2
 """Cells around, to each side, that a position is compared with."""
 _QUANTILE = 0.3  # the cells of a line defect are 4 of the 24 around
-_STEPS = 3  # of the search for where a cell fits best
-_FARTHEST = 0.25  # that a cell is moved to fit [cells]
+_MOVES = 2  # of a cell to where it fits best
+_FARTHEST = 0.25  # that it is moved to fit [cells]
+_LEAST_SIDE = 2.5  # of cells that are moved: smaller ones fit nearly anywhere [positions]
 _TINY = 1e-12
 
 FloatArray = NDArray[np.float64]
@@ -242,16 +243,14 @@ def neighbourhood(
 
         yy, xx, xy = total(along[0], along[0]), total(along[1], along[1]), total(*along)
         scale = np.maximum(yy * xx - xy**2, _TINY)
-        moved = np.zeros((2, ny, nx))
-        for step in range(_STEPS):
-            apart = at(down + moved[0], right + moved[1]) - here
+        moved, apart = np.zeros((2, ny, nx)), at(down, right) - here
+        for _ in range(_MOVES if side >= _LEAST_SIDE else 0):
             y, x = total(along[0], apart), total(along[1], apart)
-            shift = -np.stack([xx * y - xy * x, yy * x - xy * y]) / scale
-            if step < _STEPS - 1:
-                moved = np.clip(moved + shift, -_FARTHEST * side, _FARTHEST * side)
-        gain = -(shift[0] * y + shift[1] * x)
+            moved -= np.stack([xx * y - xy * x, yy * x - xy * y]) / scale
+            moved = np.clip(moved, -_FARTHEST * side, _FARTHEST * side)
+            apart = at(down + moved[0], right + moved[1]) - here
         count = _box(weight, side)
-        distance = (total(apart, apart) - gain) / np.maximum(count, _TINY)
+        distance = total(apart, apart) / np.maximum(count, _TINY)
         distances.append(np.where(valid & (count >= whole / 2), distance, np.nan))
     stack = np.sort(np.array(distances), axis=0)  # NaN last
     rank = np.maximum(0, np.ceil(_QUANTILE * np.isfinite(stack).sum(0)).astype(int) - 1)

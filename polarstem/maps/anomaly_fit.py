@@ -26,6 +26,7 @@ from polarstem.models.equivariant import Group
 
 COMPONENTS = 8
 _SPACE = 48  # principal components that they are sought among
+_EQUAL = 1e-4  # relative difference of eigenvalues that a turn exchanges
 _RIDGE = 1e-3  # of their mean variance from cell to cell
 
 
@@ -99,7 +100,7 @@ def fit_anomaly(
     directions : sequence of float
         Directions of the model's classes [degrees].
     components : int
-        Number of components.
+        Number of components, more by one where that would part a pair that turns into each other.
 
     Returns
     -------
@@ -127,13 +128,21 @@ def fit_anomaly(
     turned = Group((ky, kx), directions).pixels
     mean = mean[turned].mean(0)
     within, between = (np.mean([c[p][:, p] for p in turned], axis=0) for c in (within, between))
-    space = np.linalg.eigh(within)[1][:, : -_SPACE - 1 : -1]
+    values, vectors = np.linalg.eigh(within)
+    space = _leading(values, vectors, _SPACE)
     inner, outer = (space.T @ c @ space for c in (within, between))
     outer += _RIDGE * np.trace(outer) / len(outer) * np.eye(len(outer))
-    vectors = scipy.linalg.eigh(inner, outer)[1][:, : -components - 1 : -1]
-    rows = (space @ vectors).T.astype(np.float32).reshape(-1, ky, kx)
+    values, vectors = scipy.linalg.eigh(inner, outer)
+    rows = (space @ _leading(values, vectors, components)).T.astype(np.float32).reshape(-1, ky, kx)
     mean_root = mean.astype(np.float32).reshape(ky, kx)
     return _with_thresholds(AnomalyReference(mean_root, rows, 1.0, 1.0), scans)
+
+
+def _leading(values: FloatArray, vectors: FloatArray, count: int) -> FloatArray:
+    """Eigenvectors (n, count) of the largest values, last first; equal ones stay together."""
+    while count < len(values) and values[-count - 1] > (1 - _EQUAL) * values[-count]:
+        count += 1
+    return vectors[:, : -count - 1 : -1]
 
 
 def _covariance(images: NDArray[np.float32]) -> FloatArray:

@@ -132,3 +132,24 @@ def test_what_is_wrong_is_said(reference, tmp_path):
         map_of(reference, scan(0, side=5))
     with pytest.raises(PolarstemError, match="0 scans"):
         fit_anomaly([], EIGHT)
+
+
+def test_turned_crystal_scores_the_same(reference):
+    """Scan, detector and cells turned by a quarter, and mirrored."""
+    patterns, cell = scan(17), cells()
+
+    def score_of(patterns, cell):
+        features = reference.features(patterns.reshape(-1, 8, 8)).reshape(SIDE, SIDE, -1)
+        return score(reference, features, EDGE, cell)["cell_anomaly"]
+
+    expected = score_of(patterns, cell)
+    turned = np.rot90(np.rot90(patterns, axes=(0, 1)), axes=(2, 3))
+    assert np.allclose(score_of(turned, np.rot90(cell)), expected, rtol=1e-3)
+    mirrored = patterns.transpose(1, 0, 3, 2)
+    assert np.allclose(score_of(mirrored, cell.T), expected, rtol=1e-3)
+
+
+def test_strain_is_no_defect(reference):
+    strained = map_of(reference, scan(18, shift=lambda y, x: (0 * y, 0.02 * x)))
+    moved = map_of(reference, scan(18))
+    assert strained["cell_flagged"].mean() <= moved["cell_flagged"].mean() + 0.05
