@@ -29,12 +29,13 @@ from polarstem.maps.dataset import Classes
 from polarstem.maps.diagnostics import diagnostics_of
 from polarstem.maps.frames import angle_on_detector, settle
 from polarstem.maps.outputs import write_maps, write_summary
-from polarstem.maps.predict import Answers, Block, predict_scan
+from polarstem.maps.predict import Answers, Block, Predictor
 from polarstem.maps.setup import Setup, set_up
 from polarstem.maps.specimen import Specimen
 from polarstem.maps.summary import listed, plain, summarise
 from polarstem.provenance import provenance
 from polarstem.scans.calibrate import Calibration, calibrate
+from polarstem.simulate.parallel import one_blas_thread
 
 BLOCK_MB = 64
 """Patterns that are read at once [MB]."""
@@ -103,7 +104,7 @@ def map_scan(
             "delete it."
         )
     clock = Stopwatch()
-    with _threads(threads):
+    with _one_thread_each():
         with clock("opening"):
             setup = set_up(scan_path, model_dir, sheet, force=force)
         with atomic_path(out_dir) as folder:
@@ -125,7 +126,7 @@ def _map(setup: Setup, folder: Path, threads: int, clock: Stopwatch) -> None:
         fitted = None if known else specimen.orientation(calibration)
         angle = angle_on_detector(detector, crystal, fitted)
     with clock("reading and predicting"):
-        answers = _predict(setup, calibration, angle.value)
+        answers = _predict(setup, calibration, angle.value, threads)
     with clock("thickness and cells"):
         specimen.look(answers.mean_pattern())
         curl = calibration.detector_rotation if detector is None else None
@@ -165,26 +166,25 @@ def _map(setup: Setup, folder: Path, threads: int, clock: Stopwatch) -> None:
     write_summary(summary, folder)
 
 
-def _predict(setup: Setup, calibration: Calibration, angle_deg: float) -> Answers:
+def _predict(setup: Setup, calibration: Calibration, angle_deg: float, threads: int) -> Answers:
     """Read, resample and predict every pattern."""
     scan, trained = setup.scan, setup.trained
-    resampler = calibration.resampler(angle_deg)
 
-    def resample(block: Block) -> NDArray[np.float32]:
-        index, patterns = block
-        return resampler(patterns, calibration.centres(index))
+    def resampler() -> Callable[[Block], NDArray[np.float32]]:
+        resample = calibration.resampler(angle_deg)
+        return lambda block: resample(block[1], calibration.centres(block[0]))
 
-    size = np.prod(scan.shape[2:]) * scan.dtype.itemsize
-    blocks = int(np.ceil(scan.included.sum() * size / (BLOCK_MB * 1e6)))
-    answers = predict_scan(
-        progress(scan.blocks(BLOCK_MB), blocks, "mapping blocks of patterns"),
-        scan.shape[0] * scan.shape[1],
-        resample,
+    predictor = Predictor(
         setup.model,
         setup.reference,
+        resampler,
         trained["mrad_per_pixel"],
         trained["semiangle_mrad"],
     )
+    size = np.prod(scan.shape[2:]) * scan.dtype.itemsize
+    count = int(np.ceil(scan.included.sum() * size / (BLOCK_MB * 1e6)))
+    blocks = progress(scan.blocks(BLOCK_MB), count, "mapping blocks of patterns")
+    answers = predictor.predict(blocks, scan.shape[0] * scan.shape[1], threads)
     if not answers.measured.any():
         raise PolarstemError(
             f"No pattern of {scan.path} has counts within the model's field of view; check "
@@ -216,11 +216,12 @@ def _attributes(setup: Setup, specimen: Specimen, classes: Classes) -> dict[str,
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Let torch, and the loops that go by it, use a number of threads."""
+def _one_thread_each() -> Iterator[None]:
+    """Keep torch and BLAS to the thread that calls them: blocks are shared out as a whole."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(1)
     try:
-        yield
+        with one_blas_thread():
+            yield
     finally:
         torch.set_num_threads(before)

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import local
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,62 +70,92 @@ class Answers:
         return mean / mean.sum()
 
 
-def predict_scan(
-    blocks: Iterable[Block],
-    positions: int,
-    resample: Callable[[Block], FloatArray],
-    model: Model,
-    reference: AnomalyReference | None,
-    mrad_per_pixel: float,
-    semiangle_mrad: float,
-) -> Answers:
-    """Predict every pattern of a scan.
+class Predictor:
+    """Resamples, measures and predicts blocks of patterns.
 
     Parameters
     ----------
-    blocks : iterable of (index, patterns)
-        Flat positions and their patterns as they were detected.
-    positions : int
-        Number of positions of the scan.
-    resample : callable
-        Turns a block into patterns (n, ky, kx) on the model's grid [counts].
     model : Model
         The trained model.
     reference : AnomalyReference or None
         Says what anomalies are looked for in.
+    resamplers : callable
+        Makes what turns a block into patterns (n, ky, kx) on the model's grid [counts], one for
+        each thread.
     mrad_per_pixel, semiangle_mrad : float
         Size of the model's pixels and its convergence semi-angle [mrad].
-
-    Returns
-    -------
-    Answers
-        Of all positions.
     """
-    calibration = Calibration.of(model)
-    assert model.pattern_shape is not None
-    shape = model.pattern_shape
-    weights = _weights(shape[0], mrad_per_pixel, semiangle_mrad)
-    components = 0 if reference is None else len(reference.components)
-    found = _empty(positions, shape, components, len(model.class_names))
-    for index, patterns in blocks:
-        small = resample((index, patterns))
-        sums = small.reshape(len(small), -1) @ weights
+
+    def __init__(
+        self,
+        model: Model,
+        reference: AnomalyReference | None,
+        resamplers: Callable[[], Callable[[Block], FloatArray]],
+        mrad_per_pixel: float,
+        semiangle_mrad: float,
+    ) -> None:
+        assert model.pattern_shape is not None
+        self.model, self.reference = model, reference
+        self._calibration = Calibration.of(model)
+        self._resamplers, self._own = resamplers, local()
+        self._weights = _weights(model.pattern_shape[0], mrad_per_pixel, semiangle_mrad)
+        self._pixel_semiangles = mrad_per_pixel / semiangle_mrad
+
+    def predict(self, blocks: Iterable[Block], positions: int, threads: int = 1) -> Answers:
+        """Predict every pattern of a scan.
+
+        Parameters
+        ----------
+        blocks : iterable of (index, patterns)
+            Flat positions and their patterns as they were detected.
+        positions : int
+            Number of positions of the scan.
+        threads : int
+            Blocks worked on at the same time, while the next one is read.
+
+        Returns
+        -------
+        Answers
+            Of all positions.
+        """
+        shape = self.model.pattern_shape or ()
+        components = 0 if self.reference is None else len(self.reference.components)
+        found = _empty(positions, shape, components, len(self.model.class_names))
+        if threads == 1:
+            for block in blocks:
+                self._add(block, found)
+            return found
+        waiting: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for block in blocks:
+                waiting.append(pool.submit(self._add, block, found))
+                if len(waiting) > threads:
+                    waiting.popleft().result()
+            for rest in waiting:
+                rest.result()
+        return found
+
+    def _add(self, block: Block, found: Answers) -> None:
+        """Write the answers of a block."""
+        if not hasattr(self._own, "resample"):
+            self._own.resample = self._resamplers()
+        index, small = block[0], self._own.resample(block)
+        sums = small.reshape(len(small), -1) @ self._weights
         lit = sums[:, 0] > 0
         if not lit.all():
             index, small, sums = index[lit], small[lit], sums[lit]
         if not len(small):
-            continue
+            return
         total = sums[:, :1]
         small /= total[:, :, None]
-        found.probability[index] = calibration.apply(model.predict_proba(small))
-        found.signals[index] = virtual_detectors(small, mrad_per_pixel / semiangle_mrad)
-        if reference is not None:
-            found.features[index] = reference.features(small)
-        found.pattern[index] = small * len(weights)
+        found.probability[index] = self._calibration.apply(self.model.predict_proba(small))
+        found.signals[index] = virtual_detectors(small, self._pixel_semiangles)
+        if self.reference is not None:
+            found.features[index] = self.reference.features(small)
+        found.pattern[index] = small * len(self._weights)
         found.total[index] = total[:, 0]
         found.bright_field[index], found.dark_field[index] = (sums[:, 1:3] / total).T
         found.com[index] = sums[:, 3:] / total
-    return found
 
 
 def _weights(pixels: int, mrad_per_pixel: float, semiangle_mrad: float) -> FloatArray:

@@ -26,7 +26,7 @@ class Specimen:
     Attributes
     ----------
     fit : PacbedFit or None
-        Of the mean pattern of the whole scan, once `look` has seen it.
+        Of the mean pattern, once one was compared.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -52,11 +52,12 @@ class Specimen:
         wanted = _WIDER * trained["pixels"] * trained["mrad_per_pixel"] / 2
         half = int(min(seen * calibration.mrad_per_pixel, wanted) / fine)
         mean = calibration.mean_pattern(0.0, 2 * half, fine)
-        return self._fitter.fit(mean, mrad_per_pixel=fine).rotation
+        self.fit = self._fitter.fit(mean, mrad_per_pixel=fine)
+        return self.fit.rotation
 
     def look(self, mean: NDArray[np.float64]) -> None:
-        """Fit the mean pattern of the scan on the model's grid, in the crystal's frame."""
-        if self._fitter is not None:
+        """Compare a mean pattern on the model's grid, in the crystal's frame, if none was yet."""
+        if self._fitter is not None and self.fit is None:
             self.fit = self._fitter.fit(mean, rotation_deg=0.0)
 
     @property
