@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polarstem.files import atomic_path
 from polarstem.report.figures import style
-from polarstem.report.figures.maps import ANOMALY_CMAP, anomaly_range, field_range
+from polarstem.report.figures.maps import ANOMALY_CMAP, UNANSWERED, anomaly_range, field_range
 from polarstem.report.html import TEMPLATES, embed
 from polarstem.report.map_files import FloatArray, MapFiles, read_map
 from polarstem.simulate.library import Library
@@ -73,6 +73,7 @@ def write_map_page(folder: Path | str, library: Path | str | None = None) -> Pat
         script=Markup(texts["map.js"]),
         data=Markup(data),
         summary=files.summary,
+        scan=Path(files.summary["scan"]).name,
         stamp=files.stamp,
         names=dict(zip(files.names, files.class_directions.tolist(), strict=True)),
         figures={
@@ -110,6 +111,7 @@ def page_data(files: MapFiles, library: Library | None) -> dict[str, Any]:
                 strict=True,
             )
         ],
+        "unanswered": UNANSWERED,
         "wheel": _hex(np.arange(1.5, 360, 3)),
         "rotation": files.crystal_rotation_deg,
         "layers": {
@@ -167,7 +169,8 @@ def _text(value: Any, between: str = ", ") -> str:
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "–"}[value]
     if isinstance(value, int | float):
-        return f"{value:.5g}".replace("-", _MINUS)
+        text = f"{value}" if isinstance(value, int) else f"{value:.4g}"
+        return text.replace("-", _MINUS)
     return str(value)
 
 

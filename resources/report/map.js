@@ -61,9 +61,8 @@
     if (at < 0 || table.class[at] < 0) return state.layer === "dark_field" ? null : grey;
     const best = table.class[at], count = classes.length;
     if (state.layer === "direction") {
-      if (!table.answered[at]) return grey;
       const sure = (table.probability[at * count + best] / 255 - 1 / count) / (1 - 1 / count);
-      const share = 0.25 + 0.75 * Math.max(0, sure);
+      const share = (0.25 + 0.75 * Math.max(0, sure)) * (table.answered[at] ? 1 : map.unanswered);
       return classColours[best].map((part) => 255 - share * (255 - part));
     }
     const layer = layers[state.layer];
@@ -121,7 +120,7 @@
         context.arc(x, y, 0.12 * side, 0, 2 * Math.PI);
       } else {
         const sure = cells.probability[i * classes.length + best] / 255;
-        const half = (side * (0.35 + 0.55 * sure)) / 2;
+        const half = (side * (0.5 + 0.4 * sure)) / 2;
         const angle = (-entry.direction * Math.PI) / 180;
         const [c, s] = [Math.cos(angle), Math.sin(angle)];
         const outline = [[-half, -0.07], [half - 0.3 * side, -0.07], [half - 0.3 * side, -0.2],
@@ -422,7 +421,7 @@
       });
       const item = element("span", "", legend);
       element("span", "", item, { class: "swatch" }).style.background = "#dedede";
-      item.append("no answer; pale: unsure");
+      item.append("nothing measured; pale: unsure, palest: no answer");
       return;
     }
     const layer = layers[state.layer], bar = document.createElement("canvas");

@@ -51,7 +51,7 @@ def draw_thickness_tilt(files: MapFiles, output: Path) -> None:
         stamp(figure, files)
         grid = figure.subplot_mosaic(rows, height_ratios=(2.6, 2.3))
         _panel(grid["nm"], files, "(a) thickness", "thickness", ["nm", "residual"], _thickness)
-        grid["tilt"].set_title("(b) tilt of the specimen against the beam", loc="left")
+        grid["tilt"].set_title("(b) tilt of the beam", loc="left")
         if (files.summary.get("tilt_mrad") or {}).get("value") is not None:
             _tilt(grid["tilt"], files)
         else:
@@ -108,7 +108,8 @@ def _mean_pattern(axes: Axes, found: dict[str, Any], files: MapFiles) -> None:
     high = good.max() if good.size and good.max() > 0 else 1.0
     norm = LogNorm(vmin=max(np.percentile(good, 1), 1e-4 * high), vmax=high, clip=True)
     image = axes.imshow(mean, norm=norm, cmap=style.PATTERN_CMAP, interpolation="nearest")
-    axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02, label="mean counts")
+    bar = axes.inset_axes((1.03, 0.0, 0.05, 1.0))
+    axes.figure.colorbar(image, cax=bar, label="counts")
     y, x = np.nonzero(bad)
     axes.scatter(
         x, y, s=22, fc="none", ec="#56D3FF", lw=0.9, label=f"{len(y)} bad pixels" if len(y) else ""
@@ -169,7 +170,8 @@ def _rotation(axes: Axes, found: dict[str, Any], files: MapFiles) -> None:
 def _lattice(axes: Axes, found: dict[str, Any], files: MapFiles) -> None:
     """Dark field with the edges of the unit cells: where the fraction of the cell starts anew."""
     data = files.data
-    axes.imshow(data["dark_field"].values, cmap="gray", **placed(files))
+    low, high = data["dark_field"].quantile([0.005, 0.995]).values
+    axes.imshow(data["dark_field"].values, cmap="gray", vmin=low, vmax=high, **placed(files))
     x, y = np.meshgrid(data["x"].values, data["y"].values)
     for name in ("cell_y", "cell_x"):
         phase = 2 * np.pi * data[name].values

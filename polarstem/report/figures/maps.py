@@ -22,7 +22,8 @@ from polarstem.report.figures.map_parts import (
 )
 from polarstem.report.map_files import FloatArray, MapFiles, read_map
 
-NO_ANSWER = (0.87, 0.87, 0.87)
+NOTHING = (0.87, 0.87, 0.87)
+UNANSWERED = 0.4  # how strong colours are where there is no answer
 ANOMALY_CMAP = "inferno"
 MAX_PNG_BYTES = 2_000_000  # no palette: the colours are what the figure is about
 _SIDE = 2.65  # of a panel [inch]
@@ -115,7 +116,7 @@ def _draw_score(
         cells.imshow(files.on_scan(f"cell_{name}"), **placed(files), **look)
         for axes, title in ((position, "(a) per probe position"), (cells, "(b) per unit cell")):
             axes.set_title(title, loc="left")
-            axes.set_facecolor(NO_ANSWER)
+            axes.set_facecolor(NOTHING)
             scale_bar(axes, files)
         outline_cells(cells, files, outline)
         bar = figure.colorbar(image, ax=[position, cells], location="bottom", aspect=45, pad=0.04)
@@ -161,12 +162,17 @@ def field_range(files: MapFiles) -> tuple[float, float]:
 
 
 def direction_image(files: MapFiles) -> FloatArray:
-    """Colours of the directions (y, x, 3): pale where the model is unsure, grey without answer."""
+    """Colours of the directions (y, x, 3): pale where the model is unsure, more so without answer.
+
+    Positions where nothing was measured are grey.
+    """
     data = files.data
     guess = 1 / len(files.names)
     sure = np.clip((data["confidence"].values - guess) / (1 - guess), 0, 1)[..., None]
-    colour = 1 - (0.25 + 0.75 * sure) * (1 - style.direction_colour(data["direction"].values))
-    return np.where(data["answered"].values.astype(bool)[..., None], colour, NO_ANSWER)
+    answered = data["answered"].values.astype(bool)[..., None]
+    strength = (0.25 + 0.75 * sure) * np.where(answered, 1, UNANSWERED)
+    colour = 1 - strength * (1 - style.direction_colour(data["direction"].values))
+    return np.where((data["class_index"].values >= 0)[..., None], colour, NOTHING)
 
 
 def draw_arrows(axes: Axes, files: MapFiles, width: float, ink: str | None = None) -> None:
@@ -183,16 +189,16 @@ def draw_arrows(axes: Axes, files: MapFiles, width: float, ink: str | None = Non
     side = files.cell_side
     size = side / (files.edges[1] - files.edges[0]) * width * 72  # of a cell [points]
     dots: dict[str, Any] = {"s": (0.2 * size) ** 2, "lw": 0.4, "ec": "black", "zorder": 3}
-    axes.scatter(x[~answered], y[~answered], fc=NO_ANSWER, marker="D", **dots)
+    axes.scatter(x[~answered], y[~answered], fc=NOTHING, marker="D", **dots)
     beam = answered & np.isnan(direction)
     axes.scatter(x[beam], y[beam], fc=style.NO_DIRECTION, marker="o", **dots)
     shown = answered & ~beam
-    angle, length = np.radians(direction[shown]), side * (0.35 + 0.55 * confidence[shown])
+    angle, length = np.radians(direction[shown]), side * (0.5 + 0.4 * confidence[shown])
     axes.quiver(
         x[shown], y[shown], length * np.cos(angle), length * np.sin(angle),
         color=ink or style.direction_colour(direction[shown]), edgecolor="black", linewidth=0.35,
-        pivot="mid", scale_units="x", units="x", scale=1, width=0.15 * side,
-        headwidth=3, headlength=3, headaxislength=2.8, minlength=0, zorder=3,
+        pivot="mid", scale_units="x", units="x", scale=1, width=0.12 * side,
+        headwidth=3.2, headlength=3, headaxislength=2.8, minlength=0, zorder=3,
     )  # fmt: skip
     outline_cells(axes, files, data["cell_flagged"].values.astype(bool))
 
@@ -214,7 +220,10 @@ def _convention(files: MapFiles) -> list[str]:
 
 def _key(files: MapFiles) -> list[str]:
     answered = files.data["cell_answered"].values.astype(bool)
-    lines = ["pale: unsure; grey: no answer", f"{answered.sum()} of {answered.size} cells answered"]
+    lines = [
+        "pale: unsure, palest: no answer",
+        f"{answered.sum()} of {answered.size} cells answered",
+    ]
     if files.data["cell_flagged"].values.any():
         lines.append("outlined: flagged as anomalous")
     return lines
