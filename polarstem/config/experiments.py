@@ -12,7 +12,6 @@ from polarstem.config.physics import Count, Positive, Section
 from polarstem.config.sheet import Sheet
 
 
-
 def _form(value: Any) -> str:
     return NAMED if isinstance(value, str) else MAPPED
 

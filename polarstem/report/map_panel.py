@@ -7,6 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 PREFIX = "maps."
+SHOWN = (
+    "cell_accuracy",
+    "cell_accuracy_answered",
+    "answered",
+    "mean_confidence",
+    "wall_error_cells",
+    "wall_types",
+    "defect_auroc",
+    "defect_average_precision",
+    "control_flagged",
+    "thickness_error_nm",
+)
+"""Scores of the report's table, in its order; the summary holds more."""
 
 
 def report_panel(summary: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -20,12 +33,12 @@ def report_panel(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        ``scores`` (meaning of each score, by its name in the order of the summary), ``rows`` (for
-        each experiment its ``name`` and ``scores``) and ``others``, the keys of numbers that belong
+        ``scores`` (meaning of each score of `SHOWN` that some map has), ``rows`` (for each
+        experiment its ``name`` and ``scores``) and ``others``, the keys of numbers that belong
         to no single experiment (``maps.{score}``). None if the run maps nothing.
     """
     rows: dict[str, dict[str, Any]] = {}
-    scores: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     others = []
     for key, entry in summary.items():
         if not key.startswith(PREFIX):
@@ -35,11 +48,11 @@ def report_panel(summary: Mapping[str, Any]) -> dict[str, Any] | None:
             others.append(key)
             continue
         rows.setdefault(experiment, {})[score] = entry
-        scores.setdefault(score, str(entry["meaning"]))
+        meanings.setdefault(score, str(entry["meaning"]))
     if not rows and not others:
         return None
     return {
-        "scores": scores,
+        "scores": {score: meanings[score] for score in SHOWN if score in meanings},
         "rows": [{"name": name, "scores": found} for name, found in rows.items()],
         "others": others,
     }

@@ -41,7 +41,7 @@
   for (const layer of Object.values(layers)) layer.colours = unpack(layer.colours);
   const patternColours = unpack(map.pattern_colours);
   const state = {
-    layer: "direction", level: "positions", arrows: true, outlines: true, scale: "root",
+    layer: "direction", level: "positions", arrows: true, flagged: true, scale: "root",
     row: Math.floor(rows / 2), column: Math.floor(columns / 2),
   };
 
@@ -101,7 +101,11 @@
     const unit = canvas.width / (columns * dx);
     context.setTransform(unit, 0, 0, unit, 0, 0);
     context.lineJoin = "round";
-    if (state.outlines) outline(context, (cell) => cell >= 0 && cells.flagged[cell], unit, ratio);
+    if (state.flagged) {
+      const flagged = (cell) => cell >= 0 && cells.flagged[cell];
+      hatch(context, flagged, unit, ratio);
+      outline(context, flagged, unit, ratio);
+    }
     if (state.arrows) drawArrows(context, unit, ratio);
     mark(context, unit, ratio);
     scaleBar(context, unit, ratio);
@@ -136,6 +140,20 @@
       context.fill();
       context.stroke();
     }
+  }
+
+  /** Lines from corner to corner of every n-th position join to long ones. */
+  function hatch(context, inside, unit, ratio) {
+    const every = Math.max(1, Math.round(cells.side / dx / 2));
+    context.beginPath();
+    for (let r = 0; r < rows; r++) {
+      for (let c = (every - (r % every)) % every; c < columns; c += every) {
+        if (!inside(positions.cell[r * columns + c])) continue;
+        context.moveTo(c * dx, (r + 1) * dy);
+        context.lineTo((c + 1) * dx, r * dy);
+      }
+    }
+    stroke(context, unit, 0.6 * ratio);
   }
 
   function outline(context, inside, unit, ratio) {
@@ -480,7 +498,7 @@
   for (const input of document.querySelectorAll("input[type=radio]")) {
     input.addEventListener("change", () => { state[input.name] = input.value; repaint(); });
   }
-  for (const name of ["arrows", "outlines"]) {
+  for (const name of ["arrows", "flagged"]) {
     find(name).addEventListener("change", (event) => { state[name] = event.target.checked; draw(); });
   }
   find("scale").addEventListener("change", (event) => { state.scale = event.target.value; inspect(); });

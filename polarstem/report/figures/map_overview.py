@@ -46,8 +46,8 @@ def draw_maps(
     """
     columns = min(_COLUMNS, len(experiments) + 1)
     rows = -(-(len(experiments) + 1) // columns)
-    size = max(4.8, style.WIDTH_IN * columns / _COLUMNS), 0.1 + rows * (_SIDE + 0.45)
-    with style.new_figure(*size) as figure:
+    size = max(4.8, style.WIDTH_IN * columns / _COLUMNS), 0.4 + rows * (_SIDE + 0.45)
+    with style.new_figure(*size, top=0.08) as figure:
         grid = list(figure.subplots(rows, columns, squeeze=False).ravel())
         for axes, (name, folder) in zip(grid, experiments.items(), strict=False):
             files = read_map(folder)
@@ -61,7 +61,7 @@ def draw_maps(
         style.draw_wheel(grid[-1], ["right", "up", "left", "down"], [0, 90, 180, 270])
         lines = [
             *(Line2D([], [], color=colour, label=what) for what, colour in _TRUE.items() if truths),
-            Patch(fc="0.75", ec="black", label="flagged as anomalous"),
+            Patch(fc="0.6", ec="white", hatch="////", label="flagged as anomalous"),
         ]
         figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
         style.save(figure, output, MAX_PNG_BYTES)

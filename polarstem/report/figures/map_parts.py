@@ -43,9 +43,16 @@ def scale_bar(axes: Axes, files: MapFiles) -> None:
 
 
 def outline_cells(axes: Axes, files: MapFiles, chosen: NDArray[np.bool_]) -> None:
-    """Draw a line around groups of cells, along the edges of their probe positions."""
+    """Hatch cells, and draw a line around groups of them along the edges of their positions."""
     inside = np.append(chosen, False)[files.data["cell"].values]
+    (dy, dx), (left, _, _, top) = files.step, files.edges
+    every = max(1, round(files.cell_side / dx / 2))
+    row, column = np.nonzero(inside & (np.add(*np.indices(inside.shape)) % every == 0))
+    low = np.stack([left + column * dx, top + (row + 1) * dy], axis=1)
+    diagonals = list(np.stack([low, low + np.array([dx, -dy])], axis=1))
     for colour, width in (("black", 2.0), ("white", 0.9)):
+        strokes = LineCollection(diagonals, colors=colour, linewidths=0.6 * width)
+        axes.add_collection(strokes, autolim=False)
         draw_edges(axes, files, inside, colour, width)
 
 

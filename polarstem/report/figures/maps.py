@@ -91,7 +91,7 @@ def draw_confidence(files: MapFiles, output: Path) -> None:
 
 
 def draw_anomaly(files: MapFiles, output: Path) -> None:
-    """Draw the anomaly score, per position and per cell, with the flagged cells outlined."""
+    """Draw the anomaly score, per position and per cell, with the flagged cells hatched."""
     low, high = anomaly_range(files)
     look = {"cmap": ANOMALY_CMAP, "vmin": low, "vmax": high}
     _draw_score(files, output, "anomaly", "anomaly score", look, "flagged", "cell_flagged")
@@ -122,7 +122,7 @@ def _draw_score(
         bar = figure.colorbar(image, ax=[position, cells], location="bottom", aspect=45, pad=0.04)
         bar.set_label(label)
         _draw_shares(chart, files, name, label, look)
-        chart.set_title(f"outlined: {mark}\n({outline.sum()} of {outline.size} cells)", fontsize=8)
+        chart.set_title(f"hatched: {mark}\n({outline.sum()} of {outline.size} cells)", fontsize=8)
         style.save(figure, output, MAX_PNG_BYTES)
 
 
@@ -176,7 +176,7 @@ def direction_image(files: MapFiles) -> FloatArray:
 
 
 def draw_arrows(axes: Axes, files: MapFiles, width: float, ink: str | None = None) -> None:
-    """Draw the arrows of the cells, and outlines of those that are flagged.
+    """Draw the arrows of the cells, and hatch those that are flagged.
 
     Cells without an answer get a grey diamond, those along the beam a disc. `width` is that of
     the axes [inch]; `ink` the colour of the arrows, which is else that of their direction.
@@ -225,7 +225,7 @@ def _key(files: MapFiles) -> list[str]:
         f"{answered.sum()} of {answered.size} cells answered",
     ]
     if files.data["cell_flagged"].values.any():
-        lines.append("outlined: flagged as anomalous")
+        lines.append("hatched: flagged as anomalous")
     return lines
 
 

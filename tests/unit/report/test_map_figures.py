@@ -16,7 +16,7 @@ from PIL import Image
 from polarstem.errors import PolarstemError
 from polarstem.report.figures import maps, style
 from polarstem.report.figures.map_overview import draw_maps
-from polarstem.report.figures.map_parts import draw_edges, scale_bar
+from polarstem.report.figures.map_parts import draw_edges, outline_cells, scale_bar
 from polarstem.report.figures.maps import direction_image, draw_arrows, draw_map_figures
 from polarstem.report.html import write_report
 from polarstem.report.map_files import MapFiles, read_map
@@ -111,6 +111,16 @@ def test_edges_run_between_different_labels(axes, files):
     )
 
 
+def test_hatching_stays_inside_the_chosen_cells(axes, files):
+    chosen = np.zeros(files.data.sizes["cell"], bool)
+    chosen[4] = True
+    outline_cells(axes, files, chosen)
+    middles = np.array([stroke.mean(0) for stroke in axes.collections[0].get_segments()])
+    column, row = np.rint(middles / files.step[0]).astype(int).T
+    assert len(middles) >= 4
+    assert (files.data["cell"].values[row, column] == 4).all()
+
+
 @pytest.mark.parametrize(("width", "length"), [(2.4, 0.5), (47.0, 10.0), (8.0, 2.0)])
 def test_scale_bar_is_round_and_true(axes, width, length):
     nm = np.arange(40) * width / 40
@@ -188,13 +198,13 @@ def test_report_shows_the_scores_of_maps(drawn, folder, tmp_path):
     new = {
         "maps.four_domains.cell_accuracy": entry(0.971, "fraction"),
         "maps.four_domains.wall_error_cells": entry(0.256, "unit cells"),
-        "maps.antiphase_boundary.auroc": entry(0.964, "fraction"),
+        "maps.antiphase_boundary.defect_auroc": entry(0.964, "fraction"),
         "maps.stored_alike": entry(0.998, "fraction"),
     }
     assert report_panel(drawn.summary) is None
     panel = report_panel(drawn.summary | new)
     assert [row["name"] for row in panel["rows"]] == ["four_domains", "antiphase_boundary"]
-    assert list(panel["scores"]) == ["cell_accuracy", "wall_error_cells", "auroc"]
+    assert list(panel["scores"]) == ["cell_accuracy", "wall_error_cells", "defect_auroc"]
     summary = tmp_path / "summary.json"
     summary.write_text(json.dumps(drawn.summary | new))
     draw_maps({"four_domains": folder}, tmp_path / "maps.png")

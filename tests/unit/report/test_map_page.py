@@ -197,7 +197,7 @@ def test_layers_show_what_they_say(mapped, page, chromium):
     data = mapped[1]
     chromium.open(page)
     chromium.evaluate("document.querySelector('#arrows').click()")
-    chromium.evaluate("document.querySelector('#outlines').click()")
+    chromium.evaluate("document.querySelector('#flagged').click()")
     seen = {}
     for layer in ("direction", "confidence", "anomaly", "dark_field"):
         chromium.evaluate(f"document.querySelector('input[value={layer}]').click()")
