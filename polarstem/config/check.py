@@ -88,7 +88,7 @@ def check(data: object) -> Config:
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
-        problems = _explain(error, Config)
+        problems = explain(error, Config)
         raise ConfigError(problems) from None
     problems = list(_sections_with_overrides(config))
     if not problems:
@@ -98,7 +98,7 @@ def check(data: object) -> Config:
     return config
 
 
-def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
+def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[str]:
     problems = []
     wrong_items = {e["loc"][:-1] for e in error.errors()}
     for item in error.errors():
@@ -195,5 +195,5 @@ def _problems(
     try:
         build(name)
     except ValidationError as error:
-        return _explain(error, model, prefix)
+        return explain(error, model, prefix)
     return []

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.defects import score_defects
@@ -113,7 +112,7 @@ def _of_map(folder: Path) -> dict[str, Entry]:
         ),
     }
     thickness = summary.get("thickness_nm")
-    if thickness is not None and np.isscalar(thickness["value"]):
+    if thickness is not None and isinstance(thickness["value"], float):
         low, high = thickness["interval"] or (None, None)
         meaning = f"Thickness of the specimen ({thickness['origin']})"
         numbers["thickness_nm"] = entry(thickness["value"], "nm", meaning, low=low, high=high)
@@ -125,11 +124,12 @@ def _against(folder: Path, truth: Mapping[str, Any]) -> dict[str, Entry]:
     summary, numbers = read_summary(folder), {}
     thickness, tilt = summary.get("thickness_nm"), summary.get("tilt_mrad")
     if thickness is not None and thickness["origin"] == "estimated":
-        error = abs(float(thickness["value"]) - float(truth["thickness_nm"]))
+        error = abs(thickness["value"] - float(truth["thickness_nm"]))
         numbers["thickness_error_nm"] = entry(error, "nm", "Error of the estimated thickness")
     if tilt is not None and tilt["origin"] == "estimated":
-        apart = np.subtract(tilt["value"], json.loads(truth["tilt_mrad"]))
+        true = json.loads(truth["tilt_mrad"])
+        apart = [found - real for found, real in zip(tilt["value"], true, strict=True)]
         numbers["tilt_error_mrad"] = entry(
-            float(np.hypot(*apart)), "mrad", "Error of the estimated tilt of the beam"
+            math.hypot(*apart), "mrad", "Error of the estimated tilt of the beam"
         )
     return numbers

@@ -23,7 +23,7 @@ AWAY_CELLS = 1.0
 _REACH_CELLS = 4.0  # how far from a wall its position is looked for
 _SHORTEST_CELLS = 2.0  # length of a strip across a wall
 _TINY = 1e-6
-_TYPE_TOLERANCE = 1e-6  # degrees
+_TYPE_TOLERANCE = 1.0  # degrees: directions are multiples of 45
 
 FloatArray = NDArray[np.float64]
 

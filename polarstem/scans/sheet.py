@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from polarstem.config.check import _explain
+from polarstem.config.check import explain
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 
@@ -68,7 +68,7 @@ def _check(data: object, name: str) -> Sheet:
     try:
         sheet = Sheet.model_validate(data)
     except ValidationError as error:
-        raise SheetError(name, _explain(error, Sheet)) from None
+        raise SheetError(name, explain(error, Sheet)) from None
     problems = list(_cross_checks(sheet))
     if problems:
         raise SheetError(name, problems)
