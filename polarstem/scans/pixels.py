@@ -23,11 +23,11 @@ _RING[1, 1] = False
 def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     """Find pixels that count far more or far less than those around them.
 
-    A pixel is compared with the fourth highest (hot) or fourth lowest (dead) of its eight
-    neighbours, so that clusters of up to four, single lines and the edges of discs are told apart.
-    It is hot if it exceeds twice that and six standard deviations of counting. It is dead if it
-    has less than a tenth of it where that cannot be chance: in the darkest parts that count, no
-    more than one good pixel of the whole detector is expected to be taken for dead.
+    It is hot if it exceeds twice the third highest of its eight neighbours, and by six standard
+    deviations of counting. It is dead if it has less than a tenth of both of two opposite
+    neighbours, which no pixel at the rim of a disc has, where that cannot be chance: in the
+    darkest parts that count, no more than one good pixel of the whole detector is expected to be
+    taken for dead. Lines and clusters of three are found too.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     -------
     ndarray of bool, shape (ky, kx)
     """
-    above = scipy.ndimage.rank_filter(total, 4, footprint=_RING, mode="mirror")
-    below = scipy.ndimage.rank_filter(total, 3, footprint=_RING, mode="mirror")
+    above = scipy.ndimage.rank_filter(total, 5, footprint=_RING, mode="mirror")
+    below = _between_opposites(total)
     unit = _unit(total, counts)
     if unit == 0:  # dark, or smooth: nothing stands out
         return np.zeros(total.shape, bool)
@@ -56,6 +56,20 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     dead = (total < _DEAD_FACTOR * below) & (chance <= limit)
     found: NDArray[np.bool_] = hot | dead
     return found
+
+
+def _between_opposites(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lower of two opposite neighbours, for the pair of the four where it is highest."""
+    wide = np.pad(image, 1, mode="reflect")
+    rows, columns = image.shape
+    ring = {
+        (down, right): wide[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
+        for down in (-1, 0, 1)
+        for right in (-1, 0, 1)
+    }
+    pairs = [np.minimum(ring[d, r], ring[-d, -r]) for d, r in ((0, 1), (1, 0), (1, 1), (1, -1))]
+    highest: NDArray[np.float64] = np.max(pairs, axis=0)
+    return highest
 
 
 def _unit(total: NDArray[np.float64], counts: bool) -> float:

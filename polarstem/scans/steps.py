@@ -164,6 +164,8 @@ class Findings:
             plane = fit_plane(places[: len(good)][good], found[good])
             row, column = plane.at(*middle)
             moved = float(np.abs(plane.slopes.T @ (rows, columns)).max())
+            # what the specimen does to the edge is common to all tiles
+            error = float(np.hypot(plane.error, disc.centre_error if disc else 0))
             centre = Sourced(
                 (float(row), float(column)), "pixels", "estimated",
                 f"edge of the disc in {good.sum()} parts of the scan",
@@ -171,9 +173,9 @@ class Findings:
             self._step(
                 "centring", "done",
                 f"The optic axis meets the detector at row {row:.2f}, column {column:.2f} (middle "
-                f"of the scan, standard error {plane.error:.2f} pixels) and moves by {moved:.2f} "
+                f"of the scan, standard error {error:.2f} pixels) and moves by {moved:.2f} "
                 "pixels over the scan.",
-                {"error_pixels": plane.error, "moved_pixels": moved},
+                {"error_pixels": error, "moved_pixels": moved},
                 {
                     "places": places[good], "centres": found[good],
                     "residuals": plane.residuals, "slopes": plane.slopes,
