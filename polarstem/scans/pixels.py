@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 _HOT_SIGMA = 6.0
 _HOT_FACTOR = 2.0  # times its neighbours; less is gain
 _DEAD_FACTOR = 0.1
+_LEAST_EXPECTED = 5.0  # electrons of a pixel that is called dead
 _FALSELY_DEAD = 1.0  # pixels expected on a whole detector
 _AROUND = 7
 _LEAST_LIT = 0.1  # of the blocks
@@ -53,6 +54,7 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     order = np.sort(chance, axis=None)
     number = int(np.searchsorted(np.cumsum(order), _FALSELY_DEAD))
     limit = order[number - 1] if number else -1.0
+    limit = min(limit, np.exp(-_LEAST_EXPECTED))
     dead = (total < _DEAD_FACTOR * below) & (chance <= limit)
     found: NDArray[np.bool_] = hot | dead
     return found
