@@ -9,6 +9,8 @@ folder named by POLARSTEM_TEST_MODEL.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from benchmarks.srtio3_thickness import (
     read_image,
 )
 from polarstem.models.registry import load_model
-from polarstem.simulate.scattering.thickness import Geometry, PatternLibrary
+from polarstem.simulate.scattering.thickness import Geometry, PatternLibrary, ThicknessFit
 
 pytestmark = pytest.mark.slow
 
@@ -42,10 +44,15 @@ def library() -> PatternLibrary:
     return pattern_library(pixels=80)
 
 
+@pytest.fixture(scope="module")
+def fit_of(folder, library) -> Callable[[str], ThicknessFit]:
+    """Fit of an image, once for all tests."""
+    return cache(lambda name: library.fit(read_image(folder / name)))
+
+
 @pytest.mark.parametrize("name", IMAGES)
-def test_stated_thickness_is_found(folder, library, name):
-    image = read_image(folder / name)
-    fit = library.fit(image)
+def test_stated_thickness_is_found(folder, fit_of, name):
+    image, fit = read_image(folder / name), fit_of(name)
     low, high = IMAGES[name]
     assert low - 5 < fit.thickness_nm < high + 5
     assert fit.interval_nm[0] < low
@@ -59,9 +66,10 @@ def test_stated_thickness_is_found(folder, library, name):
     assert inversion_residual(image, fit.geometry) < 0.03
 
 
-def test_turned_image_turns_the_fit(folder, library):
-    image = read_image(folder / "05-on_zone_61-63nm.jpg")
-    upright, turned = library.fit(image), library.fit(np.rot90(image)[::-1])
+def test_turned_image_turns_the_fit(folder, library, fit_of):
+    name = "05-on_zone_61-63nm.jpg"
+    image = read_image(folder / name)
+    upright, turned = fit_of(name), library.fit(np.rot90(image)[::-1])
     assert turned.thickness_nm == pytest.approx(upright.thickness_nm, abs=0.3)
     # a mirror reverses the rotation
     total = upright.geometry.rotation_deg + turned.geometry.rotation_deg
@@ -78,14 +86,14 @@ def test_inversion_residual_sees_an_uneven_disc(folder):
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_a_model_of_a_ferroelectric_finds_no_direction(folder, library, name):
+def test_a_model_of_a_ferroelectric_finds_no_direction(folder, fit_of, name):
     """The null test of a whole model: the recommended one, trained by the standard config."""
     model_folder = os.environ.get("POLARSTEM_TEST_MODEL")
     if not model_folder:
         pytest.skip("no trained model; set POLARSTEM_TEST_MODEL to the folder of one")
     model = load_model(model_folder)
     image = read_image(folder / name)
-    geometry = library.fit(image).geometry
+    geometry = fit_of(name).geometry
     for scale in (1.0, model.info["trained_for"]["semiangle_mrad"] / SEMIANGLE_MRAD):
         probability, classes = directions(model, image, geometry, scale)
         assert probability < 0.5
