@@ -37,7 +37,7 @@ from polarstem.provenance import provenance
 from polarstem.scans.calibrate import Calibration, calibrate
 from polarstem.simulate.parallel import one_blas_thread
 
-BLOCK_MB = 64
+BLOCK_MB = 32
 """Patterns that are read at once [MB]."""
 
 

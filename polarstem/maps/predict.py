@@ -129,7 +129,7 @@ class Predictor:
         with ThreadPoolExecutor(threads) as pool:
             for block in blocks:
                 waiting.append(pool.submit(self._add, block, found))
-                if len(waiting) > threads:
+                if len(waiting) >= threads:
                     waiting.popleft().result()
             for rest in waiting:
                 rest.result()
