@@ -130,11 +130,17 @@ def _detector(
             "The rotation between scan and detector is unknown: directions may be wrong by a "
             "multiple of 90 degrees or more; give detector_rotation_deg in the sheet."
         ]
+    # which way electrons are deflected depends on defocus and thickness: never sure
+    warnings = [
+        "The rotation between scan and detector rests on electrons being deflected towards atoms; "
+        "out of focus or in thick crystals it is the other way round, and all directions would be "
+        "reversed: give detector_rotation_deg in the sheet."
+    ]
     if known is None:
-        return curl, []
+        return curl, warnings
     # the lattice is precise but repeats, the curl tells which of its repeats it is
     step = apart(angle.value - known.value, curl.value)
     if abs(step) > _COARSE:
-        return curl, []
+        return curl, warnings
     note = f"{curl.note}; the crystal's angle makes it precise".lstrip("; ")
-    return replace(curl, value=curl.value + step, note=note, interval=None), []
+    return replace(curl, value=curl.value + step, note=note, interval=None), warnings
