@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Building scenes: a perfect crystal, its defects, its domains, its A-site cations."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import ase
+import numpy as np
+from numpy.typing import NDArray
+
+from polarstem.seeds import derive_seed
+from polarstem.structures.build import exact_counts, projected_basis
+from polarstem.structures.scenes.defects import column_places, moved
+from polarstem.structures.scenes.domains import lay_out
+from polarstem.structures.scenes.recipe import ZONE_AXIS, SceneRecipe
+from polarstem.structures.templates import SITES
+
+Floats = NDArray[np.float64]
+_A, _B = 0, 1
+_AROUND = 2  # cells around the box that defects may move into it
+
+
+def origin_of(recipe: SceneRecipe) -> Floats:
+    """Origin of a scene in its box: the A column nearest the middle, half-way through [Å]."""
+    nx, ny, nz = recipe.field
+    return recipe.cell * np.array([nx // 2, ny // 2, nz / 2])
+
+
+def build_scene(recipe: SceneRecipe) -> ase.Atoms:
+    """Build a scene.
+
+    Every atom is displaced by the templates of the domains in their local shares. The box
+    repeats on paper only: what lies at its sides need not fit together.
+
+    Parameters
+    ----------
+    recipe : SceneRecipe
+        What to build.
+
+    Returns
+    -------
+    ase.Atoms
+        As `polarstem.structures.build.build_specimen` makes them, for `write_specimen` and
+        `Crystal.of`; ``atoms.info["scene"]`` holds the recipe's values.
+    """
+    a, field = recipe.cell, np.array(recipe.field)
+    basis_site, quarters = projected_basis(ZONE_AXIS)
+    cells = np.indices((field[::-1] + 2 * _AROUND).tolist()).reshape(3, -1).T[:, ::-1] - _AROUND
+    ideal = a / 4 * (4 * cells[:, None] + quarters).reshape(-1, 3)
+    site = np.tile(basis_site, len(cells))
+    origin = origin_of(recipe)
+
+    rows, places = moved(recipe, ideal - origin)
+    places += origin
+    inside = np.all((places > -a / 1e3) & (places < field * a - a / 1e3), axis=1)
+    site, places = site[rows[inside]], places[inside]
+    symbols = np.array([recipe.material.b_site if s == "B" else "O" for s in SITES], "<U2")[site]
+    cation = site == _A
+    symbols[cation] = _a_symbols(recipe, places[cation] - origin)
+    kept = np.ones(len(site), bool)
+    if recipe.kind in ("a_vacancy_column", "nb_antisite"):
+        apart = places[:, None, :2] - origin[:2] - column_places(recipe)
+        column = cation & (np.linalg.norm(apart, axis=2) < a / 8).any(axis=1)
+        if recipe.kind == "nb_antisite":
+            symbols[column] = recipe.material.b_site
+        kept = (recipe.kind == "nb_antisite") | ~column
+
+    domains = lay_out(recipe)
+    shares = domains.shares(places - origin)
+    places = places + np.einsum("nd,ndi->ni", shares, domains.templates[:, site].swapaxes(0, 1))
+    places[:, 2] += a / 4  # atomic planes in the middle of their slices
+    atoms = ase.Atoms(symbols[kept].tolist(), places[kept], cell=a * field, pbc=(True, True, False))
+    scene = {k: v for k, v in asdict(recipe).items() if k != "material"}
+    material = recipe.material.model_dump(mode="json", exclude_unset=True, exclude={"sources"})
+    atoms.info = {
+        "specimen": recipe.name,
+        "scene": scene | {"material": material},
+        "zone_axis": list(ZONE_AXIS),
+        "cells": [int(n) for n in field],
+        "cell_lengths_angstrom": [a, a, a],
+        "planes": int(2 * field[2]),
+        "thickness_nm": float(a * field[2]) / 10,
+        "debye_waller_rms_angstrom": dict(recipe.material.debye_waller_rms_angstrom),
+    }
+    return atoms
+
+
+def _a_symbols(recipe: SceneRecipe, places: Floats) -> NDArray[np.str_]:
+    """Elements of the A sites at places relative to the origin: the composition at random."""
+    random = np.random.default_rng(derive_seed(recipe.seed, "a_site"))
+    symbols = np.empty(len(places), "<U2")
+    cluster = np.zeros(len(places), bool)
+    if recipe.kind == "k_na_cluster":
+        cluster = np.linalg.norm(places, axis=1) < 10 * recipe.cluster_radius_nm
+        first, *others = recipe.material.a_site
+        many = round(recipe.cluster_share * int(cluster.sum()))
+        rest = np.resize(others or [first], int(cluster.sum()) - many)
+        symbols[cluster] = random.permutation([*[first] * many, *rest])
+    counts = exact_counts(recipe.material, int((~cluster).sum()))
+    symbols[~cluster] = random.permutation(np.repeat(list(counts), list(counts.values())))
+    return symbols

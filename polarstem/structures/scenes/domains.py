@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Domains of a scene and the walls between them.
+
+Places are relative to the scene's origin, x right, y up, z along the beam [Å].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarstem.structures.scenes.recipe import SceneRecipe, angle_between
+from polarstem.structures.templates import displacements, polarization
+
+Floats = NDArray[np.float64]
+_FAR = 1e4  # Å, beyond any field
+_NEUTRAL = 0.05  # of the polarization: bound charge of a wall that counts as none
+
+
+@dataclass(frozen=True)
+class Wall:
+    """A wall, or a piece of one.
+
+    Attributes
+    ----------
+    domains : tuple of int
+        The domains on its first and second side.
+    ends : ndarray, shape (2, 2)
+        x and y of its ends at half the thickness [Å].
+    normal : ndarray, shape (3,)
+        Unit vector from the first to the second domain.
+    overlap : float
+        Width of the band where both domains lie on top of one another [Å].
+    """
+
+    domains: tuple[int, int]
+    ends: Floats
+    normal: Floats
+    overlap: float = 0.0
+
+
+@dataclass(frozen=True)
+class Domains:
+    """What is polarized how.
+
+    Attributes
+    ----------
+    recipe : SceneRecipe
+        The scene.
+    walls : tuple of Wall
+        Where two domains meet.
+    shares : callable
+        Share of each domain, shape (n, domain), at places of shape (n, 3). Across a wall they
+        cross over as tanh; around the core of a vortex their sum goes to zero.
+    """
+
+    recipe: SceneRecipe
+    walls: tuple[Wall, ...]
+    shares: Callable[[Floats], Floats]
+
+    @property
+    def templates(self) -> Floats:
+        """Displacements of the sites in each domain, shape (domain, 5, 3) [Å]."""
+        recipe = self.recipe
+        found = [
+            displacements(recipe.material, recipe.phase, c.variants[0])
+            for c in recipe.domain_classes
+        ]
+        return recipe.amplitude * np.array(found)
+
+    @property
+    def polarization(self) -> Floats:
+        """Polarization of each domain, shape (domain, 3) [µC/cm^2]."""
+        recipe = self.recipe
+        volume = recipe.cell**3
+        return np.array([polarization(recipe.material, u, volume) for u in self.templates])
+
+    def described(self, wall: Wall) -> dict[str, Any]:
+        """What a wall is, as plain values: its angle, that of the projections, its charge."""
+        members = [self.recipe.domain_classes[i] for i in wall.domains]
+        first, second = (self.polarization[i] for i in wall.domains)
+        charge = float((first - second) @ wall.normal)
+        sort = "head_to_head" if charge > 0 else "tail_to_tail"
+        if abs(charge) <= _NEUTRAL * np.linalg.norm(first):
+            sort = "neutral"
+        angle = round(angle_between(*(c.variants[0] for c in members)))
+        apart = members[0].direction_deg - members[1].direction_deg
+        return {
+            "name": f"{members[0].name}-{members[1].name}, {angle} degrees, {sort}",
+            "domains": list(wall.domains),
+            "angle_deg": abs((apart + 180) % 360 - 180),
+            "angle_in_space_deg": angle,
+            "charge": sort,
+            "bound_charge_uC_cm2": charge,
+            "overlap_nm": wall.overlap / 10,
+        }
+
+
+def lay_out(recipe: SceneRecipe) -> Domains:
+    """Lay out the domains of a scene."""
+    match recipe.kind:
+        case "four_domains":
+            return _quadrants(recipe)
+        case "vortex":
+            return _vortex(recipe)
+        case kind if kind.startswith("wall_"):
+            return _two_sides(recipe)
+    return Domains(recipe, (), lambda places: np.ones((len(places), 1)))
+
+
+def _risen(distance: Floats, recipe: SceneRecipe) -> Floats:
+    """Share of what lies on the positive side of a wall."""
+    return (1 + np.tanh(2 * distance / (10 * recipe.wall_width_nm))) / 2
+
+
+def _quadrants(recipe: SceneRecipe) -> Domains:
+    def shares(places: Floats) -> Floats:
+        right, up = _risen(places[:, 0], recipe), _risen(places[:, 1], recipe)
+        left, down = 1 - right, 1 - up
+        return np.stack([right * up, left * up, left * down, right * down], axis=1)
+
+    centre = np.zeros(2)
+    outward = np.array([(0, 1), (-1, 0), (0, -1), (1, 0)], float)
+    walls = []
+    for first, direction in enumerate(outward):
+        # counter-clockwise from the first to the second
+        normal = np.array([-direction[1], direction[0], 0.0])
+        ends = np.stack([centre, _FAR * direction])
+        walls.append(Wall((first, (first + 1) % 4), ends, normal))
+    return Domains(recipe, tuple(walls), shares)
+
+
+def _two_sides(recipe: SceneRecipe) -> Domains:
+    """One wall through the origin, its normal in the plane chosen by the bound charge.
+
+    With P1 - P2 across the normal the wall is neutral, along it head-to-head.
+    """
+    first, second = (np.array(c.variants[0], float) for c in recipe.domain_classes)
+    jump = (first - second)[:2]
+    angle = math.atan2(jump[1], jump[0])
+    angle += {"neutral": math.pi / 2, "head_to_head": 0.0, "tail_to_tail": math.pi}[recipe.charge]
+    slant = math.radians(recipe.inclination_deg) if recipe.kind == "wall_inclined" else 0.0
+    across = np.array([math.cos(angle), math.sin(angle)])
+    normal = np.array([*(math.cos(slant) * across), math.sin(slant)])
+    along = np.array([-across[1], across[0]])
+
+    def shares(places: Floats) -> Floats:
+        risen = _risen(places @ normal, recipe)
+        return np.stack([1 - risen, risen], axis=1)
+
+    overlap = recipe.field[2] * recipe.cell * math.tan(slant)
+    wall = Wall((0, 1), np.stack([-_FAR * along, _FAR * along]), normal, overlap)
+    return Domains(recipe, (wall,), shares)
+
+
+def _vortex(recipe: SceneRecipe) -> Domains:
+    """The polarization runs around the origin: the two nearest classes share each direction."""
+    directions = np.radians([c.direction_deg for c in recipe.domain_classes])
+    count = len(directions)
+    spacing = 2 * math.pi / count
+
+    def shares(places: Floats) -> Floats:
+        wanted = np.arctan2(places[:, 1], places[:, 0]) + math.pi / 2
+        apart = np.angle(np.exp(1j * (wanted[:, None] - directions)))
+        core = np.tanh(2 * np.hypot(places[:, 0], places[:, 1]) / (10 * recipe.wall_width_nm))
+        return np.clip(1 - np.abs(apart) / spacing, 0, None) * core[:, None]
+
+    walls = []
+    for first in range(count):
+        angle = directions[first] + spacing / 2 - math.pi / 2
+        outward = np.array([math.cos(angle), math.sin(angle)])
+        normal = np.array([-outward[1], outward[0], 0.0])
+        ends = np.stack([np.zeros(2), _FAR * outward])
+        walls.append(Wall((first, (first + 1) % count), ends, normal))
+    return Domains(recipe, tuple(walls), shares)

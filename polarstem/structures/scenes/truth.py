@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is true at each probe position of a scene."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from polarstem.structures.scenes.build import origin_of
+from polarstem.structures.scenes.defects import defects_of
+from polarstem.structures.scenes.domains import lay_out
+from polarstem.structures.scenes.recipe import SceneRecipe
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ScanFrame:
+    """A scan over a scene, which may be turned.
+
+    Attributes
+    ----------
+    first : tuple of float
+        x and y (up) of its first position in the box [Å].
+    shape : tuple of int
+        Rows and columns.
+    step : float
+        Distance of positions [Å].
+    turn_deg : float
+        Direction of the crystal's x axis, counter-clockwise from the scan's [degrees].
+    """
+
+    first: tuple[float, float]
+    shape: tuple[int, int]
+    step: float
+    turn_deg: float = 0.0
+
+    @classmethod
+    def over(
+        cls, recipe: SceneRecipe, positions_per_cell: int, offset: Sequence[float] = (0.5, 0.5)
+    ) -> ScanFrame:
+        """Lay a scan over the scanned cells of a scene.
+
+        Parameters
+        ----------
+        recipe : SceneRecipe
+            The scene.
+        positions_per_cell : int
+            Steps along one edge of the cell.
+        offset : sequence of float
+            Where the scan starts along y (down) and x, half a step being the middle [steps].
+        """
+        step, turn = recipe.cell / positions_per_cell, recipe.crystal_rotation_deg
+        columns, rows = (n * positions_per_cell for n in recipe.cells)
+        left, up = offset[1] - columns / 2, rows / 2 - offset[0]
+        corner = step * np.exp(-1j * np.radians(turn)) * (left + 1j * up)
+        x, y = origin_of(recipe)[:2].tolist()
+        first = x + float(corner.real), y + float(corner.imag)
+        return cls(first, (rows, columns), step, turn)
+
+    def places(self, down: Floats, right: Floats) -> Floats:
+        """x and y (up) in the box, shape (down, right, 2), of distances from the first [Å]."""
+        turned = np.exp(-1j * np.radians(self.turn_deg)) * (right - 1j * down[:, None])
+        return np.stack([turned.real, turned.imag], axis=-1) + self.first
+
+    def along(self) -> tuple[Floats, Floats]:
+        """Distances of the positions from the first, down and to the right [Å]."""
+        rows, columns = (self.step * np.arange(n, dtype=np.float64) for n in self.shape)
+        return rows, columns
+
+
+def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
+    """Tell what is at each probe position.
+
+    Parameters
+    ----------
+    recipe : SceneRecipe
+        The scene.
+    frame : ScanFrame
+        The scan over it.
+
+    Returns
+    -------
+    xarray.Dataset
+        On the scan's grid (y, x) [nm from its first position, y down]. Directions are in the
+        frame of the scan, class indices in that of the crystal. The attribute ``walls`` is a JSON
+        list of what each wall is (`Domains.described`) and of the ends ``[[y, x], [y, x]]`` of its
+        piece within the scan [nm]; ``defects`` has the ends of the defects. Class -1 is unpolar.
+    """
+    a, origin = recipe.cell, origin_of(recipe)
+    shape, turn = frame.shape, frame.turn_deg
+    places = frame.places(*frame.along()).reshape(-1, 2)
+    flat = places - origin[:2]
+    domains, defects = lay_out(recipe), defects_of(recipe)
+    levels = (np.arange(recipe.field[2]) + 0.5) * a - origin[2]  # through the thickness
+    shares = np.mean(
+        [domains.shares(np.column_stack([flat, np.full(len(flat), z)])) for z in levels], axis=0
+    )
+    vectors = shares @ domains.polarization
+    strongest = shares.argmax(axis=1)
+    indices = np.array([c.index for c in recipe.domain_classes])[strongest]
+    indices[(shares.sum(axis=1) < 0.5) | (recipe.amplitude == 0)] = -1
+    direction = (np.degrees(np.arctan2(vectors[:, 1], vectors[:, 0])) + turn) % 360
+    none = np.full(len(flat), np.inf)
+    wall = np.min([none, *(_apart(flat, w.ends) - w.overlap / 2 for w in domains.walls)], axis=0)
+    defect = np.min([none, *(_apart(flat, ends) for ends in defects.ends)], axis=0)
+    control = np.full(len(flat), recipe.kind == "tilt_ramp")
+    if recipe.kind == "k_na_cluster":
+        control = np.hypot(*flat.T) < 10 * recipe.cluster_radius_nm
+    cell = places / a
+    right, up = (cell - np.floor(cell)).T
+    found: dict[str, tuple[Any, str, str]] = {
+        "class_index": (indices.astype(np.int8), "1", "class of the largest share"),
+        "domain": (strongest.astype(np.int8), "1", "domain of the largest share"),
+        "share": (shares.max(axis=1), "1", "its share through the thickness"),
+        "direction": (direction, "degrees", "direction of the projected polarization in the scan"),
+        "polarization": (np.hypot(*vectors[:, :2].T), "uC cm-2", "projected polarization"),
+        "wall_distance": (np.clip(wall, 0, None) / 10, "nm", "distance to the nearest wall"),
+        "defect": (defect < defects.core, "1", "in the core of a defect"),
+        "defect_distance": (defect / 10, "nm", "distance to the nearest defect"),
+        "control": (control, "1", "disturbed without a defect"),
+        "crystal_row": (-np.ceil(cell[:, 1]).astype(np.int16), "1", "row of the crystal's cell"),
+        "crystal_column": (np.floor(cell[:, 0]).astype(np.int16), "1", "its column"),
+        "cell_y": ((1 - up) % 1, "1", "place in the cell, down from an A column"),
+        "cell_x": (right, "1", "place in the cell, right of an A column"),
+    }
+    step = frame.step / 10
+
+    def on_scan(lines: Any) -> Floats:
+        """Lines relative to the origin, shape (n, 2, 2) [Å], as y and x in the scan [nm]."""
+        lines = np.reshape(lines, (-1, 2, 2)) + origin[:2] - frame.first
+        turned = np.exp(1j * np.radians(turn)) * (lines[..., 0] + 1j * lines[..., 1]) / 10
+        return np.stack([-turned.imag, turned.real], axis=-1)
+
+    extent = step * (np.array(shape) - 1)
+    walls = [
+        domains.described(wall) | {"points": within.tolist()}
+        for wall, ends in zip(domains.walls, on_scan([w.ends for w in domains.walls]), strict=True)
+        if (within := _clipped(ends, extent)) is not None
+    ]
+    lines = [_clipped(ends, extent) for ends in on_scan(defects.ends)]
+    axes = {"y": "distance down", "x": "distance to the right"}
+    return xr.Dataset(
+        {
+            name: (("y", "x"), np.reshape(values, shape), {"units": units, "long_name": text})
+            for name, (values, units, text) in found.items()
+        },
+        {
+            name: (name, step * np.arange(count), {"units": "nm", "long_name": axes[name]})
+            for name, count in zip(axes, shape, strict=True)
+        },
+        {
+            "kind": recipe.kind,
+            "class_names": json.dumps([c.name for c in recipe.table]),
+            "crystal_rotation_deg": turn,
+            "cell_nm": a / 10,
+            "thickness_nm": recipe.field[2] * a / 10,
+            "walls": json.dumps(walls),
+            "defects": json.dumps([line.tolist() for line in lines if line is not None]),
+        },
+    )
+
+
+def _apart(places: Floats, ends: Floats) -> Floats:
+    """Distance of places (n, 2) to a piece of a line."""
+    start, along = ends[0], ends[1] - ends[0]
+    square = float(along @ along)
+    share = np.clip((places - start) @ along / square, 0, 1) if square else np.zeros(len(places))
+    return np.asarray(np.linalg.norm(places - start - share[:, None] * along, axis=1))
+
+
+def _clipped(ends: Floats, extent: Floats) -> Floats | None:
+    """The part of a line within [0, extent], None if there is none (Liang and Barsky, 1984)."""
+    start, along = ends[0], ends[1] - ends[0]
+    low, high = 0.0, 1.0
+    for at, step, most in zip(start, along, extent, strict=True):
+        if abs(step) < 1e-12:
+            if not 0 <= at <= most:
+                return None
+            continue
+        first, last = sorted((-at / step, (most - at) / step))
+        low, high = max(low, first), min(high, last)
+    return start + np.outer((low, high), along) if low <= high else None
