@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from polarstem.errors import PolarstemError
 from polarstem.logs import progress
 from polarstem.seeds import derive_seed
+from polarstem.simulate.camera import Camera
 from polarstem.simulate.conditions import Drawn, drawn_for
 from polarstem.simulate.crystal import exit_periods
 from polarstem.simulate.detector import Patterns, centred
@@ -28,12 +29,12 @@ from polarstem.simulate.multislice import (
     scan_patterns,
     thermal_configurations,
 )
-from polarstem.simulate.scattering.optics import SIGMA_PER_FWHM
+from polarstem.simulate.scattering.optics import SIGMA_PER_FWHM, Optics
 from polarstem.simulate.specimen import Specimen
 
 logger = logging.getLogger("polarstem")
 
-_SOURCE_STEPS = 1.5  # least width of a source that joins neighbouring positions [steps]
+SOURCE_STEPS = 1.5  # least width of a source that joins neighbouring positions [steps]
 
 
 def emulate_specimen(
@@ -88,7 +89,7 @@ def _scan_cell(
     optics, camera = drawn.optics, drawn.camera
     shape = simulate.scan.positions
     steps = np.array(crystal.cell[1::-1]) / shape
-    joined = optics.source_fwhm >= _SOURCE_STEPS * steps.max()
+    joined = optics.source_fwhm >= SOURCE_STEPS * steps.max()
     if not joined and optics.source_fwhm > 0:
         raise PolarstemError(
             f"A source of {optics.source_fwhm:.2f} Å cannot be emulated on probe positions "
@@ -107,17 +108,17 @@ def _scan_cell(
         if simulate.device == "cpu":
             size = places[::every, ::every].size // 2
             gpts = crystal.grid_points(simulate.pixels_per_cell)
-            probe = _probe(specimen, drawn, 0.0)
+            probe = probe_of(simulate.energy_kv, optics, 0.0)
             recall_plans_of(probe, gpts, {size})
         thermal = thermal_configurations(crystal, simulate, seed)
         for number, atoms in enumerate(progress(thermal, count, "configurations")):
             part = np.s_[number % every :: every, number // 2 % every :: every]
             positions = places[part].reshape(-1, 2)
             slab = potential(crystal, atoms, simulate, exits)
-            probe = _probe(specimen, drawn, float(quantiles[number]))
+            probe = probe_of(simulate.energy_kv, optics, float(quantiles[number]))
             patterns, sampling = scan_patterns(probe, slab, positions, 1)
             check_range(patterns.shape, sampling, simulate)
-            found = _on_camera(patterns[0], sampling, drawn)
+            found = on_camera(patterns[0], sampling, camera)
             images[part] += found.reshape(images[part].shape)
             totals[part] += patterns[0].sum((-1, -2)).reshape(totals[part].shape)
             visits[part] += 1
@@ -132,32 +133,32 @@ def _scan_cell(
     return images.reshape(-1, camera.pixels, camera.pixels), totals.ravel()
 
 
-def _probe(specimen: Specimen, drawn: Drawn, defocus: float) -> abtem.Probe:
-    optics = drawn.optics
+def probe_of(energy_kv: float, optics: Optics, defocus: float) -> abtem.Probe:
+    """abTEM's probe of an illumination, its defocus increased by so much [Å]."""
     aberrations = dict(optics.aberrations)
     aberrations["C10"] = aberrations.get("C10", 0.0) - defocus
     return abtem.Probe(
-        energy=specimen.simulate.energy_kv * 1e3,
+        energy=energy_kv * 1e3,
         semiangle_cutoff=optics.semiangle_mrad,
         tilt=optics.tilt_mrad,
         aberrations=aberrations,
     )
 
 
-def _on_camera(
-    patterns: NDArray[np.float32], sampling: tuple[float, float], drawn: Drawn
+def on_camera(
+    patterns: NDArray[np.float32], sampling: tuple[float, float], camera: Camera
 ) -> NDArray[np.float32]:
-    """abTEM's patterns (position, kx, ky) as images (position, ky, kx) of the drawn detector."""
+    """abTEM's patterns (position, kx, ky) as images (position, ky, kx) of a detector."""
     patterns = centred(patterns)
     along = [
         (np.arange(n) - n // 2) * step for n, step in zip(patterns.shape[1:], sampling, strict=True)
     ]
     samples = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1).reshape(-1, 2)
     # far beyond the corners nothing falls onto the detector
-    inside = np.hypot(*samples.T) < 1.1 * np.hypot(*drawn.camera.corners_mrad.T).max()
-    footprint = drawn.camera.footprint(samples[inside], np.diag(sampling))
+    inside = np.hypot(*samples.T) < 1.1 * np.hypot(*camera.corners_mrad.T).max()
+    footprint = camera.footprint(samples[inside], np.diag(sampling))
     intensity = np.ascontiguousarray(patterns.reshape(len(patterns), -1).T[inside])
-    images = drawn.camera.project(torch.from_numpy(intensity), footprint)
+    images = camera.project(torch.from_numpy(intensity), footprint)
     return np.asarray(images.numpy(), np.float32)
 
 

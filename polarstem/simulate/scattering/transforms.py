@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from polarstem.simulate.parallel import one_blas_thread
+from polarstem.simulate.plans import EFFORT
 from polarstem.simulate.scattering.equivalent import Mirror
 from polarstem.simulate.scattering.matrix import Groups
 
@@ -66,6 +67,13 @@ class Workspace:
             )
             self._plans[waves] = forward, backward
         return part, *self._plans[waves]
+
+    def measure_plans(self) -> None:
+        """Let FFTW find the best plans of all batches, for `recall_plans` to keep."""
+        for waves in range(1, self.most + 1):
+            for direction in ("FFTW_FORWARD", "FFTW_BACKWARD"):
+                part = self._array[:waves]
+                pyfftw.FFTW(part, part, axes=(1, 2), direction=direction, flags=(EFFORT,))
 
 
 def batches(count: int, most: int) -> list[tuple[int, int]]:
