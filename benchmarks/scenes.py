@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scanning a scene: a window for each probe against abTEM's PRISM over the whole field.
+
+Both scan what one thermal configuration of a scene has to give: PRISM with the interpolation that
+crops its probes to as many cells as a window has. The scattering matrix of PRISM serves all
+positions, so its time hardly grows with them; that of the windows is proportional.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import abtem
+import numpy as np
+
+from benchmarks.common import alternate, main, say
+from benchmarks.rows import Options, Row, compare
+from polarstem.config.physics import Simulate
+from polarstem.simulate.crystal import Crystal
+from polarstem.simulate.detector import measure
+from polarstem.simulate.emulated import probe_of
+from polarstem.simulate.multislice import abtem_settings, potential, thermal_configurations
+from polarstem.simulate.scattering.optics import Optics
+from polarstem.simulate.scenes import SAMPLES_PER_CELL, WINDOW_CELLS
+from polarstem.simulate.windows import Field, windows
+from polarstem.structures.scenes.build import build_scene
+from polarstem.structures.scenes.recipe import make_scene
+from polarstem.structures.scenes.truth import ScanFrame
+
+CONFIGURATIONS = 8
+SIDE, MRAD = 44, 3.0  # of the detector that both are compared on
+
+
+def rows(options: Options) -> list[Row]:
+    """Measure both on one configuration of a field of two windows' width."""
+    say("scenes: windows against PRISM")
+    factor = 2
+    cells = factor * WINDOW_CELLS - 8
+    recipe = make_scene(
+        {
+            **{"kind": "four_domains", "name": "benchmark", "material": "KNN"},
+            **{"cells": [cells, cells], "thickness_nm": 4.0 if options.reduced else 12.0},
+        }
+    )
+    crystal = Crystal.of(build_scene(recipe))
+    settings = Simulate.model_validate({"phonons": {"configurations": 1}})
+    pixels, cell = settings.pixels_per_cell, crystal.cell[0]
+    frame = ScanFrame.over(recipe, SAMPLES_PER_CELL)
+    places = frame.places(*frame.along()).reshape(-1, 2)[::CONFIGURATIONS]
+    optics = Optics(settings.semiangle_mrad)
+    with abtem_settings("cpu", 1):
+        (atoms,) = thermal_configurations(crystal, settings, 1)
+        slab = potential(crystal, atoms, settings, [crystal.repeats[2]])
+
+        def by_windows() -> np.ndarray:
+            field = Field(slab, settings.energy_kv, WINDOW_CELLS * pixels)
+            light = field.illuminate(probe_of(settings.energy_kv, optics, 0.0))
+            found = np.zeros((len(places), SIDE, SIDE), np.float32)
+            for window in windows(places, np.arange(len(places)), cell, pixels, WINDOW_CELLS):
+                patterns = field.scan(window, light)
+                found[window.members] = measure(patterns, field.angles, SIDE, MRAD)
+            return found
+
+        def by_prism() -> np.ndarray:
+            matrix = abtem.SMatrix(
+                potential=slab,
+                energy=settings.energy_kv * 1e3,
+                semiangle_cutoff=optics.semiangle_mrad,
+                interpolation=factor,
+                downsample=False,
+            )
+            found: Any = matrix.scan(
+                scan=abtem.CustomScan(places),
+                detectors=abtem.PixelatedDetector(max_angle="cutoff"),
+                lazy=False,
+            )
+            return measure(np.asarray(found.array), found.angular_sampling, SIDE, MRAD)
+
+        alone = Options(options.reduced, threads=1, runs=1 if options.reduced else options.runs)
+        (ours, theirs), (a, b) = alternate({"windows": by_windows, "PRISM": by_prism}, alone.runs)
+    distance = float((np.abs(a - b).sum((1, 2)) / b.sum((1, 2))).max())
+    return [
+        compare(
+            f"{len(places)} probes, one of {CONFIGURATIONS} configurations of {cells} x {cells} "
+            f"cells of {recipe.thickness_nm:g} nm: windows of {WINDOW_CELLS} cells; PRISM",
+            ours,
+            theirs,
+            alone,
+            target=">= 1",
+            disagreement=distance,
+            note=f"field of {crystal.repeats[0]} cells; PRISM's cost grows with the fourth power "
+            "of its width at equal probes, that of the windows with the number of probes",
+        )
+    ]
+
+
+if __name__ == "__main__":
+    main(rows, __doc__)
