@@ -3,47 +3,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag
 
 from polarstem.config.conditions import MAPPED, NAMED, Conditions
 from polarstem.config.physics import Count, Positive, Section
 from polarstem.config.sheet import Sheet
+from polarstem.structures.scenes.recipe import Charge, DefectKind, SceneKind
 
 
 def _form(value: Any) -> str:
     return NAMED if isinstance(value, str) else MAPPED
 
 
-SceneKind = Literal[
-    "single_domain",
-    "four_domains",
-    "wall_180",
-    "wall_90",
-    "wall_60",
-    "wall_120",
-    "wall_inclined",
-    "vortex",
-    "a_vacancy_column",
-    "nb_antisite",
-    "antiphase_boundary",
-    "ruddlesden_popper",
-    "edge_dislocation",
-    "tilt_ramp",
-    "k_na_cluster",
+Orientation = Literal[
+    "scan_transpose",
+    "scan_flip_x",
+    "scan_flip_y",
+    "detector_transpose",
+    "detector_flip_x",
+    "detector_flip_y",
 ]
-
-
-DEFECTS: frozenset[str] = frozenset(
-    {
-        "a_vacancy_column",
-        "nb_antisite",
-        "antiphase_boundary",
-        "ruddlesden_popper",
-        "edge_dislocation",
-    }
-)
+DEFECTS: frozenset[str] = frozenset(get_args(DefectKind))
 """Kinds of scenes with a defect."""
 
 
@@ -61,7 +43,7 @@ class Scene(Section):
     margin_cells: Annotated[int, Field(ge=3)] = Field(
         4, description="cells of crystal around the scanned ones"
     )
-    thickness_nm: Positive = Field(12.0, description="thickness [nm]")
+    thickness_nm: Positive = Field(20.0, description="thickness [nm]")
     classes: tuple[str, ...] | None = Field(
         None,
         description="classes of the domains, by name; of four, counter-clockwise from the upper "
@@ -76,11 +58,11 @@ class Scene(Section):
     wall_width_nm: Positive = Field(
         0.8, description="width w of walls, where the polarization goes as tanh(2 s / w) [nm]"
     )
-    charge: Literal["neutral", "head_to_head", "tail_to_tail"] = Field(
+    charge: Charge = Field(
         "neutral", description="how a wall is turned, and with it its bound charge"
     )
     inclination_deg: Annotated[float, Field(ge=0, lt=90)] = Field(
-        10.0, description="`wall_inclined`: angle between wall and beam [degrees]"
+        8.0, description="`wall_inclined`: angle between wall and beam [degrees]"
     )
     columns: Count = Field(
         4, description="`a_vacancy_column`, `nb_antisite`: number of such columns"
@@ -93,6 +75,16 @@ class Scene(Section):
     )
     tilt_mrad: Annotated[float, Field(ge=0, le=20)] = Field(
         2.5, description="`tilt_ramp`: the tilt goes from minus to plus this along x [mrad]"
+    )
+    detector_rotation_deg: Annotated[float, Field(ge=-360, le=360)] = Field(
+        0.0,
+        description="angle by which the scan's x axis appears turned counter-clockwise on the "
+        "detector [degrees]; its sheet says so",
+    )
+    stored: dict[Orientation, bool] = Field(
+        default_factory=dict,
+        description="how the file holds the scan, by the keys of its sheet: `{scan_transpose: "
+        "true}`",
     )
     conditions: Conditions = Field(
         default_factory=lambda: Conditions(source_fwhm_angstrom=(0.8, 0.8)),
