@@ -23,6 +23,7 @@ include: "workflow/rules/dataset.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/limit.smk"
+include: "workflow/rules/map.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -33,6 +34,8 @@ wildcard_constraints:
     adapted=one_of(ADAPTATIONS),
     source=one_of(CONFIG.used_sources()),
     seed=r"\d+",
+    scene=one_of(SCENES),
+    experiment=one_of(CONFIG.mapped()),
 
 
 # Snakemake's own lock, off in profiles/, would outlive a kill.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -85,15 +86,7 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 def _map(arguments: argparse.Namespace) -> None:
     from polarstem.maps.mapper import map_scan
-
-    def draw(folder: Path) -> None:
-        from polarstem.report.figures.maps import draw_map_figures
-        from polarstem.report.map_page import write_map_page
-        from polarstem.simulate.library import FILE_NAME
-
-        library = arguments.model / FILE_NAME
-        draw_map_figures(folder)
-        write_map_page(folder, library if library.is_file() else None)
+    from polarstem.report.map_page import finish_map
 
     map_scan(
         arguments.scan,
@@ -102,7 +95,7 @@ def _map(arguments: argparse.Namespace) -> None:
         arguments.sheet,
         force=arguments.force,
         threads=arguments.threads,
-        finish=draw,
+        finish=partial(finish_map, model=arguments.model),
     )
     print(f"{arguments.out / 'map.html'}")
 

@@ -20,7 +20,7 @@ from polarstem.report.figures import style
 from polarstem.report.figures.maps import ANOMALY_CMAP, UNANSWERED, anomaly_range, field_range
 from polarstem.report.html import TEMPLATES, embed
 from polarstem.report.map_files import FloatArray, MapFiles, read_map
-from polarstem.simulate.library import Library
+from polarstem.simulate.library import FILE_NAME, Library
 
 MOST_PATTERNS = 6000
 """Positions of a scan up to which the page holds their patterns, and not only those of cells."""
@@ -30,6 +30,23 @@ FIGURES = {
     "calibration": "The scan's calibration: mean pattern, centres, rotation and lattice.",
 }
 _MINUS = "\u2212"
+
+
+def finish_map(folder: Path, model: Path | str) -> None:
+    """Add figures and page to a map.
+
+    Parameters
+    ----------
+    folder : path
+        What `polarstem.maps.mapper.map_scan` has written.
+    model : path
+        The model's folder, with its library if it has one.
+    """
+    from polarstem.report.figures.maps import draw_map_figures
+
+    library = Path(model) / FILE_NAME
+    draw_map_figures(folder)
+    write_map_page(folder, library if library.is_file() else None)
 
 
 def write_map_page(folder: Path | str, library: Path | str | None = None) -> Path:

@@ -148,4 +148,5 @@ def templates_of_report():
 
 
 include: "learning.smk"
+include: "experiments.smk"
 include: "needs.smk"

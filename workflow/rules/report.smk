@@ -17,6 +17,7 @@ rule write_reference_model:
         code=code_of("write_reference_model", "evaluate", "report/card.py"),
         model=of_recommended("<results>/models/{model}/{source}/{seed}"),
         predictions=of_recommended("<results>/predictions/{model}/{source}/{seed}.nc"),
+        beside=["<results>/library.nc", *ANOMALY],
         config="<results>/config.resolved.yaml",
     output:
         model=directory("<results>/reference_model"),
@@ -69,6 +70,7 @@ rule write_report:
         code=code_of("write_report", "report"),
         template=templates_of_report(),
         figures=rules.draw_figures.output,
+        maps=FIGURE_OF_MAPS,
         summary="<results>/summary.json",
         metrics="<results>/metrics.csv",
         config="<results>/config.resolved.yaml",

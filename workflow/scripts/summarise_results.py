@@ -17,4 +17,5 @@ with job_log(snakemake.log[0]):
         model_dirs=snakemake.input.models,
         limit_json=snakemake.input.limit,
         claims_json=snakemake.input.claims,
+        maps_json=next(iter(snakemake.input.maps), None),
     )

@@ -9,5 +9,9 @@ with job_log(snakemake.log[0]):
     with open(snakemake.input.config, encoding="utf-8") as file:
         config = yaml.safe_load(file)
     write_reference_model(
-        snakemake.input.model, snakemake.input.predictions, config, snakemake.output.model
+        snakemake.input.model,
+        snakemake.input.predictions,
+        config,
+        snakemake.output.model,
+        beside=snakemake.input.beside,
     )

@@ -21,4 +21,5 @@ with job_log(snakemake.log[0]):
         snakemake.output.html,
         bench.get("bench.json"),
         bench.get("scaling.svg"),
+        next(iter(snakemake.input.maps), None),
     )

@@ -1,0 +1,196 @@
+# Experiments: virtual ones are made, scans are mapped, maps of known truth are scored.
+
+
+rule build_scene:
+    """Build the specimen of a virtual experiment."""
+    input:
+        code=code_of("build_scene", "structures"),
+    output:
+        xyz="<results>/scenes/{scene}.xyz",
+    log:
+        "<logs>/build_scene/{scene}.log",
+    benchmark:
+        "<benchmarks>/build_scene/{scene}.jsonl"
+    conda:
+        "../../envs/structures.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="30m",
+    params:
+        scene=scene_settings,
+    script:
+        "../scripts/build_scene.py"
+
+
+rule simulate_scene:
+    """Scan a scene by multislice and write what a detector would; the truth stands apart."""
+    input:
+        code=code_of(
+            "simulate_scene", "simulate", "scans/virtual.py", "structures/scenes"
+        ),
+        structure="<results>/scenes/{scene}.xyz",
+    output:
+        scan=ensure("<results>/scans/{scene}.hspy", non_empty=True),
+        sheet="<results>/scans/{scene}.yaml",
+        truth=ensure("<results>/scans/{scene}.truth.nc", non_empty=True),
+    log:
+        "<logs>/simulate_scene/{scene}.log",
+    benchmark:
+        "<benchmarks>/simulate_scene/{scene}.jsonl"
+    # the longest jobs but training: not left for the end
+    priority: 100
+    conda:
+        "../../envs/map.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="4h",
+        gpu=0,
+    params:
+        settings=scan_settings,
+    script:
+        "../scripts/simulate_scene.py"
+
+
+rule compute_library:
+    """Simulate the patterns that tell thickness and tilt of a scan for the recommended model."""
+    input:
+        code=code_of("compute_library", "simulate", "structures"),
+    output:
+        nc=ensure("<results>/library.nc", non_empty=True),
+    log:
+        "<logs>/compute_library.log",
+    benchmark:
+        "<benchmarks>/compute_library.jsonl"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="1h",
+    params:
+        settings=recommended_library(),
+    script:
+        "../scripts/compute_library.py"
+
+
+rule map_defect_free:
+    """Map a defect-free virtual experiment that anomaly scores are calibrated on."""
+    input:
+        code=code_of("map_defect_free", "scans", "maps"),
+        model=of_recommended("<results>/models/{model}/{source}/{seed}"),
+        library="<results>/library.nc",
+        scan="<results>/scans/{scene}.hspy",
+        sheet="<results>/scans/{scene}.yaml",
+    output:
+        map=directory("<results>/defect_free/{scene}"),
+    log:
+        "<logs>/map_defect_free/{scene}.log",
+    benchmark:
+        "<benchmarks>/map_defect_free/{scene}.jsonl"
+    conda:
+        "../../envs/map.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="1h",
+    script:
+        "../scripts/map_defect_free.py"
+
+
+rule calibrate_anomaly:
+    """Learn from defect-free maps how much unit cells differ."""
+    input:
+        code=code_of("calibrate_anomaly", "maps"),
+        model=of_recommended("<results>/models/{model}/{source}/{seed}"),
+        maps=defect_free("<results>/defect_free/{scene}"),
+    output:
+        npz=ensure("<results>/anomaly.npz", non_empty=True),
+    log:
+        "<logs>/calibrate_anomaly.log",
+    benchmark:
+        "<benchmarks>/calibrate_anomaly.jsonl"
+    conda:
+        "../../envs/map.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="1h",
+    script:
+        "../scripts/calibrate_anomaly.py"
+
+
+rule map_scan:
+    """Map the polarization directions of a scan with the recommended model."""
+    input:
+        code=code_of(
+            "map_scan", "scans", "maps", "report/figures", "report/map_page.py"
+        ),
+        page=templates_of_report(),
+        model="<results>/reference_model",
+        scan=scan_of_experiment,
+        sheet=sheet_of_experiment,
+    output:
+        map=directory("<results>/maps/{experiment}"),
+    log:
+        "<logs>/map_scan/{experiment}.log",
+    benchmark:
+        "<benchmarks>/map_scan/{experiment}.jsonl"
+    conda:
+        "../../envs/map.yaml"
+    threads: 2
+    resources:
+        mem_mb=2500,
+        runtime="4h",
+    params:
+        sheet=sheet_settings,
+        force=is_forced,
+    script:
+        "../scripts/map_scan.py"
+
+
+rule summarise_maps:
+    """Score the maps whose truth is known, and collect what all of them say."""
+    input:
+        code=code_of("summarise_maps", "evaluate", "maps/anomaly.py"),
+        maps=of_experiments("<results>/maps/{experiment}"),
+        truths=of_mapped_scenes("<results>/scans/{experiment}.truth.nc"),
+    output:
+        json="<results>/maps.json",
+    log:
+        "<logs>/summarise_maps.log",
+    benchmark:
+        "<benchmarks>/summarise_maps.jsonl"
+    conda:
+        "../../envs/map.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="30m",
+    params:
+        confidence=CONFIG.evaluate.confidence,
+    script:
+        "../scripts/summarise_maps.py"
+
+
+rule draw_maps:
+    """Draw the maps of all experiments side by side, with the truth where it is known."""
+    input:
+        code=code_of("draw_maps", "report/figures", "report/map_files.py"),
+        maps=of_experiments("<results>/maps/{experiment}"),
+        truths=of_mapped_scenes("<results>/scans/{experiment}.truth.nc"),
+    output:
+        png=annotated("<results>/figures/maps.png", "maps", "3 Evaluation"),
+    log:
+        "<logs>/draw_maps.log",
+    benchmark:
+        "<benchmarks>/draw_maps.jsonl"
+    conda:
+        "../../envs/map.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    script:
+        "../scripts/draw_maps.py"

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Adapter of the rule draw_maps.
+from pathlib import Path
+
+from polarstem.logs import job_log
+from polarstem.report.figures.map_overview import draw_maps
+
+with job_log(snakemake.log[0]):
+    draw_maps(
+        {Path(folder).name: folder for folder in snakemake.input.maps},
+        snakemake.output.png,
+        {Path(path).name.removesuffix(".truth.nc"): path for path in snakemake.input.truths},
+    )
