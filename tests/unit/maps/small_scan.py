@@ -55,13 +55,13 @@ def _microscope() -> VirtualMicroscope:
         phase="T",
         zone_axis=(0, 0, 1),
         a_site="virtual",
-        cells=(3, 3),
+        cells=(2, 2),
         thickness_nm=NM,
         seed=1,
         amplitude=1.5,
     )
     crystal = Crystal.of(build_specimen(recipe))
-    matrix = compute_scattering_matrix(crystal, [NM], _REACH, cells=(3, 3))
+    matrix = compute_scattering_matrix(crystal, [NM], _REACH, cells=(2, 2))
     return VirtualMicroscope(matrix, Camera(DETECTOR, DETECTOR_MRAD))
 
 
