@@ -202,7 +202,11 @@ def prototype_distance(case: Case) -> list[Claim]:
         "single vacancies, and takes tilt ramps for defects.",
         "",
     )
-    return [question.open("Extended defects and tilt ramps are not simulated in this benchmark.")]
+    why = (
+        "The anomaly score of the maps compares unit cells with those around them instead; what it "
+        "finds stands under maps."
+    )
+    return [question.open(why)]
 
 
 def _untrained(case: Case, source: str) -> list[str]:

@@ -19,6 +19,7 @@ from polarstem.maps.predict import Answers
 from polarstem.maps.setup import Setup
 from polarstem.models.calibration import Calibration
 from polarstem.scans.cells import Cells, Lattice, boxes
+from polarstem.scans.handedness import Handedness, handedness
 from polarstem.scans.lattice import features, find_lattice
 from polarstem.scans.steps import Status, Step
 
@@ -62,6 +63,26 @@ def aligned(lattice: Lattice, rotation_deg: float) -> Lattice:
         down, right = right, -down
     rotation = replace(lattice.rotation, value=lattice.rotation.value + 90 * quarters)
     return replace(lattice, vectors=np.stack([down, right]), rotation=rotation)
+
+
+def handedness_of(
+    setup: Setup, answers: Answers, lattice: Lattice, cells: Cells, templates_nm: float | None
+) -> Handedness | None:
+    """Compare the patterns with simulated ones turned in all ways; None where it cannot be done.
+
+    Parameters
+    ----------
+    setup, answers, templates_nm
+        As for `lattice_of`.
+    lattice : Lattice
+        As found; boxes tell no place in the cell.
+    cells : Cells
+        Its cells.
+    """
+    if setup.library is None or templates_nm is None or not lattice.found:
+        return None
+    y, x = (np.where(answers.measured, axis.ravel(), np.nan) for axis in (cells.y, cells.x))
+    return handedness(answers.pattern, y, x, setup.library, templates_nm)
 
 
 def lattice_step(setup: Setup, lattice: Lattice) -> Step:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from polarstem.errors import PolarstemError
+from polarstem.scans.handedness import Handedness
 from polarstem.scans.sourced import Sourced
 
 _AGREE = 3.0  # degrees: farther apart, two estimates are worth a warning
@@ -117,6 +118,49 @@ def settle(
             "be off by the difference."
         )
     return Frames(detector, found, warnings)
+
+
+def confirmed(frames: Frames, seen: Handedness, detector: Sourced | None) -> tuple[Frames, float]:
+    """Let simulated patterns over the cell decide, or object.
+
+    Parameters
+    ----------
+    frames : Frames
+        As settled so far.
+    seen : Handedness
+        How the patterns fit simulated ones at each of the crystal's turns.
+    detector : Sourced or None
+        Detector's rotation that the sheet gives: it is believed, but not in silence.
+
+    Returns
+    -------
+    Frames
+        Where the sheet leaves the detector's rotation open, the one that the patterns show.
+    float
+        By which the crystal's axes are turned against what was settled [degrees].
+    """
+    if not seen.clear or (seen.turned_deg == 0 and not seen.mirrored):
+        settled = frames.warnings if detector is not None or not seen.clear else []
+        return replace(frames, warnings=settled), 0.0
+    if seen.mirrored or detector is not None:
+        shown = f"turned by a further {seen.turned_deg:.0f} degrees"
+        if seen.mirrored:
+            shown = "mirrored"
+        warning = (
+            f"Simulated patterns over the cell fit the measured ones best if these are {shown}: "
+            "check the flips, the transposes and detector_rotation_deg in the scan sheet."
+        )
+        return replace(frames, warnings=[*frames.warnings, warning]), 0.0
+    turn = seen.turned_deg
+
+    def turned(rotation: Sourced, by: float) -> Sourced:
+        value = apart(rotation.value + by, 0.0, 360)
+        moved = value - rotation.value
+        ends = rotation.interval and tuple(end + moved for end in rotation.interval)
+        note = "simulated patterns over the cell settle by which multiple of 90 degrees"
+        return replace(rotation, value=value, interval=ends, note=note)
+
+    return Frames(turned(frames.detector, turn), turned(frames.crystal, -turn), []), -turn
 
 
 def _detector(

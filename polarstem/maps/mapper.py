@@ -24,10 +24,17 @@ from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
 from polarstem.logs import progress
-from polarstem.maps.compose import aligned, anomalies_of, lattice_of, lattice_step, map_of
+from polarstem.maps.compose import (
+    aligned,
+    anomalies_of,
+    handedness_of,
+    lattice_of,
+    lattice_step,
+    map_of,
+)
 from polarstem.maps.dataset import Classes
 from polarstem.maps.diagnostics import diagnostics_of
-from polarstem.maps.frames import angle_on_detector, settle
+from polarstem.maps.frames import angle_on_detector, confirmed, settle
 from polarstem.maps.outputs import write_maps, write_summary
 from polarstem.maps.predict import Answers, Block, Predictor
 from polarstem.maps.setup import Setup, set_up
@@ -35,6 +42,7 @@ from polarstem.maps.specimen import Specimen
 from polarstem.maps.summary import listed, plain, summarise
 from polarstem.provenance import provenance
 from polarstem.scans.calibrate import Calibration, calibrate
+from polarstem.scans.steps import Step
 from polarstem.simulate.parallel import one_blas_thread
 
 BLOCK_MB = 32
@@ -135,6 +143,12 @@ def _map(setup: Setup, folder: Path, threads: int, clock: Stopwatch) -> None:
         frames = settle(angle, detector, crystal, curl, lattice.rotation)
         lattice = aligned(lattice, frames.crystal.value)
         cells = lattice.cells(*scan.shape[:2])
+        seen = handedness_of(setup, answers, lattice, cells, specimen.templates_nm)
+        if seen is not None:
+            frames, turned = confirmed(frames, seen, detector)
+            if turned:
+                lattice = aligned(lattice, frames.crystal.value)
+                cells = lattice.cells(*scan.shape[:2])
     setup.settings["detector_rotation_deg"] = frames.detector
     setup.settings["crystal_rotation_deg"] = frames.crystal
     with clock("anomalies"):
@@ -144,10 +158,14 @@ def _map(setup: Setup, folder: Path, threads: int, clock: Stopwatch) -> None:
         classes = Classes(names, directions, frames.crystal.value)
         attributes = _attributes(setup, specimen, classes)
         data = map_of(setup, answers, cells, anomalies, classes, attributes)
-        steps = [*calibration.steps, lattice_step(setup, lattice), *specimen.steps()]
+        told = [Step("handedness", "done", seen.sentence)] if seen is not None else []
+        steps = [*calibration.steps, lattice_step(setup, lattice), *told, *specimen.steps()]
         diagnostics = diagnostics_of(steps, calibration, lattice, frames.detector.value)
         write_maps(data, diagnostics, folder)
-    warnings = [*setup.warnings, *calibration.warnings, *frames.warnings, *specimen.warnings()]
+    doubts = list(calibration.warnings)
+    if seen is not None and seen.clear and not seen.mirrored:  # which settles the rotation
+        doubts = [text for text in doubts if "detector_rotation_deg" not in text]
+    warnings = [*setup.warnings, *doubts, *frames.warnings, *specimen.warnings()]
     summary = {
         "scan": str(scan.path),
         "model": attributes["model"],

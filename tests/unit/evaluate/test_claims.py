@@ -93,7 +93,7 @@ def test_verdicts_follow_from_the_accuracies_given(found, key, verdict, value):
         ("paper_3.augmentation", "differ in this alone"),
         ("paper_5", "has a defect"),
         ("h4.parity", "not trained on one source"),
-        ("h5", "not simulated"),
+        ("h5", "compares unit cells with those around them"),
     ],
 )
 def test_what_the_run_lacks_leaves_a_claim_undecided(found, key, words):

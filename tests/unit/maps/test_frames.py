@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from polarstem.errors import PolarstemError
-from polarstem.maps.frames import angle_on_detector, apart, settle
+from polarstem.maps.frames import Frames, angle_on_detector, apart, confirmed, settle
+from polarstem.scans.handedness import Handedness
 from polarstem.scans.sourced import Sourced
 
 
@@ -74,3 +76,38 @@ def test_what_nothing_tells_is_said():
     assert "detector_rotation_deg" in warning
     with pytest.raises(PolarstemError, match="crystal_rotation_deg and detector_rotation_deg"):
         angle_on_detector(told(0, "sheet"), None, None)
+
+
+def seen(turned_deg=0.0, mirrored=False, clear=True):
+    return Handedness(turned_deg, mirrored, clear, np.empty(0), np.empty(0, bool), np.empty(0), "")
+
+
+def test_patterns_over_the_cell_settle_what_the_curl_leaves_open():
+    frames = Frames(told(-178.0), told(12.0), ["may be reversed"])
+    same, turned = confirmed(frames, seen(), None)
+    assert (same.detector.value, same.warnings, turned) == (-178.0, [], 0.0)
+    other, turned = confirmed(frames, seen(180.0), None)
+    # the sum of both is what the patterns were turned by, and stays modulo a turn
+    assert (other.detector.value, other.crystal.value, turned) == (2.0, -168.0, -180.0)
+    assert other.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "sheet", "words"),
+    [
+        (seen(90.0), 0.0, "turned by a further 90 degrees: check the flips"),
+        (seen(180.0, mirrored=True), 0.0, "mirrored: check the flips"),
+        (seen(0.0, mirrored=True), None, "mirrored: check the flips"),
+    ],
+)
+def test_what_contradicts_the_sheet_is_told_and_changes_nothing(shown, sheet, words):
+    frames = Frames(told(0.0), told(12.0), [])
+    given = None if sheet is None else Sourced(sheet, "degrees", "sheet")
+    found, turned = confirmed(frames, shown, given)
+    assert (found.detector, found.crystal, turned) == (frames.detector, frames.crystal, 0.0)
+    assert words in found.warnings[0]
+
+
+def test_what_is_not_clear_settles_nothing():
+    frames = Frames(told(0.0), told(12.0), ["may be reversed"])
+    assert confirmed(frames, seen(180.0, clear=False), None) == (frames, 0.0)
