@@ -12,11 +12,6 @@ from polarstem.config.plan import class_table
 
 def experiment_checks(config: Config) -> Iterator[str]:
     """Say what does not fit together, each in one sentence."""
-    if config.experiments and config.evaluate.recommended is None:
-        yield (
-            "evaluate.recommended: null, but the experiments are mapped with the recommended "
-            "model; name one, or leave out `experiments`"
-        )
     names = [c.name for c in class_table(config)]
     for name, experiment in config.experiments.items():
         where = f"experiments.{name}"

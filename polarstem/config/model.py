@@ -60,7 +60,8 @@ class Config(Section):
     train: Train = Field(description="what is trained on what")
     experiments: dict[Name, Experiment] = Field(
         default_factory=dict,
-        description="scans that the recommended model maps: files, or virtual experiments",
+        description="scans that the recommended model maps: files, or virtual experiments; without a "
+        "recommended model (`evaluate.recommended: null`) they are left alone",
     )
     evaluate: Evaluate = Field(description="what is tested, and the headline numbers")
     report: Report = Field(default_factory=Report, description="the HTML report")
@@ -137,7 +138,12 @@ class Config(Section):
         return [name for name in self.models if name in used]
 
     def mapped(self) -> list[str]:
-        """Experiments that are mapped, in config order: those of `evaluate.defect_free` are not."""
+        """Experiments that are mapped, in config order; those of `evaluate.defect_free` are not.
+
+        None are without a recommended model.
+        """
+        if self.evaluate.recommended is None:
+            return []
         return [name for name in self.experiments if name not in self.evaluate.defect_free]
 
     def adaptations(self) -> dict[str, Adaptation]:

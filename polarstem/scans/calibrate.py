@@ -23,7 +23,7 @@ from polarstem.scans.steps import Findings, Step
 
 _TILES = 5  # down and across the scan
 _TILE = 6  # positions along each side of a tile: neighbours, for the curl; about a cell
-_SAMPLE_BYTES = 160e6
+_SAMPLE_BYTES = 64e6
 _ROUNDS = 6  # at most, to find the centre of a tile
 _STILL = 0.01  # pixels that it may still move
 _COVERED = 0.98  # of the model's grid

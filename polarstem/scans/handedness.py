@@ -19,7 +19,7 @@ from polarstem.structures.symmetry import Turn, turns_of
 
 _CLEAR = 0.05  # by which the best correlation exceeds the next
 _LEAST = 0.15  # correlation that is a fit at all
-_MOST = 4096  # positions that are compared
+_MOST = 600  # positions that are compared
 
 
 @dataclass(frozen=True)

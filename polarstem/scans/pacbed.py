@@ -142,7 +142,7 @@ class PacbedFitter:
         library = self.library
         directions = np.deg2rad(library.class_directions)
         axes = np.stack([np.cos(directions), np.sin(directions)])
-        means = np.stack([library.templates(t).mean((1, 2)) for t in library.thickness_nm])
+        means = np.stack([library.class_means(t) for t in library.thickness_nm])
         odd = (means - means[..., ::-1, ::-1]) / 2
         parts = np.einsum("dc,pcyx->dpyx", axes, odd) * 2 / len(directions)
         return parts.reshape(*parts.shape[:2], -1)

@@ -139,18 +139,39 @@ class Library:
         ndarray, shape (class, cell_y, cell_x, ky, kx), float32
             Fractions of the beam; y and x of the cell as fractions from the A column, y down.
         """
-        places = np.interp(
-            thickness_nm, self.template_thickness_nm, np.arange(len(self.template_thickness_nm))
-        )
-        low = min(int(places), len(self.template_thickness_nm) - 2)
-        share = np.float32(places - low)
-        both = (1 - share) * self.crystals[:, low] + share * self.crystals[:, low + 1]
+        both = self._between(self.crystals, thickness_nm)
         return np.stack(
             [
                 turned_images(turned_cells(both[crystal], turn), turn)
                 for crystal, turn in zip(self.class_crystal.tolist(), self.class_turns, strict=True)
             ]
         )
+
+    def class_means(self, thickness_nm: float) -> NDArray[np.float32]:
+        """Mean over the cell of `templates`, shape (class, ky, kx)."""
+        both = self._between(self._cell_means, thickness_nm)
+        return np.stack(
+            [
+                turned_images(both[crystal], turn)
+                for crystal, turn in zip(self.class_crystal.tolist(), self.class_turns, strict=True)
+            ]
+        )
+
+    @cached_property
+    def _cell_means(self) -> NDArray[np.float32]:
+        """Mean of the crystals over the cell, shape (crystal, template thickness, ky, kx)."""
+        means: NDArray[np.float32] = self.crystals.mean((2, 3))
+        return means
+
+    def _between(self, images: NDArray[np.float32], thickness_nm: float) -> NDArray[np.float32]:
+        """Interpolate (crystal, template thickness, ...) at a thickness [nm]."""
+        places = np.interp(
+            thickness_nm, self.template_thickness_nm, np.arange(len(self.template_thickness_nm))
+        )
+        low = min(int(places), len(self.template_thickness_nm) - 2)
+        share = np.float32(places - low)
+        both: NDArray[np.float32] = (1 - share) * images[:, low] + share * images[:, low + 1]
+        return both
 
     @cached_property
     def all_tilts(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:

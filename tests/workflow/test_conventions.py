@@ -8,12 +8,16 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+import yaml
 from runs import ROOT, planned
 
-from polarstem.config import load, plan
+from polarstem.config import check, load, plan
 from polarstem.config.docs import reference_text, schema_text
+from polarstem.config.model import merge
+from polarstem.structures.scenes.recipe import SceneKind
 
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
@@ -26,6 +30,12 @@ SHARED = {"config", "errors", "files", "seeds", "logs", "provenance"}
 # What the config must know of a stage to check itself, and how stages name themselves to it.
 CONFIG_MAY_USE = {"structures"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+
+
+MAPPING = {
+    *("build_scene", "simulate_scene", "map_defect_free", "calibrate_anomaly"),
+    *("map_scan", "summarise_maps", "draw_maps"),
+}
 
 
 def rules() -> dict[str, str]:
@@ -63,7 +73,7 @@ def test_rules_and_scripts_belong_together() -> None:
     assert {path.stem for path in SCRIPTS} == {n for n, text in RULES.items() if "script:" in text}
 
 
-FUNCTIONS = ("common.smk", "learning.smk", "needs.smk")
+FUNCTIONS = ("common.smk", "learning.smk", "needs.smk", "experiments.smk")
 
 
 def test_no_rule_hides_a_function() -> None:
@@ -172,6 +182,14 @@ def test_shipped_configs_are_valid(path: Path) -> None:
     assert not unused, "sections that no run uses"
 
 
+def test_every_kind_of_scene_is_among_the_shipped_experiments() -> None:
+    standard = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    more = yaml.safe_load((ROOT / "resources" / "experiments.yaml").read_text(encoding="utf-8"))
+    config = check(merge(standard, more))
+    mapped = [config.experiments[name].scene for name in config.mapped()]
+    assert {scene.kind for scene in mapped if scene} == set(get_args(SceneKind))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [ROOT / "config.yaml", *PRESETS], ids=lambda path: path.stem)
 def test_dry_run_shows_the_whole_benchmark(path: Path, tmp_path: Path) -> None:
@@ -196,6 +214,10 @@ def test_dry_run_shows_the_whole_benchmark(path: Path, tmp_path: Path) -> None:
         unused |= {"compute_thermal_matrices", "measure_dataset", "write_reference_model"}
     if not config.adaptations():
         unused |= {"adapt_predictions"}
+    if config.evaluate.recommended is None:
+        unused |= {"compute_library", "write_reference_model"}
+    if not config.experiments:
+        unused |= MAPPING
     assert set(jobs) == set(RULES) - {"all"} - unused
 
 

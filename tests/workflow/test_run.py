@@ -19,6 +19,11 @@ from polarstem.report import FIGURES
 
 pytestmark = pytest.mark.slow
 
+MAP_FILES = (
+    *("map.nc", "map.hspy", "labels.tif", "cells.csv", "summary.json", "diagnostics.nc"),
+    *("map.png", "confidence.png", "anomaly.png", "calibration.png", "thickness_tilt.png"),
+    "map.html",
+)
 PROVENANCE = {"config_hash", "config", "git_commit", "versions", "seed", "Conventions"}
 
 
@@ -37,6 +42,11 @@ def test_every_stage_left_its_outputs(tiny: SimpleNamespace) -> None:
     expected += ["structures/specimens.csv", "datasets/manifest.json", "metrics.csv"]
     expected += ["confusion.nc", "claims.json", "summary.json", "config.resolved.yaml"]
     expected += ["report.html", "information.nc", "limit.json", "reference_model/MODEL_CARD.md"]
+    scans = [name for name, found in config.experiments.items() if found.scene]
+    expected += [f"scans/{name}{suffix}" for name in scans for suffix in (".hspy", ".truth.nc")]
+    expected += [f"maps/{name}/{file}" for name in config.mapped() for file in MAP_FILES]
+    expected += ["maps.json", "figures/maps.png", "reference_model/library.nc"]
+    expected += ["reference_model/anomaly.npz"]
     absent = [name for name in expected if not (results / name).stat().st_size]
     assert not absent
     hidden = [p for p in results.rglob(".*") if p.name != ".snakemake_timestamp"]
@@ -128,6 +138,8 @@ def test_summary_entries_are_explained(tiny: SimpleNamespace) -> None:
         assert f"other_thickness.10.{model}" in summary
     assert "same_thickness.best" in summary
     assert "other_thickness.10.best" in summary
+    for score in ("cell_accuracy", "wall_error_nm", "answered", "thickness_error_nm"):
+        assert f"maps.four_domains.{score}" in summary
 
 
 def test_metrics_table_is_complete(tiny: SimpleNamespace) -> None:

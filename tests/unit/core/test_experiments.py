@@ -38,6 +38,10 @@ def test_files_and_scenes_are_mapped_but_not_what_calibrates() -> None:
     assert simulate.detector.mrad_per_pixel == config.simulate.detector.mrad_per_pixel
 
 
+def test_nothing_is_mapped_without_a_recommended_model() -> None:
+    assert checked({"mine": {"scan": "scan.mib"}}, recommended=None).mapped() == []
+
+
 @pytest.mark.parametrize(
     ("experiments", "evaluate", "words"),
     [
@@ -51,7 +55,6 @@ def test_files_and_scenes_are_mapped_but_not_what_calibrates() -> None:
             {},
             "experiments.a.scene.simulate.energi_kv: unknown key",
         ),
-        ({"a": {"scan": "x"}}, {"recommended": None}, "evaluate.recommended: null, but the exp"),
         ({}, {"defect_free": ["calm"]}, "evaluate.defect_free: 'calm' is no experiment"),
         (
             {"a": {"scene": {"kind": "nb_antisite"}}},
