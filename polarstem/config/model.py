@@ -60,8 +60,8 @@ class Config(Section):
     train: Train = Field(description="what is trained on what")
     experiments: dict[Name, Experiment] = Field(
         default_factory=dict,
-        description="scans that the recommended model maps: files, or virtual experiments; without a "
-        "recommended model (`evaluate.recommended: null`) they are left alone",
+        description="scans that the recommended model maps: files, or virtual experiments; they "
+        "are left alone without one (`evaluate.recommended: null`)",
     )
     evaluate: Evaluate = Field(description="what is tested, and the headline numbers")
     report: Report = Field(default_factory=Report, description="the HTML report")

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import xarray as xr
 
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.defects import score_defects
@@ -19,6 +21,7 @@ STRONG = ("antiphase_boundary", "ruddlesden_popper", "edge_dislocation", "nb_ant
 """Kinds of scenes whose defects change the columns themselves."""
 CONTROLS = ("tilt_ramp", "k_na_cluster")
 """Kinds of scenes that are disturbed without a defect."""
+_UNIFORM_MRAD = 0.1  # a tilt that varies less is one
 
 
 def summarise_maps(
@@ -55,7 +58,7 @@ def summarise_maps(
             scores |= score_defects(Path(folder) / "map.nc", truths[name], confidence)
             with open_netcdf(truths[name], "truth") as truth:
                 kinds[name] = str(truth.attrs["kind"])
-                numbers |= scores | _against(Path(folder), truth.attrs)
+                numbers |= scores | _against(Path(folder), truth)
         found |= {f"maps.{name}.{number}": value for number, value in numbers.items()}
     for key, score, chosen, worst, meaning in (
         ("strong_defects_auroc", "defect_auroc", STRONG, min, "Least AUROC of the strong defects"),
@@ -119,17 +122,26 @@ def _of_map(folder: Path) -> dict[str, Entry]:
     return numbers
 
 
-def _against(folder: Path, truth: Mapping[str, Any]) -> dict[str, Entry]:
+def _against(folder: Path, truth: xr.Dataset) -> dict[str, Entry]:
     """Errors of what was estimated of the specimen."""
     summary, numbers = read_summary(folder), {}
     thickness, tilt = summary.get("thickness_nm"), summary.get("tilt_mrad")
     if thickness is not None and thickness["origin"] == "estimated":
-        error = abs(thickness["value"] - float(truth["thickness_nm"]))
+        error = abs(thickness["value"] - float(truth.attrs["thickness_nm"]))
         numbers["thickness_error_nm"] = entry(error, "nm", "Error of the estimated thickness")
-    if tilt is not None and tilt["origin"] == "estimated":
-        true = json.loads(truth["tilt_mrad"])
-        apart = [found - real for found, real in zip(tilt["value"], true, strict=True)]
-        numbers["tilt_error_mrad"] = entry(
-            math.hypot(*apart), "mrad", "Error of the estimated tilt of the beam"
+    true = np.stack([truth["tilt_x"].values, truth["tilt_y"].values], axis=-1)
+    uniform = np.ptp(true, axis=(0, 1)).max() < _UNIFORM_MRAD
+    if tilt is not None and tilt["origin"] == "estimated" and uniform:
+        # both in the frame of the scan: a crystal has four equal axes
+        turns = summary["settings"]["crystal_rotation_deg"]["value"], _rotation(truth)
+        found, real = (
+            complex(*pair) * np.exp(1j * np.deg2rad(turn))
+            for pair, turn in zip((tilt["value"], true[0, 0]), turns, strict=True)
         )
+        text = "Error of the estimated tilt of the beam"
+        numbers["tilt_error_mrad"] = entry(float(abs(found - real)), "mrad", text)
     return numbers
+
+
+def _rotation(truth: xr.Dataset) -> float:
+    return float(truth.attrs.get("crystal_rotation_deg", 0.0))

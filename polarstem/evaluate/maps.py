@@ -104,7 +104,7 @@ def score_map(map_nc: Path | str, truth_nc: Path | str, confidence: float) -> di
     own = _truth_of_cells(found, truth)
     polar = own["class_index"] >= 0
     clean = (own["wall_distance"] > AWAY_CELLS * cell_nm) & ~own["defect"] & polar
-    right = found["cell_class_index"].values == own["class_index"]
+    right = found["cell_class_index"].values == in_map(found, own["direction"])
     answered = found["cell_answered"].values.astype(bool)
     what = "unit cells farther than one cell from any wall and outside defects"
     for name, mask, where in (
@@ -122,6 +122,17 @@ def score_map(map_nc: Path | str, truth_nc: Path | str, confidence: float) -> di
         meaning = "Fraction of unit cells without polarization that have no answer"
         scores["unpolar_abstained"] = _fraction(~answered[own["unpolar"]], meaning, confidence)
     return scores | _wall_scores(found, truth, cell_nm)
+
+
+def in_map(found: xr.Dataset, direction_deg: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Class of a map nearest to directions in the frame of the scan [degrees].
+
+    Which of the crystal's equal axes a map calls x is its own affair.
+    """
+    classes = found["class_direction"].values + float(found.attrs["crystal_rotation_deg"])
+    apart = np.abs((np.asarray(direction_deg)[..., None] - classes + 180) % 360 - 180)
+    # what has no direction is no polar class, whichever this gives
+    return np.nan_to_num(apart, nan=np.inf).argmin(-1)
 
 
 def walls_of(truth: xr.Dataset) -> list[Wall]:
@@ -164,15 +175,16 @@ def find_wall(found: xr.Dataset, truth: xr.Dataset, wall: Wall, cell_nm: float) 
     across = np.array([-along[1], along[0]])
     places = np.stack(np.meshgrid(found["y"], found["x"], indexing="ij"), axis=-1) - wall.start
     s, u = places @ across, places @ along
-    domain, classes = truth["domain"].values, truth["class_index"].values
+    domain, polar = truth["domain"].values, truth["class_index"].values >= 0
+    classes = in_map(found, truth["direction"].values)
     inside = (np.abs(s) < _REACH_CELLS * cell_nm) & (u > 0) & (u < length)
     inside &= np.isin(domain, wall.domains) & np.isfinite(found["confidence"].values)
     sides = [inside & (domain == number) for number in wall.domains]
-    if not all(side.any() for side in sides):
+    if not all((side & polar).any() for side in sides):
         return None
     if s[sides[0]].mean() > s[sides[1]].mean():
         s = -s
-    first, second = (int(np.bincount(classes[side][classes[side] >= 0]).argmax()) for side in sides)
+    first, second = (int(np.bincount(classes[side & polar]).argmax()) for side in sides)
     log = np.log(np.maximum(found["probability"].values, _TINY))
     gain = log[..., first] - log[..., second]
     errors = []
@@ -223,7 +235,7 @@ def _truth_of_cells(found: xr.Dataset, truth: xr.Dataset) -> dict[str, NDArray[A
     tree = cKDTree(np.stack([y.ravel(), x.ravel()], axis=1))
     centres = np.stack([found["cell_centre_y"].values, found["cell_centre_x"].values], axis=1)
     _, nearest = tree.query(centres)
-    names = ("class_index", "wall_distance", "polarization")
+    names = ("class_index", "direction", "wall_distance")
     own = {name: truth[name].values.ravel()[nearest] for name in names}
     # a cell is defective if any of its positions is
     cell, defect = found["cell"].values, truth["defect"].values.astype(bool)
@@ -236,7 +248,7 @@ def _truth_of_cells(found: xr.Dataset, truth: xr.Dataset) -> dict[str, NDArray[A
 def _position_accuracy(found: xr.Dataset, truth: xr.Dataset, cell_nm: float) -> Entry:
     clean = (truth["wall_distance"].values > AWAY_CELLS * cell_nm) & ~truth["defect"].values
     clean &= (truth["class_index"].values >= 0) & np.isfinite(found["confidence"].values)
-    right = found["class_index"].values[clean] == truth["class_index"].values[clean]
+    right = found["class_index"].values[clean] == in_map(found, truth["direction"].values[clean])
     meaning = "Fraction of probe positions away from walls and defects with the true direction"
     return entry(float(right.mean()), "fraction", meaning, n=int(clean.sum()))
 
