@@ -152,7 +152,11 @@ def assemble(
         attrs = {"units": units, "long_name": long_name}
         variables[name] = ((*place, *more), values.reshape(*lead, *rest), attrs)
     coords: dict[str, Any] = {
-        "class_name": ("class", list(classes.names), {"long_name": "name of the class"}),
+        "class_name": (
+            "class",
+            list(classes.names),
+            {"units": "1", "long_name": "name of the class"},
+        ),
         "class_direction": ("class", classes.directions, {"units": "degrees"}),
     }
     long_name = "direction of the class in the crystal's frame, counter-clockwise, y up"

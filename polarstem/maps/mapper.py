@@ -161,7 +161,8 @@ def _map(setup: Setup, folder: Path, threads: int, clock: Stopwatch) -> None:
         told = [Step("handedness", "done", seen.sentence)] if seen is not None else []
         steps = [*calibration.steps, lattice_step(setup, lattice), *told, *specimen.steps()]
         diagnostics = diagnostics_of(steps, calibration, lattice, frames.detector.value)
-        write_maps(data, diagnostics, folder)
+        made = {name: data.attrs[name] for name in provenance({})}
+        write_maps(data, diagnostics.assign_attrs(made), folder)
     doubts = list(calibration.warnings)
     if seen is not None and seen.clear and not seen.mirrored:  # which settles the rotation
         doubts = [text for text in doubts if "detector_rotation_deg" not in text]

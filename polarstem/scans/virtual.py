@@ -97,7 +97,7 @@ def write_scene(
         text = f"tilt of the beam along the crystal's {axis} axis"
         attributes = {"units": "mrad", "long_name": text}
         found[f"tilt_{axis}"] = (("y", "x"), np.tile(values, (len(images), 1)), attributes)
-    found.attrs |= provenance(settings) | {"conditions": json.dumps(drawn.described())}
+    found.attrs |= provenance(settings, seed=seed) | {"conditions": json.dumps(drawn.described())}
     with atomic_path(truth) as temporary:
         found.to_netcdf(temporary, engine="netcdf4")
 

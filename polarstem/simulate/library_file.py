@@ -124,8 +124,16 @@ def write_library(path: Path | str, settings: Mapping[str, Any], threads: int = 
             "fine_kx": ("fine_kx", fine, angle | {"comment": "right"}),
             "ky": ("ky", angles, angle | {"comment": "down"}),
             "kx": ("kx", angles, angle | {"comment": "right"}),
-            "class_name": ("class", [entry.name for entry in table]),
-            "crystal_axis": ("crystal", [" ".join(map(str, v)) for v in variants]),
+            "class_name": (
+                "class",
+                [entry.name for entry in table],
+                {"units": "1", "long_name": "name of the class"},
+            ),
+            "crystal_axis": (
+                "crystal",
+                [" ".join(map(str, v)) for v in variants],
+                {"units": "1", "long_name": "polar axis of the crystal, pseudo-cubic"},
+            ),
         },
         attrs={
             "energy_kv": settings["simulate"]["energy_kv"],
