@@ -99,17 +99,18 @@ def write_labels(data: xr.Dataset, path: Path) -> None:
 
     labels = np.where(data["answered"].values, data["class_index"].values + 1, 0)
     names = ", ".join(f"{i + 1} {name}" for i, name in enumerate(data["class_name"].values))
+    told = f"0 no answer, {names}" + "".join(f"; {text}" for text in _stamp(data))
     tifffile.imwrite(
         path,
         labels.astype(np.uint8),
         imagej=True,
         resolution=(1 / _step(data, "x"), 1 / _step(data, "y")),
-        metadata={"axes": "YX", "unit": "nm", "Info": f"0 no answer, {names}"},
+        metadata={"axes": "YX", "unit": "nm", "Info": told},
     )
 
 
 def write_cells(data: xr.Dataset, path: Path) -> None:
-    """Write a table of the unit cells."""
+    """Write a table of the unit cells; if the map was forced, a first line after # says so."""
     plain = {
         str(name).removeprefix("cell_"): data[name].values
         for name in data.data_vars
@@ -127,7 +128,15 @@ def write_cells(data: xr.Dataset, path: Path) -> None:
     columns |= {name: plain[name] for name in ("direction_y", "anomaly", "flagged", "count")}
     for number, name in enumerate(data["class_name"].values):
         columns[f"probability_{name}"] = data["cell_probability"].values[:, number]
-    pd.DataFrame(columns).to_csv(path, index=False, float_format="%.6g")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(f"# {text}\n" for text in _stamp(data))
+        pd.DataFrame(columns).to_csv(file, index=False, float_format="%.6g")
+
+
+def _stamp(data: xr.Dataset) -> list[str]:
+    """What was forced, in one line; empty if nothing was."""
+    forced = data.attrs.get("forced", "")
+    return [f"forced: {' '.join(forced.split())}"] if forced else []
 
 
 def _step(data: xr.Dataset, name: str) -> float:

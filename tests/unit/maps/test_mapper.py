@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import small_scan
+import tifffile
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -235,6 +236,9 @@ def test_a_model_for_other_optics_is_refused_or_stamped(key, value, told, uprigh
     with h5py.File(tmp_path / "map" / "map.hspy") as file:
         (experiment,) = file["Experiments"].values()
         assert told in str(experiment["metadata/Polarstem"].attrs["forced"])
+    assert told in (tmp_path / "map" / "cells.csv").read_text().splitlines()[0]
+    with tifffile.TiffFile(tmp_path / "map" / "labels.tif") as image:
+        assert told in image.imagej_metadata["Info"]
 
 
 def test_missing_calibration_is_named(upright, model, tmp_path):
