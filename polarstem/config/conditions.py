@@ -18,11 +18,13 @@ def list_or_section(value: Any) -> str:
     return MAPPED if isinstance(value, (Mapping, Section)) else LISTED
 
 
-def _range(value: Any) -> Any:
+def pair(value: Any) -> Any:
+    """One number stands for two equal ones."""
     return (value, value) if isinstance(value, (int, float)) else value
 
 
-def _ascending(value: tuple[float, float]) -> tuple[float, float]:
+def ascending(value: tuple[float, float]) -> tuple[float, float]:
+    """Refuse ends in the wrong order."""
     if value[0] > value[1]:
         raise ValueError("must ascend: [lowest, highest]")
     return value
@@ -40,7 +42,7 @@ def _positive(value: tuple[float, float] | None) -> tuple[float, float] | None:
     return value
 
 
-_Pair = Annotated[tuple[float, float], BeforeValidator(_range), AfterValidator(_ascending)]
+_Pair = Annotated[tuple[float, float], BeforeValidator(pair), AfterValidator(ascending)]
 Range = Annotated[_Pair, AfterValidator(_not_negative)]
 SignedRange = _Pair
 _NONE = (0.0, 0.0)
@@ -92,7 +94,7 @@ class Conditions(Section):
     gain_spread: Range = Field(_NONE, description="standard deviation of the pixels' gains about 1")
     dead_fraction: Range = Field(_NONE, description="fraction of the pixels that read zero")
     dose_electrons: Annotated[
-        tuple[float, float] | None, BeforeValidator(_range), AfterValidator(_positive)
+        tuple[float, float] | None, BeforeValidator(pair), AfterValidator(_positive)
     ] = Field(
         None,
         description="electrons per pattern, drawn evenly on a logarithmic scale (Poisson "
@@ -103,7 +105,7 @@ class Conditions(Section):
 class Drawn(Section):
     """Thicknesses drawn at random, anew for each specimen."""
 
-    between: Annotated[tuple[Positive, Positive], AfterValidator(_ascending)] = Field(
+    between: Annotated[tuple[Positive, Positive], AfterValidator(ascending)] = Field(
         description="lowest and highest thickness [nm]"
     )
     count: Annotated[int, Field(ge=1)] = Field(

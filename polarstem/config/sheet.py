@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from polarstem.config.conditions import LISTED, NAMED
+from polarstem.config.conditions import LISTED, NAMED, ascending, pair
 from polarstem.config.physics import Count, Positive, Section, _zone_axis
 
 # `auto` goes by the extension and, for HDF5, by the content
@@ -32,17 +32,6 @@ Reader: TypeAlias = Literal[
 Step: TypeAlias = Literal[
     "pixels", "centring", "disc", "ellipticity", "rotation", "lattice", "thickness", "tilt"
 ]
-
-
-def _pair(value: Any) -> Any:
-    """One number stands for two equal ones."""
-    return (value, value) if isinstance(value, (int, float)) else value
-
-
-def _ascending(value: tuple[float, float]) -> tuple[float, float]:
-    if value[0] > value[1]:
-        raise ValueError("must ascend: [lowest, highest]")
-    return value
 
 
 def _rectangle(value: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
@@ -76,7 +65,7 @@ class Sheet(Section):
     scan_shape: tuple[Count, Count] | None = Field(
         None, description="probe positions as stored [rows, columns]"
     )
-    step_nm: Annotated[tuple[Positive, Positive] | None, BeforeValidator(_pair)] = Field(
+    step_nm: Annotated[tuple[Positive, Positive] | None, BeforeValidator(pair)] = Field(
         None, description="distance of probe positions [nm]: one number, or [down, right]"
     )
     energy_kv: Annotated[float, Field(ge=20, le=1500)] | None = Field(
@@ -124,8 +113,8 @@ class Sheet(Section):
         None, description="pseudo-cubic direction of the beam: [0, 0, 1] or [1, 1, 0]"
     )
     thickness_nm: Annotated[
-        Annotated[tuple[Positive, Positive], AfterValidator(_ascending)] | None,
-        BeforeValidator(_pair),
+        Annotated[tuple[Positive, Positive], AfterValidator(ascending)] | None,
+        BeforeValidator(pair),
     ] = Field(None, description="thickness [nm]: a number, [lowest, highest], or null if unknown")
     mask: str | None = Field(
         None,

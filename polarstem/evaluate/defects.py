@@ -16,9 +16,8 @@ from scipy.stats import binomtest
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from polarstem.errors import PolarstemError
 from polarstem.evaluate.entries import Entry, entry
-from polarstem.files import open_netcdf
+from polarstem.evaluate.maps import read_scored
 from polarstem.maps.anomaly import roots, upper_quartiles
 from polarstem.models.base import Model
 from polarstem.models.network import NetworkModel
@@ -54,15 +53,7 @@ def score_defects(map_nc: Path | str, truth_nc: Path | str, confidence: float) -
     PolarstemError
         If a file is unreadable, or the two do not belong together.
     """
-    with open_netcdf(map_nc, "map") as opened:
-        found = opened.load()
-    with open_netcdf(truth_nc, "truth") as opened:
-        truth = opened.load()
-    if found["cell"].shape != truth["defect"].shape:
-        raise PolarstemError(
-            f"The map {map_nc} has {found.sizes['y']} x {found.sizes['x']} positions, the truth "
-            f"{truth_nc} has {truth.sizes['y']} x {truth.sizes['x']}; give the truth of this scan."
-        )
+    found, truth = read_scored(map_nc, truth_nc)
     defective, control = (
         touched(found, truth[name].values if name in truth else np.zeros(found["cell"].shape))
         for name in ("defect", "control")

@@ -90,15 +90,7 @@ def score_map(map_nc: Path | str, truth_nc: Path | str, confidence: float) -> di
     PolarstemError
         If a file is unreadable, or the two do not belong together.
     """
-    with open_netcdf(map_nc, "map") as opened:
-        found = opened.load()
-    with open_netcdf(truth_nc, "truth") as opened:
-        truth = opened.load()
-    if abs(found.sizes["y"] - truth.sizes["y"]) or abs(found.sizes["x"] - truth.sizes["x"]):
-        raise PolarstemError(
-            f"The map {map_nc} has {found.sizes['y']} x {found.sizes['x']} positions, the truth "
-            f"{truth_nc} has {truth.sizes['y']} x {truth.sizes['x']}; give the truth of this scan."
-        )
+    found, truth = read_scored(map_nc, truth_nc)
     cell_nm = float(truth.attrs["cell_nm"])
     scores: dict[str, Entry] = {}
     own = _truth_of_cells(found, truth)
@@ -122,6 +114,26 @@ def score_map(map_nc: Path | str, truth_nc: Path | str, confidence: float) -> di
         meaning = "Fraction of unit cells without polarization that have no answer"
         scores["unpolar_abstained"] = _fraction(~answered[own["unpolar"]], meaning, confidence)
     return scores | _wall_scores(found, truth, cell_nm)
+
+
+def read_scored(map_nc: Path | str, truth_nc: Path | str) -> tuple[xr.Dataset, xr.Dataset]:
+    """Read a map and the truth of its scene.
+
+    Raises
+    ------
+    PolarstemError
+        If a file is unreadable, or the two do not belong together.
+    """
+    with open_netcdf(map_nc, "map") as opened:
+        found = opened.load()
+    with open_netcdf(truth_nc, "truth") as opened:
+        truth = opened.load()
+    if found["cell"].shape != truth["defect"].shape:
+        raise PolarstemError(
+            f"The map {map_nc} has {found.sizes['y']} x {found.sizes['x']} positions, the truth "
+            f"{truth_nc} has {truth.sizes['y']} x {truth.sizes['x']}; give the truth of this scan."
+        )
+    return found, truth
 
 
 def in_map(found: xr.Dataset, direction_deg: NDArray[np.floating]) -> NDArray[np.int64]:
