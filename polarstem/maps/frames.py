@@ -70,7 +70,9 @@ def angle_on_detector(
             "`thickness` out of its list `off` and map with a model that has a library.nc."
         )
     if detector is not None:  # of the four equal axes the one nearest to the scan's
-        return replace(fitted, value=detector.value + apart(fitted.value, detector.value))
+        moved = detector.value + apart(fitted.value, detector.value) - fitted.value
+        ends = fitted.interval and tuple(end + moved for end in fitted.interval)
+        return replace(fitted, value=fitted.value + moved, interval=ends)
     return fitted
 
 

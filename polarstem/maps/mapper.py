@@ -133,6 +133,7 @@ def _map(setup: Setup, folder: Path, threads: int, clock: Stopwatch) -> None:
         known = detector is not None and crystal is not None
         fitted = None if known else specimen.orientation(calibration)
         angle = angle_on_detector(detector, crystal, fitted)
+        specimen.turn_to(angle.value)
     with clock("reading and predicting"):
         answers = _predict(setup, calibration, angle.value, threads)
     with clock("thickness and cells"):

@@ -55,6 +55,11 @@ class Specimen:
         self.fit = self._fitter.fit(mean, mrad_per_pixel=fine)
         return self.fit.rotation
 
+    def turn_to(self, angle_deg: float) -> None:
+        """Tell the tilt in the frame whose x axis points to this angle on the detector [degrees]."""
+        if self.fit is not None and self.setup.library is not None:
+            self.fit = self.fit.turned_to(angle_deg, self.setup.library.fold)
+
     def look(self, mean: NDArray[np.float64]) -> None:
         """Compare a mean pattern on the model's grid, in the crystal's frame, if none was yet."""
         if self._fitter is not None and self.fit is None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,8 @@ def test_the_crystal_follows_from_its_pattern():
     detector = told(170, "sheet")
     angle = angle_on_detector(detector, None, told(5))
     assert angle.value == pytest.approx(185)
+    ends = angle_on_detector(detector, None, replace(told(5), interval=(4, 6))).interval
+    assert ends == pytest.approx((184, 186))
     frames = settle(angle, detector, None, curl=None, lattice=told(16))
     assert frames.crystal.value == pytest.approx(15)
     assert frames.warnings == []
