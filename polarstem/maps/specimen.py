@@ -56,7 +56,7 @@ class Specimen:
         return self.fit.rotation
 
     def turn_to(self, angle_deg: float) -> None:
-        """Tell the tilt in the frame whose x axis points to this angle on the detector [degrees]."""
+        """Tell the tilt in the frame whose x axis lies at this angle on the detector [degrees]."""
         if self.fit is not None and self.setup.library is not None:
             self.fit = self.fit.turned_to(angle_deg, self.setup.library.fold)
 
