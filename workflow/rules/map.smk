@@ -46,7 +46,6 @@ rule simulate_scene:
     resources:
         mem_mb=3000,
         runtime="4h",
-        gpu=0,
     params:
         settings=scan_settings,
     script:
