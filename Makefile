@@ -38,7 +38,7 @@ bench: $(READY) ## speed against abTEM, half an hour -> results/bench.json (ARGS
 
 .PHONY: test
 test: lint ## all checks and tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## style, types and workflow checks

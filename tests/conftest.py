@@ -22,18 +22,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Deal tests to processes file by file; all that share the tiny run go together."""
-    item.add_marker(pytest.mark.xdist_group("tiny" if _uses_tiny(item) else item.path.name))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that share the tiny run: they take longest."""
-    items.sort(key=lambda item: not _uses_tiny(item))
-
-
-def _uses_tiny(item: pytest.Item) -> bool:
-    return "tiny" in getattr(item, "fixturenames", ())
+    items.sort(key=lambda item: "tiny" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
