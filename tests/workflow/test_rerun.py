@@ -15,15 +15,18 @@ pytestmark = pytest.mark.slow
 
 REPORT = {"draw_figures", "write_report"}
 EVALUATE = {"answer_claims", "compare_with_limit", "compute_metrics", "summarise_results"}
-EVALUATE |= {"write_reference_model"} | REPORT
+MAP = {"map_scan", "summarise_maps", "draw_maps"}
+EVALUATE |= {"write_reference_model"} | MAP | REPORT
 PREDICT = {"predict_patterns"} | EVALUATE
-TRAIN = {"train_model"} | PREDICT
+ANOMALY = {"map_defect_free", "calibrate_anomaly"}
+TRAIN = {"train_model"} | ANOMALY | PREDICT
 DATA = {"assemble_dataset", "check_leakage"} | TRAIN
-SIMULATE = {"simulate_patterns"} | DATA
-MEASURE = {"measure_patterns", "measure_dataset"} | DATA
+SCENES = {"simulate_scene", "compute_library"}
+SIMULATE = {"simulate_patterns"} | SCENES | DATA
+MEASURE = {"measure_patterns", "measure_dataset"} | SCENES | DATA
 LIMIT = {"compute_information"} | MEASURE
 MATRICES = {"compute_scattering_matrix", "compute_thermal_matrices"} | LIMIT
-STRUCTURES = {"build_structure", "tabulate_specimens"} | MATRICES | SIMULATE
+STRUCTURES = {"build_structure", "build_scene", "tabulate_specimens"} | MATRICES | SIMULATE
 
 STAGES = {
     "polarstem/structures/build.py": STRUCTURES,
@@ -32,11 +35,11 @@ STAGES = {
     "polarstem/simulate/multislice.py": MATRICES | SIMULATE,
     "polarstem/simulate/scattering/propagate.py": MATRICES,
     "polarstem/simulate/scattering/measure.py": LIMIT,
-    "polarstem/data/assemble.py": DATA,
+    "polarstem/data/assemble.py": DATA - ANOMALY,  # the model that maps learns from a stream
     "polarstem/models/heads.py": TRAIN,
     "polarstem/evaluate/predict.py": PREDICT,
     "polarstem/evaluate/metrics.py": EVALUATE,
-    "polarstem/report/figures/style.py": REPORT,
+    "polarstem/report/figures/style.py": REPORT | MAP | {"summarise_results"},
     "workflow/scripts/train_model.py": TRAIN,
 }
 SOURCES = ("Snakefile", "workflow/**/*.smk", "workflow/scripts/*.py", "polarstem/**/*.py")
@@ -99,7 +102,8 @@ def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: P
             | {"build_structure": 16, "compute_scattering_matrix": 3, "measure_patterns": 12}
             | {"compute_thermal_matrices": 2, "compute_information": 1, "measure_dataset": 3}
             | {"simulate_patterns": 4, "assemble_dataset": 4}
-            | {"train_model": 7, "predict_patterns": 7},
+            | {"train_model": 7, "predict_patterns": 7}
+            | dict.fromkeys(ANOMALY, 1),
             id="amplitudes of the crystals",
         ),
         pytest.param(
@@ -107,7 +111,8 @@ def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: P
             dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage"}, 1)
             | {"compute_scattering_matrix": 3, "measure_patterns": 12, "simulate_patterns": 5}
             | {"compute_thermal_matrices": 3, "compute_information": 1, "measure_dataset": 3}
-            | {"assemble_dataset": 5, "train_model": 7, "predict_patterns": 7},
+            | {"assemble_dataset": 5, "train_model": 7, "predict_patterns": 7}
+            | dict.fromkeys(ANOMALY | {"compute_library"}, 1),
             id="detector",
         ),
         pytest.param(

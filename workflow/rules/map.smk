@@ -5,6 +5,7 @@ rule build_scene:
     """Build the specimen of a virtual experiment."""
     input:
         code=code_of("build_scene", "structures"),
+        crystals=source_files("resources/crystals.yaml"),
     output:
         xyz="<results>/scenes/{scene}.xyz",
     log:
@@ -29,6 +30,7 @@ rule simulate_scene:
         code=code_of(
             "simulate_scene", "simulate", "scans/virtual.py", "structures/scenes"
         ),
+        crystals=source_files("resources/crystals.yaml"),
         structure="<results>/scenes/{scene}.xyz",
     output:
         scan=ensure("<results>/scans/{scene}.hspy", non_empty=True),
@@ -56,6 +58,7 @@ rule compute_library:
     """Simulate the patterns that tell thickness and tilt of a scan for the recommended model."""
     input:
         code=code_of("compute_library", "simulate", "structures"),
+        crystals=source_files("resources/crystals.yaml"),
     output:
         nc=ensure("<results>/library.nc", non_empty=True),
     log:
