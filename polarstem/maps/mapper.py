@@ -167,6 +167,7 @@ def _map(setup: Setup, folder: Path, threads: int, clock: Stopwatch) -> None:
     doubts = list(calibration.warnings)
     if seen is not None and seen.clear and not seen.mirrored:  # which settles the rotation
         doubts = [text for text in doubts if "detector_rotation_deg" not in text]
+    doubts += calibration.unseen(angle.value)
     warnings = [*setup.warnings, *doubts, *frames.warnings, *specimen.warnings()]
     summary = {
         "scan": str(scan.path),

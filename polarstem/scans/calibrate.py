@@ -119,6 +119,23 @@ class Calibration:
             self.bad if self.bad.any() else None,
         )
 
+    def unseen(self, turned_deg: float) -> list[str]:
+        """Warnings where the model looks at angles that the detector does not cover.
+
+        Parameters
+        ----------
+        turned_deg : float
+            As for `resampler` [degrees].
+        """
+        middle = self.tile_centres.mean(0)
+        share = 1 - self.resampler(turned_deg).covered(middle).mean()
+        if share <= 1 - _COVERED:
+            return []
+        return [
+            f"{share:.0%} of the angles that the model looks at lie beyond the detector, or on bad "
+            "pixels; they are filled from the nearest that do not."
+        ]
+
     def mean_pattern(
         self,
         turned_deg: float = 0.0,
@@ -179,12 +196,6 @@ def calibrate(
     calibration = Calibration(
         scan.shape, plane, findings.settings, bad, means, plane.at(*places.T), trained_for
     )
-    unseen = 1 - calibration.resampler(45.0).covered(plane.at(*places.mean(0))).mean()
-    if unseen > 1 - _COVERED:
-        findings.warnings.append(
-            f"Up to {unseen:.0%} of the angles that the model looks at lie beyond the detector, or "
-            "on bad pixels; they are filled from the nearest that do not."
-        )
     off = findings.off("rotation")
     findings.rotation(None if off else _least_curl(scan, calibration, tiles, patterns))
     return replace(calibration, steps=tuple(findings.steps), warnings=tuple(findings.warnings))
