@@ -159,3 +159,14 @@ def test_measured_scan_of_four_positions():
     assert found.settings["centre"].value == pytest.approx((125.1, 128.7), abs=0.1)
     assert found.settings["disc_radius_pixels"].value == pytest.approx(5.2, abs=0.3)
     assert found.bad.sum() <= 20
+
+
+def test_angles_beyond_the_detector_are_told_for_the_turn_that_is_taken(scan):
+    """Turned by 45 degrees, four corners of the model's square stick out of the detector's."""
+    found = calibrate(scan, Sheet(), TRAINED)
+    assert not any("beyond the detector" in text for text in found.warnings)
+    assert found.unseen(0.0) == []
+    half, model = PIXELS * MRAD / 2, TRAINED["pixels"] * TRAINED["mrad_per_pixel"]
+    share = 4 * (model / np.sqrt(2) - half) ** 2 / model**2
+    (warning,) = found.unseen(45.0)
+    assert float(warning.split("%")[0]) / 100 == pytest.approx(share, abs=0.02)
