@@ -30,11 +30,12 @@ from benchmarks.common import (
 )
 from benchmarks.rows import Options, Row, compare
 from polarstem.config.physics import Simulate
-from polarstem.simulate.multislice import exit_periods, potential
-from polarstem.simulate.scattering.matrix import ScatteringMatrix
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.multislice.abtem_run import potential
+from polarstem.simulate.potential.crystal import exit_periods
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.symmetry import Turn, representative
 from polarstem.structures.variants import Vector, classes
 

@@ -21,12 +21,12 @@ import dask
 import numpy as np
 import pyfftw
 import torch
+from polarstem.simulate.detector import measure as bin_patterns
 
 from benchmarks.rows import Options, Row, table, write_rows
 from polarstem.config.physics import Simulate
-from polarstem.simulate.crystal import Crystal
-from polarstem.simulate.detector import measure as bin_patterns
-from polarstem.simulate.plans import forget_plans
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.wave.fftw_plans import forget_plans
 from polarstem.structures.build import build_specimen
 from polarstem.structures.recipes import make_recipe
 from polarstem.structures.variants import Vector, classes

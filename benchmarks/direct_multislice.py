@@ -28,7 +28,8 @@ from benchmarks.common import (
 from benchmarks.rows import Options, Row, compare
 from polarstem.config.physics import Simulate
 from polarstem.seeds import derive_seed
-from polarstem.simulate.multislice import Crystal, simulate_patterns
+from polarstem.simulate.multislice.abtem_run import simulate_patterns
+from polarstem.simulate.potential.crystal import Crystal
 
 SEED = 0
 

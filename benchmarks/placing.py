@@ -22,7 +22,7 @@ import xarray as xr
 
 from polarstem.scans.lattice import features, find_lattice
 from polarstem.scans.pacbed import PacbedFitter
-from polarstem.simulate.library import Library
+from polarstem.simulate.pattern_library import Library
 
 DOMAINS = ("emulated", "emulated_cubic")
 REPEATS = 3  # the scan of one cell is laid side by side: a lattice needs several

@@ -10,10 +10,11 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.common import alternate, knn, main, microscope, say
 from benchmarks.rows import Options, Row, compare
-from polarstem.simulate.multislice import exit_periods
-from polarstem.simulate.scattering.propagate import Multislice, compute_scattering_matrix
-from polarstem.simulate.scattering.transforms import Workspace, batches
-from polarstem.simulate.scattering.unit import projected_potentials, repeating_unit, transmission
+from polarstem.simulate.potential.crystal import exit_periods
+from polarstem.simulate.potential.repeating_unit import projected_potentials, repeating_unit
+from polarstem.simulate.scattering_matrix.propagate import Multislice, compute_scattering_matrix
+from polarstem.simulate.wave.antialias import transmission
+from polarstem.simulate.wave.transforms import Workspace, batches
 
 
 def multislice(cells: int, thicknesses_nm: tuple[float, ...], pixels_per_cell: int) -> Multislice:

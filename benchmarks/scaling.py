@@ -26,10 +26,11 @@ from benchmarks.common import RIGHT, knn, microscope, parser, plain_abtem, raste
 from benchmarks.rows import processor, rounded
 from polarstem.files import atomic_path
 from polarstem.report.figures import style
-from polarstem.simulate.multislice import exit_periods, potential
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.multislice.abtem_run import potential
+from polarstem.simulate.potential.crystal import exit_periods
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 
 OURS, THEIRS = "scattering matrix", "abTEM multislice"
 FITTED = 3  # upper points that a power is fitted to

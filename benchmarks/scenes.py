@@ -12,17 +12,18 @@ from typing import Any
 
 import abtem
 import numpy as np
+from polarstem.simulate.detector import measure
 
 from benchmarks.common import alternate, main, say
 from benchmarks.rows import Options, Row, compare
 from polarstem.config.physics import Simulate
-from polarstem.simulate.crystal import Crystal
-from polarstem.simulate.detector import measure
-from polarstem.simulate.emulated import probe_of
-from polarstem.simulate.multislice import abtem_settings, potential, thermal_configurations
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scenes import SAMPLES_PER_CELL, WINDOW_CELLS
-from polarstem.simulate.windows import Field, windows
+from polarstem.simulate.abtem_settings import abtem_settings
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.multislice.abtem_run import potential, probe_of
+from polarstem.simulate.multislice.scene_scan import SAMPLES_PER_CELL, WINDOW_CELLS
+from polarstem.simulate.multislice.windows import Field, windows
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.frozen_phonons import thermal_configurations
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import make_scene
 from polarstem.structures.scenes.truth import ScanFrame

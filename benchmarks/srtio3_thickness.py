@@ -23,18 +23,18 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 from scipy.optimize import minimize
 
+from benchmarks.thickness_fit import Geometry, PatternLibrary, ThicknessFit
 from polarstem.config.physics import Simulate
 from polarstem.models.base import Model
 from polarstem.models.calibration import Calibration
 from polarstem.models.registry import load_model
 from polarstem.report.figures.style import new_figure, save
-from polarstem.simulate.detector import pixel_angles
-from polarstem.simulate.multislice import Crystal
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.pacbed import position_averaged
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
-from polarstem.simulate.scattering.thickness import Geometry, PatternLibrary, ThicknessFit
+from polarstem.simulate.microscope.camera import pixel_angles
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.position_averaged import position_averaged
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 
 LATTICE = 3.905  # Å
 # B = 0.6214, 0.4398 and 0.7323 Å^2 at room temperature: Abramov et al., Acta Cryst. B51, 942 (1995)

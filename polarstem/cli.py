@@ -61,15 +61,15 @@ def _simulate(arguments: argparse.Namespace) -> None:
         )
     settings = jobs.simulation_settings(config, plans[name])
     if settings["engine"] == "multislice":
-        from polarstem.simulate.specimen import simulate_specimen as simulate
+        from polarstem.simulate.jobs.simulate_patterns import simulate_specimen as simulate
 
         if "conditions" in settings:
-            from polarstem.simulate.emulated import emulate_specimen as simulate
+            from polarstem.simulate.jobs.emulate_specimen import emulate_specimen as simulate
 
         simulate(arguments.structure, arguments.output, settings, arguments.threads)
         return
-    from polarstem.simulate.computed import compute_matrix
-    from polarstem.simulate.measured import measure_specimen
+    from polarstem.simulate.jobs.compute_scattering_matrix import compute_matrix
+    from polarstem.simulate.jobs.measure_patterns import measure_specimen
 
     crystal, _ = plan.crystal_of(config, plans[name])
     with TemporaryDirectory() as folder:

@@ -27,7 +27,7 @@ def library_settings(trained_for: Mapping[str, Any], seed: int = 0) -> dict[str,
     Returns
     -------
     dict
-        For `polarstem.simulate.library_file.write_library`.
+        For `polarstem.simulate.jobs.compute_library.write_library`.
     """
     low, high = trained_for["thickness_nm"]
     first, last = low * _BEYOND[0], high * _BEYOND[1]

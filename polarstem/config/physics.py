@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from polarstem.structures.variants import ZONE_AXES
 
@@ -22,6 +22,19 @@ def wavelength(energy_kv: float) -> float:
     """Relativistic wavelength of electrons [Å] (CODATA 2018)."""
     # h c [keV Å] and twice the rest energy [keV]
     return 12.398419843 / math.sqrt(energy_kv * (energy_kv + 2 * 510.99895))
+
+
+def band_mrad(energy_kv: float, sampling: float) -> float:
+    """Largest scattering angle that a grid simulates: two thirds of its Nyquist angle [mrad].
+
+    Parameters
+    ----------
+    energy_kv : float
+        Energy of the electrons [keV].
+    sampling : float
+        The coarser of the grid's two samplings [Å].
+    """
+    return 1e3 * wavelength(energy_kv) / 3 / sampling
 
 
 class Section(BaseModel):
@@ -65,6 +78,12 @@ class Defect(Section):
     site: Literal["A", "B", "O"] = Field(
         "A", description="which column; `O` only for `vacancy_column`"
     )
+
+    @model_validator(mode="after")
+    def _cations_are_exchanged(self) -> Defect:
+        if self.kind == "antisite_column" and self.site == "O":
+            raise ValueError("an antisite exchanges cations; use site A or B, or `vacancy_column`")
+        return self
 
 
 class Structures(Section):
@@ -172,6 +191,18 @@ class Simulate(Section):
     )
     pixels_per_cell: Annotated[int, Field(ge=8, le=512), AfterValidator(_even)] = Field(
         32, description="pixels of the wave function per pseudo-cubic lattice constant; even"
+    )
+    slices: Literal["planes", "atoms"] = Field(
+        "planes",
+        description="`planes`: one atomic plane for each slice, in which displacements along the "
+        "beam cannot be seen; `atoms`: every height of the cell's atoms its own slice, which "
+        "shows them and takes twice as long",
+    )
+    projection: Literal["exact", "abtem"] = Field(
+        "exact",
+        description="potential of a slice: `exact` sums the atoms where they stand; `abtem` is "
+        "abTEM's own infinite projection, which shares each atom among four pixels, for "
+        "comparison",
     )
     scan: Scan = Field(default_factory=Scan, description="probe positions")
     detector: Detector = Field(default_factory=Detector, description="detector grid")

@@ -107,7 +107,7 @@ def _add(
     labels, dose = simulation.attrs, settings.get("dose_electrons")
     drawn = None
     if settings.get("conditions"):
-        from polarstem.simulate.conditions import drawn_for
+        from polarstem.simulate.microscope.drawn_conditions import drawn_for
 
         simulate = Simulate.model_validate(settings["simulate"])
         drawn = drawn_for(settings["conditions"], simulate, int(labels["seed"]))

@@ -18,11 +18,11 @@ from polarstem.files import atomic_path
 from polarstem.logs import progress
 from polarstem.provenance import provenance
 from polarstem.seeds import derive_seed
-from polarstem.simulate.conditions import drawn_for
-from polarstem.simulate.detector import pixel_angles
-from polarstem.simulate.scan import probe_grid
-from polarstem.simulate.scattering.matrix import ScatteringMatrix
-from polarstem.simulate.scattering.measure import VirtualMicroscope
+from polarstem.simulate.microscope.camera import pixel_angles
+from polarstem.simulate.microscope.drawn_conditions import drawn_for
+from polarstem.simulate.microscope.probe_positions import probe_grid
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.structures.symmetry import Turn
 
 logger = logging.getLogger("polarstem")

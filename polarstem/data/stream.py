@@ -19,9 +19,9 @@ from polarstem.config.physics import Simulate
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
 from polarstem.seeds import derive_seed
-from polarstem.simulate.conditions import draw
-from polarstem.simulate.scattering.matrix import ScatteringMatrix
-from polarstem.simulate.scattering.thermal import ThermalMatrices, ThermalMicroscope
+from polarstem.simulate.microscope.drawn_conditions import draw
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.scattering_matrix.thermal_matrices import ThermalMatrices, ThermalMicroscope
 
 UNPOLAR = -1
 """Label of patterns of a cubic crystal, of which every class is equally right."""
@@ -215,4 +215,4 @@ class PatternStream:
         positions = reach * random.random((count, 2))
         (a, b), (c, d) = specimen["turn"]
         images = microscope.measure(positions, drawn.optics, random, ((a, b), (c, d)), drawn.camera)
-        return drawn.exposed(images.numpy(), int(random.integers(2**31)))
+        return drawn.exposed(images.numpy(), int(random.integers(2**63)))

@@ -37,7 +37,7 @@ def score_defects(map_nc: Path | str, truth_nc: Path | str, confidence: float) -
     map_nc : path
         ``map.nc`` of `polarstem.maps`.
     truth_nc : path
-        Truth on the positions of the scan, see `polarstem.simulate.scenes`.
+        Truth on the positions of the scan, see `polarstem.simulate.multislice.scene_scan`.
     confidence : float
         Level of the intervals, which count unit cells as independent.
 

@@ -18,7 +18,7 @@ from polarstem.config.limit import KNOWLEDGE
 from polarstem.data.chernoff import chernoff_information
 from polarstem.evaluate.metrics import FloatArray
 from polarstem.seeds import derive_seed
-from polarstem.simulate.noise import count_electrons
+from polarstem.simulate.microscope.noise import count_electrons
 
 ERROR = 0.01
 _FLOOR = 1e-30

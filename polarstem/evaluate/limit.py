@@ -26,9 +26,9 @@ from polarstem.files import atomic_path
 from polarstem.logs import progress
 from polarstem.provenance import provenance
 from polarstem.seeds import derive_seed
-from polarstem.simulate.scattering.matrix import ScatteringMatrix
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.structures.symmetry import Turn
 
 logger = logging.getLogger("polarstem")

@@ -73,7 +73,7 @@ def score_map(map_nc: Path | str, truth_nc: Path | str, confidence: float) -> di
     map_nc : path
         ``map.nc`` of `polarstem.maps`.
     truth_nc : path
-        Truth on the positions of the scan, see `polarstem.simulate.scenes`.
+        Truth on the positions of the scan, see `polarstem.simulate.multislice.scene_scan`.
     confidence : float
         Level of the intervals, which count unit cells as independent (C. Clopper and E. Pearson,
         Biometrika 26, 404 (1934)): they tell how well one scene is known, not how scenes differ.

@@ -19,8 +19,8 @@ from polarstem.scans.readers import open_scan
 from polarstem.scans.scan import Scan
 from polarstem.scans.sheet import load_sheet
 from polarstem.scans.sourced import Sourced
-from polarstem.simulate.library import FILE_NAME as LIBRARY_FILE
-from polarstem.simulate.library import Library
+from polarstem.simulate.pattern_library import FILE_NAME as LIBRARY_FILE
+from polarstem.simulate.pattern_library import Library
 
 _NEEDED = {
     "step_nm": "distance of probe positions [nm]",

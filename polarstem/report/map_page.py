@@ -20,7 +20,7 @@ from polarstem.report.figures import style
 from polarstem.report.figures.maps import ANOMALY_CMAP, UNANSWERED, anomaly_range, field_range
 from polarstem.report.html import TEMPLATES, embed
 from polarstem.report.map_files import FloatArray, MapFiles, read_map
-from polarstem.simulate.library import FILE_NAME, Library
+from polarstem.simulate.pattern_library import FILE_NAME, Library
 
 MOST_PATTERNS = 6000
 """Positions of a scan up to which the page holds their patterns, and not only those of cells."""

@@ -29,7 +29,7 @@ class Disc:
         Of the circle of the same area [pixels].
     ellipticity, ellipticity_deg : float
         Long over short axis, minus 1, and direction of the long one, counter-clockwise from +x
-        [degrees]; as those of `polarstem.simulate.camera.Camera`.
+        [degrees]; as those of `polarstem.simulate.microscope.camera.Camera`.
     centre_error, radius_error, ellipticity_error : float
         Standard errors from the scatter of the edge about the ellipse [pixels, pixels, 1].
     seen : float

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polarstem.simulate.library import Library, turned_images
+from polarstem.simulate.pattern_library import Library, turned_images
 from polarstem.structures.symmetry import Turn, turns_of
 
 _CLEAR = 0.05  # by which the best correlation exceeds the next

@@ -22,8 +22,8 @@ from scipy.interpolate import CubicSpline
 from polarstem.scans.pacbed_fit import PacbedFit
 from polarstem.scans.pattern_image import PatternImage
 from polarstem.scans.sourced import Sourced
-from polarstem.simulate.detector import pixel_angles
-from polarstem.simulate.library import FINER, Library
+from polarstem.simulate.microscope.camera import pixel_angles
+from polarstem.simulate.pattern_library import FINER, Library
 
 _SEARCH_STEP = 4.0  # of the orientation [degrees]
 _SEARCH_EVERY = 4  # thickness

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.scans.shares import Grids, Table, make_table, seen_share
-from polarstem.simulate.camera import Camera
+from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.parallel import in_parts
 
 CENTRE_STEP = 0.02
@@ -28,10 +28,10 @@ class Resampler:
     """Turns, shifts and sums patterns on a model's grid.
 
     A detector pixel is spread evenly over a box, as wide as has the second moments of its image
-    on the model's grid, as `polarstem.simulate.camera.Camera.footprint` does: every count that
-    falls into the grid is in one of its pixels. Bad pixels, and what lies beyond the detector,
-    are left out; a model's pixel that they cover in part is scaled up to its full area, and one
-    of which less than half is seen takes the value of the nearest other.
+    on the model's grid, as `Camera.footprint` of `polarstem.simulate.microscope.camera` does:
+    every count that falls into the grid is in one of its pixels. Bad pixels, and what lies beyond
+    the detector, are left out; a model's pixel that they cover in part is scaled up to its full
+    area, and one of which less than half is seen takes the value of the nearest other.
 
     Parameters
     ----------

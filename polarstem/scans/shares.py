@@ -18,7 +18,8 @@ class Grids(NamedTuple):
     """A detector and a grid on it.
 
     A detector pixel stands for a box along the grid's rows and columns, as wide as has the
-    second moments of the pixel's image, as in `polarstem.simulate.camera.Camera.footprint`.
+    second moments of the pixel's image, as in `Camera.footprint` of
+    `polarstem.simulate.microscope.camera`.
 
     Attributes
     ----------

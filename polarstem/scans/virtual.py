@@ -22,9 +22,9 @@ from polarstem.files import atomic_path
 from polarstem.provenance import provenance
 from polarstem.scans.writers import as_stored, write_hspy, write_raw
 from polarstem.seeds import derive_seed
-from polarstem.simulate.conditions import drawn_for
-from polarstem.simulate.crystal import Crystal
-from polarstem.simulate.scenes import scan_scene
+from polarstem.simulate.microscope.drawn_conditions import drawn_for
+from polarstem.simulate.multislice.scene_scan import scan_scene
+from polarstem.simulate.potential.crystal import Crystal
 from polarstem.structures.build import read_specimen
 from polarstem.structures.scenes.recipe import make_scene
 from polarstem.structures.scenes.truth import ScanFrame, scene_truth

@@ -37,8 +37,8 @@ def library_recipe() -> Mapping[str, Any]:
 @pytest.fixture(scope="session")
 def small_library(tmp_path_factory):
     """Patterns of 4 to 14 nm at tilts up to 3 mrad, one configuration of each crystal."""
-    from polarstem.simulate.library import FILE_NAME, Library
-    from polarstem.simulate.library_file import write_library
+    from polarstem.simulate.jobs.compute_library import write_library
+    from polarstem.simulate.pattern_library import FILE_NAME, Library
 
     folder = tmp_path_factory.mktemp("library")
     write_library(folder / FILE_NAME, LIBRARY)
@@ -52,8 +52,8 @@ def column_matrix() -> Callable[..., Any]:
 
     from polarstem.config.physics import Simulate
     from polarstem.seeds import derive_seed
-    from polarstem.simulate.scattering.propagate import compute_scattering_matrix
-    from polarstem.simulate.thermal import thermal_columns
+    from polarstem.simulate.potential.frozen_phonons import thermal_columns
+    from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
     from polarstem.structures.variants import classes
 
     @cache

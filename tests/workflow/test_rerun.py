@@ -31,10 +31,11 @@ STRUCTURES = {"build_structure", "build_scene", "tabulate_specimens"} | MATRICES
 STAGES = {
     "polarstem/structures/build.py": STRUCTURES,
     "resources/crystals.yaml": STRUCTURES,
-    "polarstem/simulate/scan.py": MEASURE | SIMULATE,
-    "polarstem/simulate/multislice.py": MATRICES | SIMULATE,
-    "polarstem/simulate/scattering/propagate.py": MATRICES,
-    "polarstem/simulate/scattering/measure.py": LIMIT,
+    "polarstem/simulate/microscope/probe_positions.py": MEASURE | SIMULATE,
+    "polarstem/simulate/multislice/abtem_run.py": SIMULATE,
+    "polarstem/simulate/potential/projection.py": MATRICES | SIMULATE,
+    "polarstem/simulate/scattering_matrix/propagate.py": MATRICES,
+    "polarstem/simulate/scattering_matrix/measure.py": LIMIT,
     "polarstem/data/assemble.py": DATA - ANOMALY,  # the model that maps learns from a stream
     "polarstem/models/heads.py": TRAIN,
     "polarstem/evaluate/predict.py": PREDICT,

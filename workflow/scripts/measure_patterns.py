@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Adapter of the rule measure_patterns.
 from polarstem.logs import job_log
-from polarstem.simulate.measured import measure_specimen
+from polarstem.simulate.jobs.measure_patterns import measure_specimen
 
 with job_log(snakemake.log[0]):
     measure_specimen(

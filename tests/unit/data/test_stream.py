@@ -20,10 +20,10 @@ from polarstem.models.calibration import Calibration
 from polarstem.models.examples import Examples
 from polarstem.models.streaming import StreamedPatterns
 from polarstem.models.train import train_model
-from polarstem.simulate.computed import compute_matrix
-from polarstem.simulate.conditions import drawn_for
-from polarstem.simulate.measured import measure_specimen
-from polarstem.simulate.thermal import compute_thermal_matrices
+from polarstem.simulate.jobs.compute_scattering_matrix import compute_matrix
+from polarstem.simulate.jobs.compute_thermal_matrices import compute_thermal_matrices
+from polarstem.simulate.jobs.measure_patterns import measure_specimen
+from polarstem.simulate.microscope.drawn_conditions import drawn_for
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.recipes import make_recipe
 

@@ -18,12 +18,12 @@ from polarstem.errors import PolarstemError
 from polarstem.evaluate.efficiency import read_information
 from polarstem.evaluate.information import class_information, electrons_needed
 from polarstem.evaluate.limit import class_patterns, compute_information
-from polarstem.simulate.computed import compute_matrix
-from polarstem.simulate.crystal import Crystal
-from polarstem.simulate.measured import measure_specimen
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
+from polarstem.simulate.jobs.compute_scattering_matrix import compute_matrix
+from polarstem.simulate.jobs.measure_patterns import measure_specimen
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.recipes import make_recipe
 

@@ -18,11 +18,11 @@ from polarstem.config.physics import Simulate
 from polarstem.data.patterns import PatternSet
 from polarstem.models import create
 from polarstem.models.base import Model
-from polarstem.simulate.camera import Camera
-from polarstem.simulate.crystal import Crystal
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.build import build_specimen
 from polarstem.structures.recipes import make_recipe
 

@@ -12,7 +12,7 @@ from polarstem.errors import PolarstemError
 from polarstem.scans.centre import fit_plane
 from polarstem.scans.disc import find_disc, fit_edge, mended
 from polarstem.scans.pixels import bad_pixels
-from polarstem.simulate.camera import Camera
+from polarstem.simulate.microscope.camera import Camera
 
 SEMIANGLE = 24.0
 

@@ -9,10 +9,10 @@ import torch
 
 from polarstem.errors import PolarstemError
 from polarstem.scans.pacbed import PacbedFitter, fit_pacbed
-from polarstem.simulate.camera import Camera
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.pacbed import position_averaged
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.position_averaged import position_averaged
 
 ROTATION = 17.0
 TILT = (1.6, -0.9)

@@ -9,7 +9,7 @@ import torch
 
 from polarstem.errors import PolarstemError
 from polarstem.scans.resample import Resampler, centre_of_mass
-from polarstem.simulate.camera import Camera
+from polarstem.simulate.microscope.camera import Camera
 
 PIXELS, MRAD = 32, 3.0
 STEP = 0.4  # of the samples of a smooth pattern [mrad]

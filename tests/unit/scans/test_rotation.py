@@ -8,7 +8,7 @@ import pytest
 
 from polarstem.scans.handedness import handedness
 from polarstem.scans.rotation import scan_rotation
-from polarstem.simulate.library import Library
+from polarstem.simulate.pattern_library import Library
 
 CELL = 12  # positions
 

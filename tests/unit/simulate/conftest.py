@@ -11,10 +11,12 @@ import pytest
 from scattering_cases import DETECTOR, microscope
 
 from polarstem.config.physics import Detector, Simulate
-from polarstem.simulate.multislice import Crystal, Patterns, simulate_patterns
-from polarstem.simulate.scattering.matrix import ScatteringMatrix
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
+from polarstem.simulate.microscope.camera import Patterns
+from polarstem.simulate.multislice.abtem_run import simulate_patterns
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.build import build_specimen
 from polarstem.structures.recipes import make_recipe
 from polarstem.structures.variants import classes

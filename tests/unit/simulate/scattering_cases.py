@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from polarstem.config.physics import Simulate
-from polarstem.simulate.multislice import Crystal, simulate_patterns
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.multislice.abtem_run import simulate_patterns
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 
 # on the A column, off every axis, near an edge of the cell [fractions of the cell]
 FRACTIONS = np.array([(0.0, 0.0), (0.21, 0.63), (0.98, 0.47)])

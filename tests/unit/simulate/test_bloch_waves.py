@@ -31,10 +31,9 @@ from abtem.bloch.dynamical import StructureFactorArray, calculate_structure_matr
 from abtem.core.energy import energy2wavelength
 
 from polarstem.config.physics import Simulate
-from polarstem.simulate.multislice import Crystal
-from polarstem.simulate.scattering import propagate
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
-from polarstem.simulate.scattering.unit import projected_potentials
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.repeating_unit import projected_potentials
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix, propagate
 
 NM = 20.0
 STRONGEST = 20

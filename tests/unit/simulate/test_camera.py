@@ -12,8 +12,8 @@ import torch
 from polarstem.config.physics import Detector
 from polarstem.errors import PolarstemError
 from polarstem.simulate import camera as camera_module
-from polarstem.simulate.camera import Camera
-from polarstem.simulate.noise import count_electrons
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.noise import count_electrons
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e-3, 0.7, 9.9, 31.9, 32.1, 60.0, 4e4])

@@ -14,12 +14,12 @@ from scattering_cases import microscope, relative
 
 from polarstem.config.conditions import Conditions
 from polarstem.errors import PolarstemError
-from polarstem.simulate.conditions import draw, drawn_for
-from polarstem.simulate.emulated import emulate_specimen
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
-from polarstem.simulate.specimen import Specimen
+from polarstem.simulate.jobs.emulate_specimen import emulate_specimen
+from polarstem.simulate.jobs.specimen_patterns import Specimen
+from polarstem.simulate.microscope.drawn_conditions import draw, drawn_for
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.build import write_specimen
 
 ALL = {

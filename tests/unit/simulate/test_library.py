@@ -9,11 +9,11 @@ import pytest
 from polarstem.config.library import library_settings
 from polarstem.config.physics import Detector
 from polarstem.errors import PolarstemError
-from polarstem.simulate.camera import Camera
-from polarstem.simulate.library import FINER, TEMPLATE_EVERY, Library, turned_images
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.pacbed import position_averaged
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.pattern_library import FINER, TEMPLATE_EVERY, Library, turned_images
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.position_averaged import position_averaged
 from polarstem.structures.symmetry import turns_of
 
 TURNS = turns_of((0, 0, 1))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from polarstem.config import check, jobs, load, plan
 from polarstem.config.docs import write_resolved
 from polarstem.config.physics import wavelength
 from polarstem.errors import PolarstemError
-from polarstem.simulate.computed import compute_matrix
-from polarstem.simulate.crystal import Crystal
-from polarstem.simulate.measured import measure_specimen, same_crystal
-from polarstem.simulate.scattering.matrix import ScatteringMatrix
-from polarstem.simulate.scattering.unit import repeating_unit
-from polarstem.simulate.specimen import simulate_specimen
+from polarstem.simulate.jobs.compute_scattering_matrix import compute_matrix
+from polarstem.simulate.jobs.measure_patterns import measure_specimen, same_crystal
+from polarstem.simulate.jobs.simulate_patterns import simulate_specimen
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.repeating_unit import repeating_unit
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.recipes import make_recipe
 from polarstem.structures.symmetry import IDENTITY
@@ -181,7 +182,7 @@ def test_wavelength_is_that_of_abtem(energy_kv):
 def test_measuring_does_without_abtem():
     """It loads for seconds, in each of the many short jobs."""
     code = (
-        "import sys, polarstem.simulate.measured; print(*{'abtem', 'dask', 'matplotlib'} & "
+        "import sys, polarstem.simulate.jobs.measure_patterns; print(*{'abtem', 'dask', 'matplotlib'} & "
         "set(sys.modules))"
     )
     done = subprocess.run(
@@ -195,8 +196,38 @@ def test_order_and_average_are_different_crystals(config):
     recipe = jobs.structure_settings(made, plan.all_specimens(made)[0]) | {"cells": [2, 2]}
     virtual = repeating_unit(Crystal.build(recipe))
     ordered = repeating_unit(Crystal.build(recipe | {"a_site": "ordered"}))
-    assert same_crystal(ordered, IDENTITY, ordered)
-    assert same_crystal(virtual, IDENTITY, virtual)
-    assert not same_crystal(virtual, IDENTITY, ordered)
     quarter = ((0, -1), (1, 0))
-    assert not same_crystal(ordered, quarter, ordered), "it is polar"
+    for flat in (True, False):
+        assert same_crystal(ordered, IDENTITY, ordered, flat)
+        assert same_crystal(virtual, IDENTITY, virtual, flat)
+        assert not same_crystal(virtual, IDENTITY, ordered, flat)
+        assert not same_crystal(ordered, quarter, ordered, flat), "it is polar"
+
+
+def test_one_matrix_serves_both_signs_along_the_beam(config, tmp_path):
+    """With planes as slices [101] and [10-1] have the same patterns, to the last bit."""
+    made = config(phase="O", amplitude_spread=0.2, cells=[2, 2])
+    specimens = plan.specimens_of(made, "ideal")
+    down = next(s for s in specimens if s.variant[2] < 0)
+    up = replace(down, variant=(*down.variant[:2], 1))
+    crystal, turn = plan.crystal_of(made, down)
+    assert (crystal, turn) == plan.crystal_of(made, up)
+    matrix = tmp_path / "matrix.nc"
+    compute_matrix(matrix, jobs.matrix_settings(made, crystal))
+    settings = jobs.simulation_settings(made, down)
+    measured = {}
+    for name, specimen in (("up", up), ("down", down)):
+        structure = build(jobs.structure_settings(made, specimen), tmp_path / f"{name}.xyz")
+        measure_specimen(structure, matrix, tmp_path / "ours.nc", settings)
+        simulate_specimen(structure, tmp_path / "theirs.nc", settings)
+        with (
+            xr.open_dataset(tmp_path / "ours.nc") as a,
+            xr.open_dataset(tmp_path / "theirs.nc") as b,
+        ):
+            difference = np.abs(a["intensity"] - b["intensity"]).sum() / b["intensity"].sum()
+            assert float(difference) < 5e-5
+            measured[name] = b["intensity"].values
+    np.testing.assert_array_equal(measured["up"], measured["down"])
+    atoms = settings | {"simulate": settings["simulate"] | {"slices": "atoms"}}
+    with pytest.raises(PolarstemError, match="is not the crystal"):
+        measure_specimen(tmp_path / "down.xyz", matrix, tmp_path / "no.nc", atoms)

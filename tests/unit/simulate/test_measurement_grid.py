@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polarstem.simulate.detector import binning_matrix, measure
 
 from polarstem.errors import PolarstemError
-from polarstem.simulate.detector import binning_matrix, measure, pixel_angles
-from polarstem.simulate.scan import probe_grid
+from polarstem.simulate.microscope.camera import pixel_angles
+from polarstem.simulate.microscope.probe_positions import probe_grid
 
 
 @given(

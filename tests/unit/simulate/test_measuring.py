@@ -20,13 +20,13 @@ from scattering_cases import (
 )
 
 from polarstem.config.physics import ABERRATIONS, Detector
-from polarstem.simulate.camera import Camera
-from polarstem.simulate.multislice import simulate_patterns
-from polarstem.simulate.noise import count_electrons
-from polarstem.simulate.plans import forget_plans
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics, aberration_phase
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.noise import count_electrons
+from polarstem.simulate.microscope.optics import Optics, aberration_phase
+from polarstem.simulate.multislice.abtem_run import simulate_patterns
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
+from polarstem.simulate.wave.fftw_plans import forget_plans
 from polarstem.structures.symmetry import IDENTITY
 
 QUARTER = ((0, -1), (1, 0))

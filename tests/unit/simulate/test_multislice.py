@@ -12,7 +12,8 @@ import scipy.constants
 from polarstem.config.physics import Phonons, Simulate
 from polarstem.errors import PolarstemError
 from polarstem.simulate import multislice
-from polarstem.simulate.multislice import Crystal, exit_periods, potential, simulate_patterns
+from polarstem.simulate.multislice.abtem_run import potential, simulate_patterns
+from polarstem.simulate.potential.crystal import Crystal, exit_periods
 
 
 def bare_abtem(atoms: ase.Atoms, gpts, slices, position, **probe):

@@ -68,8 +68,8 @@ def test_without_a_cache_plans_are_measured_anyway(cache, monkeypatch):
 PROCESS = """
 import sys, numpy as np
 from polarstem.config.physics import Simulate
-from polarstem.simulate.crystal import Crystal
-from polarstem.simulate.multislice import simulate_patterns
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.multislice.abtem_run import simulate_patterns
 import ase
 atoms = ase.Atoms("Nb", [(1, 1, 1)], cell=(12, 12, 2), pbc=(True, True, False))
 crystal = Crystal(atoms, (3, 3, 1), 1, 4.0, {}, {})

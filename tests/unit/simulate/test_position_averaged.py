@@ -8,11 +8,11 @@ import pytest
 
 from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
-from polarstem.simulate.camera import Camera
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.pacbed import position_averaged
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.position_averaged import position_averaged
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 
 NM = [2.0, 4.0]
 OPTICS = [

@@ -11,10 +11,10 @@ from scattering_cases import AGREEMENT, both_engines, microscope, optics_of, pla
 
 from polarstem.config.physics import Detector, Simulate
 from polarstem.simulate import multislice
-from polarstem.simulate.multislice import Crystal
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
-from polarstem.simulate.scattering.unit import repeating_unit
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.repeating_unit import repeating_unit
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 
 CONDITIONS = [
     {"energy_kv": 200, "semiangle_mrad": 24},

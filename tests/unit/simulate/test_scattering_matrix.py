@@ -11,13 +11,13 @@ from scattering_cases import POSITIONS, microscope
 
 from polarstem.config.physics import Detector
 from polarstem.errors import PolarstemError
-from polarstem.simulate.scattering import equivalent, propagate
-from polarstem.simulate.scattering import unit as unit_module
-from polarstem.simulate.scattering.matrix import ScatteringMatrix
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
-from polarstem.simulate.scattering.unit import projected_potentials, repeating_unit
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.potential.repeating_unit import projected_potentials, repeating_unit
+from polarstem.simulate.scattering_matrix import equivalent
+from polarstem.simulate.scattering_matrix import unit as unit_module
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix, propagate
 from polarstem.structures.symmetry import IDENTITY
 
 

@@ -8,25 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from polarstem.simulate.detector import measure
 
 from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
-from polarstem.simulate.camera import Camera
-from polarstem.simulate.conditions import Drawn
-from polarstem.simulate.crystal import Crystal
-from polarstem.simulate.detector import measure
-from polarstem.simulate.emulated import probe_of
-from polarstem.simulate.multislice import (
-    abtem_settings,
-    potential,
-    scan_patterns,
-    thermal_configurations,
-)
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
-from polarstem.simulate.scenes import scan_scene
-from polarstem.simulate.windows import Field, Window, windows
+from polarstem.simulate.abtem_settings import abtem_settings
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.drawn_conditions import Drawn
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.multislice.abtem_run import potential, probe_of, scan_patterns
+from polarstem.simulate.multislice.scene_scan import scan_scene
+from polarstem.simulate.multislice.windows import Field, Window, windows
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.frozen_phonons import thermal_configurations
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.crystals import load_material
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import SceneRecipe, make_scene

@@ -11,7 +11,7 @@ import xarray as xr
 
 from polarstem.errors import PolarstemError
 from polarstem.simulate import specimen as module
-from polarstem.simulate.specimen import simulate_specimen
+from polarstem.simulate.jobs.simulate_patterns import simulate_specimen
 from polarstem.structures.build import write_specimen
 
 SETTINGS = {

@@ -24,8 +24,8 @@ from benchmarks.srtio3_thickness import (
     pattern_library,
     read_image,
 )
+from benchmarks.thickness_fit import Geometry, PatternLibrary, ThicknessFit
 from polarstem.models.registry import load_model
-from polarstem.simulate.scattering.thickness import Geometry, PatternLibrary, ThicknessFit
 
 pytestmark = pytest.mark.slow
 

@@ -12,11 +12,12 @@ import torch
 from scattering_cases import DETECTOR, microscope, relative
 
 from polarstem.config.physics import Detector
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
-from polarstem.simulate.scattering.thermal import ThermalMatrices, ThermalMicroscope
-from polarstem.simulate.thermal import compute_thermal_matrices, thermal_columns
+from polarstem.simulate.jobs.compute_thermal_matrices import compute_thermal_matrices
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.potential.frozen_phonons import thermal_columns
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
+from polarstem.simulate.scattering_matrix.thermal_matrices import ThermalMatrices, ThermalMicroscope
 
 OPTICS = Optics(24.0, {"C10": -30.0, "C12": 15.0, "phi12": 0.7}, (1.0, -2.0), source_fwhm=0.8)
 TURN = ((0, -1), (1, 0))

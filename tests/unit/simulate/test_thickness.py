@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.thickness_fit import PatternLibrary
 from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
-from polarstem.simulate.camera import Camera
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.pacbed import position_averaged
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
-from polarstem.simulate.scattering.thickness import PatternLibrary
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.position_averaged import position_averaged
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 
 OPTICS = Optics(15.0)
 PERIODS = np.arange(10, 51, 5)

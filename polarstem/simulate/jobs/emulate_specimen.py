@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An emulated experiment: a specimen by multislice under conditions drawn at random."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.special
+from numpy.typing import NDArray
+
+from polarstem.errors import PolarstemError
+from polarstem.logs import progress
+from polarstem.seeds import derive_seed
+from polarstem.simulate.abtem_settings import abtem_settings
+from polarstem.simulate.jobs.specimen_patterns import Specimen
+from polarstem.simulate.microscope.camera import Patterns
+from polarstem.simulate.microscope.coherence import SIGMA_PER_FWHM
+from polarstem.simulate.microscope.drawn_conditions import Drawn, drawn_for
+from polarstem.simulate.multislice.abtem_run import (
+    check_range,
+    on_camera,
+    probe_of,
+    recall_plans_of,
+    scan_patterns,
+)
+from polarstem.simulate.potential.crystal import exit_periods
+from polarstem.simulate.potential.frozen_phonons import thermal_configurations
+from polarstem.simulate.potential.projection import projected_potential
+
+logger = logging.getLogger("polarstem")
+
+SOURCE_STEPS = 1.5  # least width of a source that joins neighbouring positions [steps]
+
+
+def emulate_specimen(
+    structure: Path | str,
+    output: Path | str,
+    settings: Mapping[str, Any],
+    threads: int = 1,
+) -> None:
+    """Simulate one specimen of an emulated experiment by multislice.
+
+    Each frozen-phonon configuration is scanned at every other position of every other row, and the
+    source joins them: its image of a periodic cell is a periodic convolution over the scan. (To
+    move the probe at random in each configuration instead leaves twice the noise.) A spread of the
+    defocus is sampled by giving each configuration another one. What the detector does after an
+    electron has met it is left to `polarstem.data.assemble`.
+
+    Parameters
+    ----------
+    structure : path
+        Extended XYZ of the specimen.
+    output : path
+        netCDF file to write, see `Specimen.write`; its attribute ``conditions`` holds what was
+        drawn.
+    settings : mapping
+        As for `simulate_specimen`, and ``conditions`` (section of the config).
+    threads : int
+        Threads of the Fourier transforms.
+
+    Raises
+    ------
+    PolarstemError
+        If the structure is unreadable or the settings do not fit it.
+    """
+    specimen = Specimen.read(structure, settings)
+    drawn = drawn_for(settings["conditions"], specimen.simulate, settings["seed"])
+    logger.info("conditions: %s", drawn.described())
+    images, totals = _scan_cell(specimen, drawn, threads)
+    places = {tuple(xy): row for row, xy in enumerate(specimen.grid.positions.tolist())}
+
+    def patterns_at(positions: NDArray[np.float64]) -> Patterns:
+        rows = [places[tuple(xy)] for xy in positions.tolist()]
+        return Patterns(images[None, rows], totals[None, rows])
+
+    specimen.write(output, "multislice", patterns_at, conditions=drawn.described())
+
+
+def _scan_cell(
+    specimen: Specimen, drawn: Drawn, threads: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Images (position, ky, kx) and totals (position) of the scan."""
+    crystal, simulate = specimen.crystal, specimen.simulate
+    optics, camera = drawn.optics, drawn.camera
+    shape = simulate.scan.positions
+    steps = np.array(crystal.cell[1::-1]) / shape
+    joined = optics.source_fwhm >= SOURCE_STEPS * steps.max()
+    if not joined and optics.source_fwhm > 0:
+        raise PolarstemError(
+            f"A source of {optics.source_fwhm:.2f} Å cannot be emulated on probe positions "
+            f"{steps.max():.2f} Å apart; raise simulate.scan.positions."
+        )
+    count = max(1, simulate.phonons.configurations)
+    exits = exit_periods(specimen.nominal, crystal.cell[2], crystal.repeats[2])
+    every = 2 if joined and count >= 4 and not any(n % 2 for n in shape) else 1
+    quantiles = scipy.special.ndtri((np.arange(count) + 0.5) / count) * optics.defocus_spread
+    seed = specimen.settings["seed"]
+    np.random.default_rng(derive_seed(seed, "defocus")).shuffle(quantiles)
+    images = np.zeros((*shape, camera.pixels, camera.pixels), np.float32)
+    totals, visits = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    places = specimen.grid.positions.reshape(*shape, 2)
+    with abtem_settings(simulate.device, threads):
+        if simulate.device == "cpu":
+            size = places[::every, ::every].size // 2
+            gpts = crystal.grid_points(simulate.pixels_per_cell)
+            probe = probe_of(simulate.energy_kv, optics)
+            recall_plans_of(probe, gpts, {size})
+        thermal = thermal_configurations(crystal, simulate.phonons, seed)
+        for number, atoms in enumerate(progress(thermal, count, "configurations")):
+            part = np.s_[number % every :: every, number // 2 % every :: every]
+            positions = places[part].reshape(-1, 2)
+            slab = projected_potential(crystal, atoms, simulate, exits)
+            probe = probe_of(simulate.energy_kv, optics, float(quantiles[number]))
+            patterns, sampling = scan_patterns(probe, slab, positions, 1)
+            check_range(patterns.shape, sampling, simulate)
+            found = on_camera(patterns[0], sampling, camera)
+            images[part] += found.reshape(images[part].shape)
+            totals[part] += patterns[0].sum((-1, -2)).reshape(totals[part].shape)
+            visits[part] += 1
+    images /= visits[..., None, None]
+    totals /= visits
+    if joined:
+        down, right = (
+            _source(n, step, optics.source_fwhm) for n, step in zip(shape, steps, strict=True)
+        )
+        images[:] = np.einsum("ai,bj,ijyx->abyx", down, right, images, optimize=True)
+        totals[:] = down @ totals @ right.T
+    return images.reshape(-1, camera.pixels, camera.pixels), totals.ravel()
+
+
+def _source(count: int, step: float, fwhm: float) -> NDArray[np.float32]:
+    """Weights (position, position) of a Gaussian source over a periodic row of positions."""
+    apart = np.subtract.outer(np.arange(count), np.arange(count))
+    images = np.arange(-3, 4)[:, None, None] * count  # of the periodic row
+    weights = np.exp(-(((apart + images) * step) ** 2) / (2 * (SIGMA_PER_FWHM * fwhm) ** 2)).sum(0)
+    return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)

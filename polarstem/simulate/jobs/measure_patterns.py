@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The patterns of one specimen from the scattering matrix of a crystal that it is a turn of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from polarstem.errors import PolarstemError
+from polarstem.simulate.jobs.specimen_patterns import Specimen
+from polarstem.simulate.microscope.camera import Patterns
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.repeating_unit import repeating_unit
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.structures.symmetry import Turn
+
+_TOLERANCE = 1e-3  # within which two positions are the same [Å]
+
+
+def measure_specimen(
+    structure: Path | str,
+    matrix: Path | str,
+    output: Path | str,
+    settings: Mapping[str, Any],
+) -> None:
+    """Measure the diffraction patterns of one specimen on a scattering matrix.
+
+    Parameters
+    ----------
+    structure : path
+        Extended XYZ of the specimen.
+    matrix : path
+        File of `compute_matrix`.
+    output : path
+        netCDF file to write, of the form that `simulate_specimen` gives it.
+    settings : mapping
+        As for `simulate_specimen`, and ``turn``: the rows of the turn that makes the specimen
+        of the matrix's crystal.
+
+    Raises
+    ------
+    PolarstemError
+        If a file is unreadable, the specimen is another crystal or the settings do not fit.
+    """
+    specimen = Specimen.read(structure, settings)
+    simulate = specimen.simulate
+    loaded = ScatteringMatrix.load(matrix)
+    (a, b), (c, d) = settings["turn"]
+    turn: Turn = ((a, b), (c, d))
+    made = Crystal.build(loaded.settings["structure"])
+    units = repeating_unit(made), turn, repeating_unit(specimen.crystal)
+    if not same_crystal(*units, flat=simulate.slices == "planes"):
+        raise PolarstemError(
+            f"The specimen in {structure} is not the crystal that {matrix} was computed for, "
+            "turned; delete both and run the same command again."
+        )
+    microscope = VirtualMicroscope(loaded, simulate.detector)
+    optics = Optics(simulate.semiangle_mrad, simulate.aberrations, simulate.tilt_mrad)
+
+    def patterns_at(positions: NDArray[np.float64]) -> Patterns:
+        where = (positions, specimen.nominal, optics)
+        return Patterns(
+            microscope.measure(*where, turn=turn).numpy(),
+            microscope.total(*where, turn=turn).numpy(),
+        )
+
+    specimen.write(output, "scattering_matrix", patterns_at)
+
+
+def same_crystal(crystal: Crystal, turn: Turn, other: Crystal, flat: bool) -> bool:
+    """Whether a repeating unit, turned about the A column at its origin, is the other one.
+
+    With `flat`, heights within an atomic plane do not count: each plane is projected by itself.
+    """
+    matrix = np.array(turn)
+    box = crystal.atoms.cell.lengths()
+    box[:2] = np.abs(matrix) @ box[:2]
+    if len(crystal.atoms) != len(other.atoms) or crystal.occupancy != other.occupancy:
+        return False
+    if crystal.planes != other.planes:
+        return False
+    if not np.allclose(box, other.atoms.cell.lengths(), rtol=0, atol=_TOLERANCE):
+        return False
+    places = [crystal.atoms.positions.copy(), other.atoms.positions.copy()]
+    places[0][:, :2] = places[0][:, :2] @ matrix.T
+    for each in places:
+        if flat:
+            each[:, 2] = np.floor(each[:, 2] * crystal.planes / box[2])
+        each[:, :2] %= box[:2]
+        each[:, :2] = np.where(each[:, :2] >= box[:2], 0.0, each[:, :2])
+    tree = cKDTree(places[1], boxsize=[*box[:2], 0])
+    distance, partner = tree.query(places[0], distance_upper_bound=_TOLERANCE)
+    if not np.isfinite(distance).all() or len(np.unique(partner)) < len(partner):
+        return False
+    return bool((crystal.atoms.numbers == other.atoms.numbers[partner]).all())

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Multislice through one specimen, all thicknesses from one run of abTEM."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import abtem
+import ase
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from polarstem.config.physics import Simulate
+from polarstem.errors import PolarstemError
+from polarstem.logs import progress
+from polarstem.simulate.abtem_settings import abtem_settings
+from polarstem.simulate.microscope.camera import Camera, Patterns
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.potential.crystal import Crystal, exit_periods
+from polarstem.simulate.potential.frozen_phonons import thermal_configurations
+from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.wave.fftw_plans import EFFORT, recall_plans
+
+logger = logging.getLogger("polarstem")
+
+# waves, their transforms and abTEM's copies, complex64, plus the patterns at the exit planes
+_WAVE_COPIES = 6
+
+
+def batch_size(gpts: tuple[int, int], thicknesses: int, memory_mb: float) -> int:
+    """Probe positions that fit into the memory at once, at least one."""
+    per_probe = gpts[0] * gpts[1] * (8 * _WAVE_COPIES + 4 * thicknesses) / 1e6
+    return max(1, int(memory_mb / per_probe))
+
+
+def simulate_patterns(
+    crystal: Crystal,
+    positions: NDArray[np.float64],
+    thicknesses_nm: Sequence[float],
+    settings: Simulate,
+    seed: int,
+    threads: int = 1,
+) -> Patterns:
+    """Simulate the patterns of probe positions at several thicknesses in one run.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The specimen.
+    positions : ndarray, shape (n, 2)
+        Probe positions x and y (y up) in the crystal's frame [Å].
+    thicknesses_nm : sequence of float
+        Thicknesses [nm], each rounded to whole periods along the beam.
+    settings : Simulate
+        The microscope.
+    seed : int
+        Seed of the thermal motion.
+    threads : int
+        FFTW's threads.
+
+    Returns
+    -------
+    Patterns
+        Means over the frozen-phonon configurations.
+
+    Raises
+    ------
+    PolarstemError
+        If the detector is wider than the simulated angles, a thickness is not available, or
+        CuPy is missing for ``device: gpu``.
+    """
+    exits = exit_periods(thicknesses_nm, crystal.cell[2], crystal.repeats[2])
+    order = np.argsort(exits)
+    gpts = crystal.grid_points(settings.pixels_per_cell)
+    size = batch_size(gpts, len(exits), settings.memory_mb)
+    starts = range(0, len(positions), size)
+    camera = Camera.of(settings.detector)
+    shape = (len(exits), len(positions))
+    intensity = np.zeros((*shape, camera.pixels, camera.pixels), np.float32)
+    total = np.zeros(shape, np.float32)
+    count = max(1, settings.phonons.configurations)
+    try:
+        with abtem_settings(settings.device, threads):
+            optics = Optics(settings.semiangle_mrad, settings.aberrations, settings.tilt_mrad)
+            probe = probe_of(settings.energy_kv, optics)
+            if settings.device == "cpu":
+                recall_plans_of(probe, gpts, {len(positions[start:][:size]) for start in starts})
+            work = (
+                (slab, start)
+                for atoms in thermal_configurations(crystal, settings.phonons, seed)
+                for slab in [projected_potential(crystal, atoms, settings, exits)]
+                for start in starts
+            )
+            for slab, start in progress(work, count * len(starts), "batches of probe positions"):
+                chunk = slice(start, start + size)
+                patterns, sampling = scan_patterns(probe, slab, positions[chunk], len(exits))
+                check_range(patterns.shape, sampling, settings)
+                images = on_camera(patterns.reshape(-1, *patterns.shape[2:]), sampling, camera)
+                intensity[order, chunk] += images.reshape(len(exits), -1, *images.shape[1:]) / count
+                total[order, chunk] += patterns.sum(axis=(-1, -2)) / count
+    except ImportError as error:
+        raise PolarstemError(
+            "simulate.device is `gpu`, but CuPy cannot be loaded; install CuPy for your CUDA "
+            "version or set simulate.device to `cpu`."
+        ) from error
+    return Patterns(intensity, total)
+
+
+def recall_plans_of(probe: abtem.Probe, gpts: tuple[int, int], batches: set[int]) -> None:
+    """Recall or measure the plans of potentials and scans, on one slice with one atom."""
+
+    def rehearse() -> None:
+        with abtem.config.set({"fftw.planning_effort": EFFORT}):
+            slab: Any = abtem.Potential(
+                ase.Atoms("H", [(5, 5, 0.5)], cell=(10, 10, 1), pbc=True),
+                gpts=gpts,
+                slice_thickness=(1.0,),
+            ).build(lazy=False)
+            for count in batches:
+                # a probe takes its grid from the first potential it meets
+                scan_patterns(probe.copy(), slab, np.zeros((count, 2)), 1)
+
+    threads = abtem.config.get("fftw.threads")
+    sizes = ", ".join(f"{count} x {gpts[0]} x {gpts[1]}" for count in sorted(batches))
+    recall_plans(f"abTEM {abtem.__version__}: {sizes}; {threads} threads", rehearse)
+
+
+def scan_patterns(
+    probe: abtem.Probe,
+    slab: abtem.PotentialArray,
+    positions: NDArray[np.float64],
+    thicknesses: int,
+) -> tuple[NDArray[np.float32], tuple[float, float]]:
+    """Run abTEM; return patterns (thickness, position, kx, ky) and their sampling [mrad]."""
+    measurement: Any = probe.scan(
+        slab,
+        scan=abtem.CustomScan(positions),
+        detectors=abtem.PixelatedDetector(max_angle="cutoff"),
+        max_batch=len(positions),
+        lazy=False,
+    )
+    array = np.asarray(measurement.array)
+    sampling = measurement.angular_sampling
+    return array.reshape(thicknesses, len(positions), *array.shape[-2:]), sampling
+
+
+def probe_of(energy_kv: float, optics: Optics, defocus: float = 0.0) -> abtem.Probe:
+    """abTEM's probe of an illumination, its defocus increased by so much [Å]."""
+    aberrations = dict(optics.aberrations)
+    aberrations["C10"] = aberrations.get("C10", 0.0) - defocus
+    return abtem.Probe(
+        energy=energy_kv * 1e3,
+        semiangle_cutoff=optics.semiangle_mrad,
+        tilt=optics.tilt_mrad,
+        aberrations=aberrations,
+    )
+
+
+def centred(patterns: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Drop the unpaired -Nyquist row and column, so that zero angle is in the middle.
+
+    Parameters
+    ----------
+    patterns : ndarray, shape (..., kx, ky)
+        Patterns of an FFT grid, frequencies ascending.
+    """
+    rows, columns = (1 - n % 2 for n in patterns.shape[-2:])
+    return patterns[..., rows:, columns:]
+
+
+def on_camera(
+    patterns: NDArray[np.float32], sampling: tuple[float, float], camera: Camera
+) -> NDArray[np.float32]:
+    """Turn abTEM's patterns into images of a detector.
+
+    This is the one place where the axis order and handedness change: abTEM's arrays are
+    (..., kx, ky) with y up, ours are (..., ky, kx) with y down.
+
+    Parameters
+    ----------
+    patterns : ndarray, shape (pattern, kx, ky)
+        Simulated intensities, frequencies ascending.
+    sampling : tuple of float
+        Distance of two samples along kx and ky [mrad].
+    camera : Camera
+        The detector; its geometry alone is used.
+
+    Returns
+    -------
+    ndarray, shape (pattern, ky, kx), float32
+        Intensity per pixel, in the units of `patterns`.
+    """
+    patterns = centred(patterns)
+    along = [
+        (np.arange(n) - n // 2) * step for n, step in zip(patterns.shape[1:], sampling, strict=True)
+    ]
+    samples = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1).reshape(-1, 2)
+    # far beyond the corners nothing falls onto the detector
+    inside = np.hypot(*samples.T) < 1.1 * np.hypot(*camera.corners_mrad.T).max()
+    footprint = camera.footprint(samples[inside], np.diag(sampling))
+    intensity = np.ascontiguousarray(patterns.reshape(len(patterns), -1).T[inside])
+    images = camera.project(torch.from_numpy(intensity), footprint)
+    return np.asarray(images.numpy(), np.float32)
+
+
+def check_range(shape: tuple[int, ...], sampling: tuple[float, float], settings: Simulate) -> None:
+    half = settings.detector.pixels * settings.detector.mrad_per_pixel / 2
+    odd = centred(np.empty(shape[-2:], np.float32)).shape
+    widest = min(n * step / 2 for n, step in zip(odd, sampling, strict=True))
+    if half > widest:
+        needed = 2 * int(np.ceil(settings.pixels_per_cell * half / widest / 2))
+        raise PolarstemError(
+            f"The detector reaches {half:g} mrad, but {settings.pixels_per_cell} pixels per cell "
+            f"simulate angles up to {widest:.1f} mrad only; raise simulate.pixels_per_cell to "
+            f"{needed} or narrow the detector."
+        )

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Virtual experiments: a scene scanned by multislice under drawn conditions.
+
+A probe of 24 mrad does not see beyond its neighbourhood, so each one goes through a window of the
+scene's potential: five cells around its own. PRISM with probes of that width would take a thousand
+plane waves through the whole field, in each thermal configuration anew: every one of them costs as
+much as sixteen windows in a field of 20 x 20 cells, of which a configuration scans two thousand.
+Measured, it takes 90 times as long (benchmarks/scenes.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import scipy.special
+from numpy.typing import NDArray
+
+from polarstem.config.physics import Simulate
+from polarstem.config.scene_limits import (
+    LEAST_SOURCE,
+    SAMPLES_PER_CELL,
+    SOURCE_REACH,
+    WINDOW_CELLS,
+)
+from polarstem.errors import PolarstemError
+from polarstem.logs import progress
+from polarstem.seeds import derive_seed
+from polarstem.simulate.abtem_settings import abtem_settings
+from polarstem.simulate.microscope.coherence import SIGMA_PER_FWHM
+from polarstem.simulate.microscope.drawn_conditions import Drawn
+from polarstem.simulate.multislice.abtem_run import on_camera, probe_of
+from polarstem.simulate.multislice.windows import Field, windows
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.frozen_phonons import thermal_configurations
+from polarstem.simulate.potential.projection import projected_potential
+from polarstem.structures.scenes.truth import ScanFrame
+
+_STRIDE = 3  # columns by which a configuration's samples move from row to row
+
+
+def scan_scene(
+    crystal: Crystal,
+    frame: ScanFrame,
+    simulate: Simulate,
+    drawn: Drawn,
+    seed: int,
+    tilts_mrad: NDArray[np.float64] | None = None,
+) -> NDArray[np.float32]:
+    """Scan a scene.
+
+    Point sources are sampled `SAMPLES_PER_CELL` times along each edge of a cell. Neighbouring
+    samples see different thermal configurations and other defoci, and the source joins them.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The scene.
+    frame : ScanFrame
+        The scan.
+    simulate : Simulate
+        The microscope.
+    drawn : Drawn
+        Its conditions.
+    seed : int
+        Seed of the thermal motion.
+    tilts_mrad : ndarray, shape (column, 2), optional
+        Tilt of the beam (x, y) in each column of the scan, instead of the drawn one [mrad].
+
+    Returns
+    -------
+    ndarray, shape (y, x, ky, kx)
+        Fractions of the beam that meet each pixel of the detector.
+
+    Raises
+    ------
+    PolarstemError
+        If the source is too narrow to join the samples.
+    """
+    optics, camera = drawn.optics, drawn.camera
+    count = max(1, simulate.phonons.configurations)
+    cell = crystal.cell[0]
+    down, right = (_Axis.of(n, frame.step, optics.source_fwhm, cell) for n in frame.shape)
+    if count > 1 and optics.source_fwhm == 0:
+        raise PolarstemError(
+            "A scene with thermal motion needs a source that joins its configurations; set "
+            "source_fwhm_angstrom in its conditions."
+        )
+    pixels = crystal.grid_points(simulate.pixels_per_cell)[0] // crystal.repeats[0]
+    places = frame.places(down.samples, right.samples).reshape(-1, 2)
+    row, column = (axis.ravel() for axis in np.indices((len(down.samples), len(right.samples))))
+    turn = (_STRIDE * row + column) % count
+    quantiles = scipy.special.ndtri((np.arange(count) + 0.5) / count) * optics.defocus_spread
+    np.random.default_rng(derive_seed(seed, "defocus")).shuffle(quantiles)
+    images = np.zeros((*frame.shape, camera.pixels, camera.pixels), np.float32)
+    with abtem_settings(simulate.device, 1):
+        thermal = thermal_configurations(crystal, simulate.phonons, seed)
+        for number, atoms in enumerate(progress(thermal, count, "configurations")):
+            slab = projected_potential(crystal, atoms, simulate, [crystal.repeats[2]])
+            field = Field(slab, simulate.energy_kv, WINDOW_CELLS * pixels)
+            probe = partial(probe_of, simulate.energy_kv, defocus=float(quantiles[number]))
+            light = field.illuminate(probe(optics))
+            members = np.flatnonzero(turn == number)
+            for window in windows(places, members, cell, pixels, WINDOW_CELLS):
+                rows, columns = row[window.members], column[window.members]
+                if tilts_mrad is not None:
+                    nearest = round(float(right.samples[columns].mean()) / frame.step)
+                    x, y = tilts_mrad[np.clip(nearest, 0, len(tilts_mrad) - 1)].tolist()
+                    light = field.illuminate(probe(replace(optics, tilt_mrad=(x, y))))
+                found = on_camera(field.scan(window, light), field.angles, camera)
+                _add(images, found, down.weights[:, rows], right.weights[:, columns])
+    return images
+
+
+class _Axis(NamedTuple):
+    """Samples along one axis of a scan [Å], and their weights (position, sample) in its source."""
+
+    samples: NDArray[np.float64]
+    weights: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, count: int, step: float, fwhm: float, cell: float) -> _Axis:
+        positions = step * np.arange(count, dtype=np.float64)
+        if fwhm == 0:
+            return cls(positions, np.eye(count, dtype=np.float32))
+        fine, sigma = cell / SAMPLES_PER_CELL, float(SIGMA_PER_FWHM) * fwhm
+        if fwhm < LEAST_SOURCE * fine:
+            raise PolarstemError(
+                f"A source of {fwhm:.2f} Å cannot join samples {fine:.2f} Å apart; make it at "
+                f"least {LEAST_SOURCE * fine:.2f} Å."
+            )
+        reach = SOURCE_REACH * sigma
+        around, last = int(reach / fine), int((positions[-1] + reach) / fine)
+        samples = fine * np.arange(-around, last + 1, dtype=np.float64)
+        apart = np.subtract.outer(positions, samples) / sigma
+        weights = np.exp(-(apart**2) / 2) * (np.abs(apart) <= SOURCE_REACH + 1e-9)
+        return cls(samples, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
+
+
+def _add(
+    images: NDArray[np.float32],
+    found: NDArray[np.float32],
+    down: NDArray[np.float32],
+    right: NDArray[np.float32],
+) -> None:
+    """Add samples (n, ky, kx) to a scan, by their weights (row, n) and (column, n)."""
+    rows, columns = (np.flatnonzero(weights.any(axis=1)) for weights in (down, right))
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    images[part] += np.tensordot(down[part[0], None] * right[part[1]], found, axes=1)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Multislice of probes through small windows of a large field.
+
+abTEM makes potentials, probes and propagators; the loop over slices is our own, because abTEM
+would limit the band of each slice's transmission function anew for each window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import abtem
+import numpy as np
+from abtem.antialias import AntialiasAperture
+from abtem.multislice import FresnelPropagator
+from numpy.typing import NDArray
+
+from polarstem.config.physics import wavelength
+from polarstem.simulate.wave.transforms import Workspace, batches, multiply
+
+
+@dataclass(frozen=True)
+class Window:
+    """Probe positions that see the same piece of a field.
+
+    Attributes
+    ----------
+    first : tuple of int
+        First grid point of the piece along x and y.
+    members : ndarray of int, shape (n,)
+        Which positions.
+    places : ndarray, shape (n, 2)
+        Their x and y (up) in the piece [Å].
+    """
+
+    first: tuple[int, int]
+    members: NDArray[np.int64]
+    places: NDArray[np.float64]
+
+
+def windows(
+    places: NDArray[np.float64], members: NDArray[np.int64], cell: float, pixels: int, cells: int
+) -> Iterator[Window]:
+    """Gather positions by the cell that they lie in.
+
+    Parameters
+    ----------
+    places : ndarray, shape (position, 2)
+        x and y (up) in the field [Å].
+    members : ndarray of int, shape (n,)
+        Which of them to gather.
+    cell : float
+        Edge of the cell [Å].
+    pixels : int
+        Grid points along it.
+    cells : int
+        Cells along the edge of a window: with an even number it is centred on the A column nearest
+        to its positions, else on their cell.
+    """
+    inside = np.floor(places[members] / cell + (0.0 if cells % 2 else 0.5)).astype(int)
+    kinds, group = np.unique(inside, axis=0, return_inverse=True)
+    for number, kind in enumerate(kinds):
+        own = members[group.ravel() == number]
+        first = kind - cells // 2
+        x, y = (first * pixels).tolist()
+        yield Window((x, y), own, places[own] - first * cell)
+
+
+class Field:
+    """Transmission functions of a field's slices.
+
+    Parameters
+    ----------
+    potential : PotentialArray
+        Of the whole field.
+    energy_kv : float
+        Energy of the electrons [keV].
+    points : int
+        Grid points along the edge of a window.
+    """
+
+    def __init__(self, potential: abtem.PotentialArray, energy_kv: float, points: int) -> None:
+        waves = potential.transmission_function(energy=energy_kv * 1e3)
+        limited = AntialiasAperture().bandlimit(waves, in_place=False)
+        self.slices = np.asarray(limited.array, np.complex64)
+        x, y = potential._valid_sampling
+        self.sampling = x, y
+        # between two samples of a pattern [mrad]
+        extent = points * np.array((x, y))
+        kx, ky = (1e3 * wavelength(energy_kv) / extent).tolist()
+        self.angles = kx, ky
+        self._distances, self._distance = np.unique(
+            np.round(potential.slice_thickness, 9), return_inverse=True
+        )
+        self._points = points
+        self._workspace = Workspace((points, points))
+
+    def illuminate(self, probe: abtem.Probe) -> tuple[NDArray[np.complex64], ...]:
+        """Amplitudes of a probe's waves, shape (kx, ky), and propagators (distance, pixel)."""
+        probe = probe.copy()
+        probe.gpts, probe.sampling = (self._points, self._points), self.sampling
+        waves = probe.build(scan=(0.0, 0.0), lazy=False)
+        amplitudes = np.fft.fft2(waves.array.reshape(self._points, self._points))
+        amplitudes /= np.linalg.norm(amplitudes)
+        propagators = [
+            FresnelPropagator().get_array(waves, distance).ravel() / amplitudes.size
+            for distance in self._distances.tolist()
+        ]
+        return amplitudes.astype(np.complex64), np.array(propagators, np.complex64)
+
+    def scan(self, window: Window, light: Sequence[NDArray[np.complex64]]) -> NDArray[np.float32]:
+        """Diffraction patterns of a window's positions.
+
+        Parameters
+        ----------
+        window : Window
+            The positions.
+        light : sequence of ndarray
+            What `illuminate` gave.
+
+        Returns
+        -------
+        ndarray, shape (n, kx, ky)
+            Fractions of the beam, frequencies ascending.
+        """
+        amplitudes, propagators = light
+        (x, y), n = window.first, self._points
+        piece = np.ascontiguousarray(self.slices[:, x : x + n, y : y + n]).reshape(-1, n * n)
+        found = np.empty((len(window.places), n, n), np.float32)
+        for first, last in batches(len(found), self._workspace.most):
+            waves, forward, backward = self._workspace.batch(last - first)
+            flat = waves.reshape(len(waves), -1)
+            phases = (
+                np.exp(-2j * np.pi * np.outer(places, np.fft.fftfreq(n, d)))
+                for places, d in zip(window.places[first:last].T, self.sampling, strict=True)
+            )
+            waves[:] = amplitudes * np.einsum("wx,wy->wxy", *phases)
+            for transmission, distance in zip(piece, self._distance, strict=True):
+                backward.execute()
+                multiply(flat, transmission)
+                forward.execute()
+                multiply(flat, propagators[distance])
+            # the propagator undid one pair of transforms' factor in each slice
+            found[first:last] = np.fft.fftshift(np.abs(waves) ** 2, axes=(1, 2))
+        return found

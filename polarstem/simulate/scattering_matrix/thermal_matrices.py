@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Crystals whose atoms move: an ensemble of scattering matrices, measured together.
+
+A frozen-phonon average over an N x N supercell with K and Na at random has no scattering matrix of
+its own. A column one cell wide has, with the cations of its layers at random and its atoms
+displaced at random; it is the supercell whose cells move alike. An ensemble of such columns has the
+damped Bragg beams and diffuse scattering whose statistics come close to the supercell's, at no more
+cost for each pattern than one matrix: the probe positions that a finite source joins are dealt
+among its members.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from polarstem.config.physics import Detector
+from polarstem.errors import PolarstemError
+from polarstem.files import atomic_path, open_netcdf
+from polarstem.provenance import provenance
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.coherence import source_positions, source_weights
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.wave.plane_waves import WaveGrid, turned
+from polarstem.structures.symmetry import IDENTITY, Turn, inverse
+
+_PARTS = ("real", "imag")
+
+
+@dataclass(frozen=True)
+class ThermalMatrices:
+    """File of the scattering matrices of one crystal's thermal configurations.
+
+    Attributes
+    ----------
+    path : path
+        The file; amplitudes are read from it one thickness at a time.
+    grid : WaveGrid
+        Its plane waves.
+    thickness_nm, nominal_nm : tuple of float
+        Exit planes, exact and as asked for [nm].
+    settings : mapping
+        What the matrices depend on.
+    """
+
+    path: Path
+    grid: WaveGrid
+    thickness_nm: tuple[float, ...]
+    nominal_nm: tuple[float, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def write(
+        cls, path: Path | str, matrices: Sequence[ScatteringMatrix], settings: Mapping[str, Any]
+    ) -> None:
+        """Write the matrices of all configurations, which share grid and thicknesses."""
+        first = matrices[0]
+        names = ("configuration", "thickness", "wave", "Gy", "Gx")
+        with atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
+            for name, size in zip(names, (len(matrices), *first.array.shape), strict=True):
+                file.createDimension(name, size)
+            for name, values, text in (
+                ("thickness", first.nominal_nm, "thickness"),
+                ("exit_thickness", first.thickness_nm, "thickness of the exit plane"),
+            ):
+                variable = file.createVariable(name, "f8", ("thickness",))
+                variable[:] = values
+                variable.units, variable.long_name = "nm", text
+            for part in _PARTS:
+                variable = file.createVariable(part, "f4", names)
+                variable.units = "1"
+                variable.long_name = f"{part} part of the amplitude of the exit wave q + G"
+                for number, matrix in enumerate(matrices):
+                    variable[number] = getattr(matrix.array, part)
+            file.setncatts({**first.grid.attributes(), **provenance(settings)})
+
+    @classmethod
+    def open(cls, path: Path | str) -> ThermalMatrices:
+        """Read all but the amplitudes.
+
+        Raises
+        ------
+        PolarstemError
+            If the file is absent, truncated or something else.
+        """
+        with open_netcdf(path, "thermal matrices") as data:
+            try:
+                return cls(
+                    path=Path(path),
+                    grid=WaveGrid.of_attributes(data.attrs),
+                    thickness_nm=tuple(data["exit_thickness"].values.tolist()),
+                    nominal_nm=tuple(data["thickness"].values.tolist()),
+                    settings=json.loads(data.attrs["config"]),
+                )
+            except (KeyError, ValueError) as error:
+                raise PolarstemError(
+                    f"{path} holds no thermal matrices of polarstem; delete it and run the same "
+                    "command again."
+                ) from error
+
+    def plane(self, index: int) -> list[ScatteringMatrix]:
+        """The matrices at one thickness; what lies beyond the kept angles is not known.
+
+        A file of `ScatteringMatrix.save` counts as one configuration.
+        """
+        with netCDF4.Dataset(self.path) as file:
+            parts = []
+            for name, alone in zip(_PARTS, ("real", "imaginary"), strict=True):
+                several = "configuration" in file.dimensions
+                variable = file[name if several else alone]
+                variable.set_auto_mask(False)
+                parts.append(variable[:, index] if several else variable[index][None])
+        array = np.empty(parts[0].shape, np.complex64)
+        array.real, array.imag = parts
+        unknown = np.zeros((1, *self.grid.groups.rows.shape[1:]), np.complex64)
+        overlap = np.broadcast_to(unknown, (1, len(self.grid.indices), unknown.shape[-1]))
+        exact, nominal = (self.thickness_nm[index],), (self.nominal_nm[index],)
+        return [ScatteringMatrix(one[None], overlap, self.grid, exact, nominal) for one in array]
+
+
+class ThermalMicroscope:
+    """Measures an ensemble of scattering matrices at one thickness.
+
+    Parameters
+    ----------
+    matrices : sequence of ScatteringMatrix
+        With one grid and one exit plane.
+    detector : Detector or Camera
+        As for `VirtualMicroscope`.
+    """
+
+    def __init__(self, matrices: Sequence[ScatteringMatrix], detector: Detector | Camera) -> None:
+        self.eyes = [VirtualMicroscope(matrix, detector) for matrix in matrices]
+
+    def measure(
+        self,
+        positions: NDArray[np.float64],
+        optics: Optics,
+        random: np.random.Generator,
+        turn: Turn = IDENTITY,
+        camera: Camera | None = None,
+    ) -> torch.Tensor:
+        """Measure patterns at any probe positions.
+
+        With a source, the patterns at the positions that determine all others are each taken from
+        one member, at random, and joined by the source. Without one, the members are averaged at
+        each position, which takes as many times longer.
+
+        Parameters
+        ----------
+        positions : ndarray, shape (n, 2)
+            Probe positions x and y (y up) [Å].
+        optics : Optics
+            The illumination.
+        random : Generator
+            Deals the positions.
+        turn : Turn
+            Turn or mirror of the crystals about the origin.
+        camera : Camera, optional
+            Another one than the microscope's; its dose and noise are left out.
+
+        Returns
+        -------
+        Tensor, shape (position, ky, kx), float32
+            Fraction of the incident beam that meets each pixel.
+        """
+        first = self.eyes[0]
+        grid, camera = first.matrix.grid, camera or first.camera
+        if not optics.source_fwhm:
+            shared = [eye.sharp(positions, optics, turn, camera) for eye in self.eyes]
+            return torch.stack(shared).mean(0)
+        sharp = replace(optics, source_fwhm=0.0)
+        span = first.span(sharp, turn)
+        fractions = source_positions(span)
+        lab = turned(fractions * grid.size, turn)[:, ::-1]
+        images = torch.empty(len(lab), camera.pixels**2)
+        for eye, rows in zip(
+            self.eyes,
+            np.array_split(random.permutation(len(lab)), len(self.eyes)),
+            strict=True,
+        ):
+            images[rows] = eye.sharp(lab[rows], sharp, turn, camera).flatten(1)
+        where = turned(np.asarray(positions)[:, ::-1], inverse(turn)) / grid.size
+        weights = source_weights(where, span, grid.size, optics.source_fwhm)
+        joined = torch.from_numpy(weights @ images.numpy()).clamp_(min=0)
+        return joined.view(-1, camera.pixels, camera.pixels)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The band of a grid: abTEM's anti-aliasing aperture, and transmission functions behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import next_fast_len
+
+# abTEM's anti-aliasing aperture, as fractions of the sampling frequency (abtem.yaml)
+_CUTOFF, _TAPER = 1 / 3, 0.01
+
+
+def antialias(frequency: NDArray[np.float64], sampling: float) -> NDArray[np.float64]:
+    """Evaluate abTEM's tapered anti-aliasing aperture at any spatial frequency.
+
+    Parameters
+    ----------
+    frequency : ndarray
+        Absolute spatial frequency [1/Å].
+    sampling : float
+        The coarser of the grid's two samplings [Å].
+
+    Returns
+    -------
+    ndarray
+        1 below, 0 above two thirds of the Nyquist frequency, a raised cosine between
+        (``abtem.antialias.antialias_aperture`` of abTEM 1.0.11).
+    """
+    cutoff, taper = _CUTOFF / sampling, _TAPER / sampling
+    return 0.5 * (1 + np.cos(np.pi * np.clip((frequency - cutoff + taper) / taper, 0, 1)))
+
+
+def antialias_angle(sampling: float, wavelength: float) -> float:
+    """Angle beyond which the anti-aliasing aperture lets nothing pass [mrad]."""
+    return 1e3 * wavelength * _CUTOFF / sampling
+
+
+def transmission(
+    potentials: NDArray[np.float32], size: tuple[float, float], energy_kv: float
+) -> NDArray[np.complex64]:
+    """Transmission function of each slice behind the anti-aliasing aperture.
+
+    Parameters
+    ----------
+    potentials : ndarray, shape (slices, x, y)
+        Projected potentials [V Å].
+    size : tuple of float
+        Size of the grid along x and y [Å].
+    energy_kv : float
+        Energy of the electrons [keV].
+
+    Returns
+    -------
+    ndarray, shape (slices, y, x), complex64
+        On a grid whose transforms are fast, and no finer than that takes: the aperture leaves
+        nothing that a finer one would change.
+    """
+    from abtem.core.energy import energy2sigma
+
+    shape = potentials.shape[1:]
+    sampling = [length / n for length, n in zip(size, shape, strict=True)]
+    kx, ky = (np.fft.fftfreq(n, d) for n, d in zip(shape, sampling, strict=True))
+    aperture = antialias(np.hypot(kx[:, None], ky), max(sampling))
+    phase = np.exp(1j * energy2sigma(energy_kv * 1e3) * potentials.astype(np.float64))
+    waves = np.fft.fft2(phase, norm="forward") * aperture
+    finer = [next_fast_len(n) for n in shape]
+    padded = np.zeros((len(waves), *finer), np.complex128)
+    x, y = (np.fft.fftfreq(n, 1 / n).astype(int) for n in shape)
+    padded[:, x[:, None], y] = waves
+    limited = np.fft.ifft2(padded, norm="forward")
+    return np.ascontiguousarray(limited.swapaxes(1, 2)).astype(np.complex64)
