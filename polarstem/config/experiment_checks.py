@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from polarstem.config.experiments import DEFECTS
+from polarstem.config.experiments import DEFECTS, Scene
+from polarstem.config.map_jobs import scene_settings
 from polarstem.config.model import Config
-from polarstem.config.plan import class_table
+from polarstem.config.scene_limits import band_problem, margin_problem, source_problem
+from polarstem.errors import PolarstemError
+from polarstem.structures.scenes.recipe import make_scene
 
 
 def experiment_checks(config: Config) -> Iterator[str]:
     """Say what does not fit together, each in one sentence."""
-    names = [c.name for c in class_table(config)]
     for name, experiment in config.experiments.items():
         where = f"experiments.{name}"
         if (experiment.scan is None) == (experiment.scene is None):
@@ -26,8 +28,7 @@ def experiment_checks(config: Config) -> Iterator[str]:
                 f"{where}.scene: scenes are seen along [0, 0, 1], but structures.zone_axis is "
                 f"{list(config.structures.zone_axis)}"
             )
-        for unknown in sorted(set(experiment.scene.classes or ()) - set(names)):
-            yield f"{where}.scene.classes: {unknown!r} is no class; known: {', '.join(names)}"
+        yield from _scene_problems(config, name, experiment.scene)
     for name in config.evaluate.defect_free:
         found = config.experiments.get(name)
         if found is None:
@@ -37,3 +38,29 @@ def experiment_checks(config: Config) -> Iterator[str]:
                 f"evaluate.defect_free: {name!r} is not a virtual experiment without defects; "
                 "choose one of `single_domain`, domains or walls"
             )
+
+
+def _scene_problems(config: Config, name: str, scene: Scene) -> Iterator[str]:
+    """Say what a scene cannot be built, scanned or counted with."""
+    where = f"experiments.{name}.scene"
+    try:
+        recipe = make_scene(scene_settings(config, name))
+    except PolarstemError as error:
+        yield f"{where}: {error}"
+        return
+    simulate, conditions = config.simulate_of_scene(name), scene.conditions
+    if conditions.dose_electrons is None:
+        yield (
+            f"{where}.conditions.dose_electrons: is null, but a scan of a scene is written as "
+            "counts; set it, to 1.0e+5 say"
+        )
+    if problem := source_problem(simulate, conditions, recipe.cell):
+        yield f"{where}.conditions.source_fwhm_angstrom: {problem}"
+    elif problem := margin_problem(recipe, conditions):
+        yield f"{where}.margin_cells: {problem}"
+    pixels = simulate.pixels_per_cell
+    # a grid that is chosen by the detector holds it
+    if isinstance(pixels, int) and (
+        problem := band_problem(simulate, conditions, recipe.cell, pixels)
+    ):
+        yield f"{where}.simulate.detector: {problem}"

@@ -36,7 +36,11 @@ class Scene(Section):
         description="what is in the field: domains, a wall, a defect, or something that is neither "
         "(`single_domain`, `tilt_ramp`, `k_na_cluster`)"
     )
-    cells: tuple[Count, Count] = Field((12, 12), description="scanned unit cells along x and y")
+    cells: tuple[Annotated[int, Field(ge=3)], Annotated[int, Field(ge=3)]] = Field(
+        (12, 12),
+        description="scanned unit cells along x and y; fewer than three need not hold a whole cell "
+        "to map",
+    )
     positions_per_cell: Annotated[int, Field(ge=2)] = Field(
         6, description="probe positions along each edge of a cell"
     )
@@ -47,7 +51,7 @@ class Scene(Section):
     classes: tuple[str, ...] | None = Field(
         None,
         description="classes of the domains, by name; of four, counter-clockwise from the upper "
-        "right; null for the usual ones",
+        "right; null for those that the phase has at the angles of the kind",
     )
     amplitude: Annotated[float, Field(ge=0, le=3)] = Field(
         1.0, description="factor on the polar displacements"
@@ -87,9 +91,11 @@ class Scene(Section):
         "true}`",
     )
     conditions: Conditions = Field(
-        default_factory=lambda: Conditions(source_fwhm_angstrom=(0.8, 0.8)),
-        description="what the microscope draws from, as for emulated experiments; moving atoms "
-        "need a source of 0.8 Å or more",
+        default_factory=lambda: Conditions(
+            source_fwhm_angstrom=(0.9, 0.9), dose_electrons=(1e5, 1e5)
+        ),
+        description="what the microscope draws from, as for emulated experiments; it needs a dose, "
+        "and moving atoms need a source of a fifth of a cell or more",
     )
     simulate: dict[str, Any] = Field(
         default_factory=dict, description="keys of `simulate` that differ, such as the detector"

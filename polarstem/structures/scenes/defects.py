@@ -7,7 +7,6 @@ Places are relative to the scene's origin, which is an A column: x right, y up, 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +17,8 @@ from polarstem.structures.scenes.recipe import SceneRecipe
 Floats = NDArray[np.float64]
 POISSON_RATIO = 0.25
 _FAR = 1e4
+_CLOSEST = 1e-3  # to a dislocation's line that its field is evaluated [Burgers vectors]
+_ITERATIONS = 60  # each leaves less than half of the distance at one Burgers vector from the line
 # reach of a defect's core [unit cells]: columns stand on the corners of four cells
 _CORE = {
     "a_vacancy_column": 0.5,
@@ -64,12 +65,7 @@ def defects_of(recipe: SceneRecipe) -> Defects:
 
 def column_places(recipe: SceneRecipe) -> Floats:
     """A columns spread evenly over the scanned cells, shape (n, 2) [Å]."""
-    side = math.ceil(math.sqrt(recipe.columns))
-    along = (np.arange(side) + 0.5) / side - 0.5
-    x, y = np.meshgrid(along * recipe.cells[0], along * recipe.cells[1])
-    turn = math.radians(-recipe.crystal_rotation_deg)
-    places = np.exp(1j * turn) * (x + 1j * y).ravel()[: recipe.columns]
-    return recipe.cell * np.round(np.stack([places.real, places.imag], axis=1))
+    return recipe.cell * np.array(recipe.defect_columns, np.float64)
 
 
 def moved(recipe: SceneRecipe, places: Floats) -> tuple[NDArray[np.int64], Floats]:
@@ -112,17 +108,73 @@ def _cut(a: float) -> float:
     return a / 8
 
 
-def volterra(places: Floats, burgers: float) -> Floats:
-    """Displacements around an edge dislocation in an isotropic medium.
+def unmoved(recipe: SceneRecipe, places: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Where what stands at places in the defective crystal stood in the perfect one.
 
-    Its line runs along z, its Burgers vector along +x and its extra half-plane towards +y.
+    The inverse of `moved` seen along the beam. In the core of a dislocation there is no lattice to
+    go back to; the values are finite and say nothing.
 
     Parameters
     ----------
-    places : ndarray, shape (n, 3)
+    recipe : SceneRecipe
+        The scene.
+    places : ndarray, shape (n, 2)
+        Places in the scene [Å].
+
+    Returns
+    -------
+    place : ndarray, shape (n, 2)
+        Where they were [Å].
+    more : ndarray, shape (n,)
+        What to add to the number of a cell's column there, so that no two cells have the same and
+        both parts of a cut one do.
+    """
+    a = recipe.cell
+    none = np.zeros(len(places), np.int64)
+    match recipe.kind:
+        case "antiphase_boundary":
+            # the shift along the boundary leaves the distance from it as it is
+            beyond = (places[:, 0] - places[:, 1]) / 2 > _cut(a)
+            return places - a / 2 * beyond[:, None], none
+        case "ruddlesden_popper":
+            # the fault is half-way between the two AO planes
+            beyond = places[:, 0] > a / 4
+            return places - a / 2 * beyond[:, None], beyond.astype(np.int64)
+        case "edge_dislocation":
+            line = np.full(2, a / 4)
+            before = line + _before_volterra(places - line, a)
+            # numbers jump by the Burgers vector somewhere: not at the cut, which goes through cells
+            below = (before[:, 1] >= 0) & (before < line).all(axis=1)
+            return before, -below.astype(np.int64)
+    return places, none
+
+
+def _before_volterra(places: Floats, burgers: float) -> Floats:
+    """Places (n, 2) that `volterra` moves to the given ones, by iteration."""
+    found = np.empty((2, *places.shape))
+    for side, before in zip((1, -1), found, strict=True):
+        before[:] = places
+        for _ in range(_ITERATIONS):
+            before[:] = places - volterra(before, burgers, side)[:, :2]
+    upper, lower = found
+    # beside the cut both sides of it are candidates: the one that lies on its own side
+    return np.where((upper[:, 1] >= 0)[:, None], upper, lower)
+
+
+def volterra(places: Floats, burgers: float, side: int = 0) -> Floats:
+    """Displacements around an edge dislocation in an isotropic medium.
+
+    Its line runs along z, its Burgers vector along +x and its extra half-plane towards +y. They
+    jump by the Burgers vector where the half-plane y = 0, x < 0 is crossed.
+
+    Parameters
+    ----------
+    places : ndarray, shape (n, 2 or more)
         Relative to the line [Å].
     burgers : float
         Length of the Burgers vector [Å].
+    side : {0, 1, -1}
+        With 1 or -1 the displacements above or below the cut go on across it to the other side.
 
     Returns
     -------
@@ -131,9 +183,12 @@ def volterra(places: Floats, burgers: float) -> Floats:
         and 3-46.
     """
     x, y = places[:, 0], places[:, 1]
-    square = x**2 + y**2
+    square = np.maximum(x**2 + y**2, (_CLOSEST * burgers) ** 2)
+    angle = np.arctan2(y, x)
+    if side:
+        angle = angle + 2 * np.pi * side * (side * angle < -np.pi / 2)
     stiff = 4 * (1 - POISSON_RATIO)
-    across = np.arctan2(y, x) + 2 * x * y / (stiff * square)
+    across = angle + 2 * x * y / (stiff * square)
     up = (1 - 2 * POISSON_RATIO) / stiff * np.log(square / burgers**2)
     up = up + (x**2 - y**2) / (stiff * square)
     return burgers / (2 * np.pi) * np.stack([across, -up, np.zeros_like(x)], axis=1)

@@ -68,8 +68,8 @@ class Domains:
         """Displacements of the sites in each domain, shape (domain, 5, 3) [Å]."""
         recipe = self.recipe
         found = [
-            displacements(recipe.material, recipe.phase, c.variants[0])
-            for c in recipe.domain_classes
+            displacements(recipe.material, recipe.phase, variant)
+            for variant in recipe.domain_variants
         ]
         return recipe.amplitude * np.array(found)
 
@@ -88,7 +88,7 @@ class Domains:
         sort = "head_to_head" if charge > 0 else "tail_to_tail"
         if abs(charge) <= _NEUTRAL * np.linalg.norm(first):
             sort = "neutral"
-        angle = round(angle_between(*(c.variants[0] for c in members)))
+        angle = round(angle_between(*(self.recipe.domain_variants[i] for i in wall.domains)))
         apart = members[0].direction_deg - members[1].direction_deg
         return {
             "name": f"{members[0].name}-{members[1].name}, {angle} degrees, {sort}",
@@ -136,15 +136,19 @@ def _quadrants(recipe: SceneRecipe) -> Domains:
 
 
 def _two_sides(recipe: SceneRecipe) -> Domains:
-    """One wall through the origin, its normal in the plane chosen by the bound charge.
+    """One wall through the origin, turned about the beam by its bound charge.
 
-    With P1 - P2 across the normal the wall is neutral, along it head-to-head.
+    With P1 - P2 across the normal the wall is neutral; with the projection of P1 - P2 along that of
+    the normal it is head-to-head.
     """
-    first, second = (np.array(c.variants[0], float) for c in recipe.domain_classes)
-    jump = (first - second)[:2]
-    angle = math.atan2(jump[1], jump[0])
-    angle += {"neutral": math.pi / 2, "head_to_head": 0.0, "tail_to_tail": math.pi}[recipe.charge]
+    first, second = np.array(recipe.domain_variants, float)
+    jump = first - second
     slant = math.radians(recipe.inclination_deg) if recipe.kind == "wall_inclined" else 0.0
+    # a slanted wall stays neutral only if it turns with what P1 - P2 has along the beam
+    ratio = math.tan(slant) * jump[2] / math.hypot(jump[0], jump[1])
+    across_jump = math.acos(min(max(-ratio, -1.0), 1.0))
+    angle = math.atan2(jump[1], jump[0])
+    angle += {"neutral": across_jump, "head_to_head": 0.0, "tail_to_tail": math.pi}[recipe.charge]
     across = np.array([math.cos(angle), math.sin(angle)])
     normal = np.array([*(math.cos(slant) * across), math.sin(slant)])
     along = np.array([-across[1], across[0]])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import Material, cell_lengths, load_material
 from polarstem.structures.variants import Phase, PolarClass, Vector, classes, dot
 
-WallKind = Literal["wall_180", "wall_90", "wall_60", "wall_120", "wall_inclined"]
+WallKind = Literal[
+    "wall_180", "wall_90", "wall_60", "wall_120", "wall_71", "wall_109", "wall_inclined"
+]
 DefectKind = Literal[
     "a_vacancy_column",
     "nb_antisite",
@@ -25,16 +28,19 @@ SceneKind = Literal[WallKind, DefectKind, ControlKind, "four_domains", "vortex"]
 Charge = Literal["neutral", "head_to_head", "tail_to_tail"]
 
 ZONE_AXIS: Vector = (0, 0, 1)
-# the classes of a scene's domains where its settings name none
-_CLASSES: dict[str, tuple[str, ...]] = {
-    "four_domains": ("RU", "LD", "RD", "LU"),
-    "wall_180": ("RU", "LD"),
-    "wall_90": ("RU", "LU"),
-    "wall_60": ("RU", "RM"),
-    "wall_120": ("RU", "LM"),
-    "wall_inclined": ("RU", "LD"),
+_OBTUSE = math.degrees(math.acos(-1 / 3))  # of two body diagonals
+# angle of the polar axes on both sides of a wall
+_ANGLES: dict[SceneKind, float] = {
+    "wall_180": 180.0,
+    "wall_90": 90.0,
+    "wall_60": 60.0,
+    "wall_120": 120.0,
+    "wall_71": 180 - _OBTUSE,
+    "wall_109": _OBTUSE,
+    "wall_inclined": 180.0,
 }
-_ANGLES = {"wall_180": 180, "wall_90": 90, "wall_60": 60, "wall_120": 120, "wall_inclined": 180}
+# of four domains, counter-clockwise, from the direction of the first
+_QUADRANTS = (0, 180, 270, 90)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +68,8 @@ class SceneRecipe:
     crystal_rotation_deg : float
         Direction of the crystal's x axis against the scan's, counter-clockwise [degrees].
     classes : tuple of str or None
-        Names of the domains' classes; None for the usual ones of the kind. ``four_domains``:
+        Names of the domains' classes; None for the usual ones of the kind: the first at 45 degrees
+        where the phase has such a class, the others by their angle from it. ``four_domains``:
         counter-clockwise from the upper right; walls: first and second side.
     wall_width_nm : float
         Width w of a wall, whose polarization changes as ``tanh(2 s / w)`` [nm].
@@ -106,19 +113,61 @@ class SceneRecipe:
         if min(self.cells) < 2 or not self.thickness_nm > 0:
             self._fail(f"cells {self.cells} must be at least 2 and the thickness positive")
         known = [c.name for c in self.table]
-        if unknown := [name for name in self.classes or self._usual if name not in known]:
+        if unknown := [name for name in self.classes or () if name not in known]:
             self._fail(
                 f"class {', '.join(unknown)} is not one of {', '.join(known)}, which phase "
                 f"{self.phase} has"
             )
-        count = len(self.table) if self.kind == "vortex" else len(self._usual)
-        if len(self.domain_classes) != count:
-            self._fail(f"it has {count} domains, but the classes are {self.classes}")
         if self.kind in _ANGLES:
-            found = angle_between(*(c.variants[0] for c in self.domain_classes))
-            if abs(found - _ANGLES[self.kind]) > 0.5:
-                names = " and ".join(c.name for c in self.domain_classes)
-                self._fail(f"{names} are {found:.0f} degrees apart, not {_ANGLES[self.kind]}")
+            self._check_wall()
+        elif self.kind == "vortex" and self.classes is not None:
+            self._fail(f"it has every class of phase {self.phase}; leave its classes out")
+        self._check_count()
+        if self.kind in ("a_vacancy_column", "nb_antisite"):
+            self._check_columns()
+
+    def _check_count(self) -> None:
+        """Refuse more or fewer classes than there are domains."""
+        count = 2 if self.kind in _ANGLES else 4 if self.kind == "four_domains" else 1
+        if self.classes is not None and len(self.classes) != count:
+            domains = f"{count} domain{'s' * (count > 1)}"
+            self._fail(f"it has {domains}, but the classes are {', '.join(self.classes)}")
+
+    def _check_wall(self) -> None:
+        """Refuse a wall that the phase, or two of its classes, cannot have."""
+        possible = wall_kinds(self.phase)
+        if self.kind not in possible:
+            *some, most = (f"{angle:.0f}" for angle in sorted({_ANGLES[k] for k in possible}))
+            self._fail(
+                f"phase {self.phase} has walls of {', '.join(some)} and {most} degrees; choose "
+                f"{', '.join(possible)}"
+            )
+        if self.classes is None or len(self.classes) != 2:
+            return
+        one, other = (next(c for c in self.table if c.name == name) for name in self.classes)
+        if _facing(self.kind, one, other) is None:
+            fit = [c.name for c in self.table if _facing(self.kind, one, c)]
+            kinds = [k for k in _ANGLES if _facing(k, one, other)]
+            these = f", or {' or '.join(kinds)} for these two" if kinds else ""
+            self._fail(
+                f"{one.name} and {other.name} are not {_ANGLES[self.kind]:.0f} degrees apart; "
+                f"choose {one.name} with {' or '.join(fit)}{these}"
+            )
+
+    def _check_columns(self) -> None:
+        """Refuse more defective columns than can be spread over the scan."""
+        if len(set(self.defect_columns)) == self.columns:
+            return
+        most = next(
+            n
+            for n in range(min(self.columns - 1, self.cells[0] * self.cells[1]), 0, -1)
+            if len(set(_spread_columns(n, self.cells, self.crystal_rotation_deg))) == n
+        )
+        x, y = self.cells
+        self._fail(
+            f"{self.columns} defective columns do not fit evenly on {x} x {y} cells; ask for "
+            f"{most} at most"
+        )
 
     def _fail(self, problem: str) -> None:
         raise PolarstemError(f"Scene {self.name} ({self.kind}): {problem}; correct its settings.")
@@ -133,12 +182,29 @@ class SceneRecipe:
         """Class of each domain."""
         if self.kind == "vortex":
             return self.table
-        known = {c.name: c for c in self.table}
-        return tuple(known[name] for name in self.classes or self._usual)
+        if self.classes is not None:
+            known = {c.name: c for c in self.table}
+            return tuple(known[name] for name in self.classes)
+        first = next((c for c in self.table if c.direction_deg == 45), self.table[0])
+        if self.kind in _ANGLES:
+            return first, next(c for c in self.table if _facing(self.kind, first, c))
+        turns = _QUADRANTS if self.kind == "four_domains" else (0,)
+        at = {c.direction_deg: c for c in self.table}
+        return tuple(at[(first.direction_deg + turn) % 360] for turn in turns)
 
     @property
-    def _usual(self) -> tuple[str, ...]:
-        return _CLASSES.get(self.kind, ("RU",))
+    def domain_variants(self) -> tuple[Vector, ...]:
+        """Polar axis of each domain; on the second side of a wall the one at the wall's angle."""
+        members = self.domain_classes
+        variants = [c.variants[0] for c in members]
+        if self.kind in _ANGLES:
+            variants[1] = _facing(self.kind, *members) or variants[1]
+        return tuple(variants)
+
+    @property
+    def defect_columns(self) -> tuple[tuple[int, int], ...]:
+        """A columns spread evenly over the scanned cells, along x and y from the origin [cells]."""
+        return _spread_columns(self.columns, self.cells, self.crystal_rotation_deg)
 
     @property
     def cell(self) -> float:
@@ -155,6 +221,36 @@ class SceneRecipe:
         sizes = (math.ceil(n - 1e-9) for n in (x * c + y * s, x * s + y * c))
         nx, ny = (n + 2 * self.margin_cells for n in sizes)
         return nx, ny, max(1, round(10 * self.thickness_nm / self.cell))
+
+
+def wall_kinds(phase: str) -> tuple[SceneKind, ...]:
+    """Kinds of walls between classes of a phase."""
+    first, *others = classes(phase, ZONE_AXIS)
+    return tuple(kind for kind in _ANGLES if any(_facing(kind, first, c) for c in others))
+
+
+def _facing(kind: SceneKind, one: PolarClass, other: PolarClass) -> Vector | None:
+    """Variant of a class at the wall's angle to the first of another; None without."""
+    if one.name == other.name:
+        return None  # no wall to be seen
+    for variant in other.variants:
+        if math.isclose(angle_between(one.variants[0], variant), _ANGLES[kind], abs_tol=1e-6):
+            return variant
+    return None
+
+
+def _spread_columns(
+    count: int, cells: tuple[int, int], rotation_deg: float
+) -> tuple[tuple[int, int], ...]:
+    side = math.ceil(math.sqrt(count))
+    turn = cmath.exp(-1j * math.radians(rotation_deg))
+    found = []
+    for number in range(count):
+        along = ((n + 0.5) / side - 0.5 for n in (number % side, number // side))
+        x, y = (share * length for share, length in zip(along, cells, strict=True))
+        place = turn * (x + 1j * y)
+        found.append((round(place.real), round(place.imag)))
+    return tuple(found)
 
 
 def angle_between(u: Vector, v: Vector) -> float:

@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from polarstem.structures.scenes.build import origin_of
-from polarstem.structures.scenes.defects import defects_of
+from polarstem.structures.scenes.defects import defects_of, unmoved
 from polarstem.structures.scenes.domains import lay_out
 from polarstem.structures.scenes.recipe import SceneRecipe
 
@@ -89,7 +89,9 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
     -------
     xarray.Dataset
         On the scan's grid (y, x) [nm from its first position, y down]. Directions are in the
-        frame of the scan, class indices in that of the crystal. The attribute ``walls`` is a JSON
+        frame of the scan, class indices in that of the crystal. Cells are those of the lattice
+        where the atoms stand: shifted beyond a fault, strained around a dislocation, in whose core
+        they mean nothing. The attribute ``walls`` is a JSON
         list of what each wall is (`Domains.described`) and of the ends ``[[y, x], [y, x]]`` of its
         piece within the scan [nm]; ``defects`` has the ends of the defects. Class -1 is unpolar.
     """
@@ -113,7 +115,8 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
     control = np.full(len(flat), recipe.kind == "tilt_ramp")
     if recipe.kind == "k_na_cluster":
         control = np.hypot(*flat.T) < 10 * recipe.cluster_radius_nm
-    cell = places / a
+    before, more = unmoved(recipe, flat)
+    cell = (before + origin[:2]) / a
     right, up = (cell - np.floor(cell)).T
     found: dict[str, tuple[Any, str, str]] = {
         "class_index": (indices.astype(np.int8), "1", "class of the largest share"),
@@ -126,7 +129,7 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
         "defect_distance": (defect / 10, "nm", "distance to the nearest defect"),
         "control": (control, "1", "disturbed without a defect"),
         "crystal_row": (-np.ceil(cell[:, 1]).astype(np.int16), "1", "row of the crystal's cell"),
-        "crystal_column": (np.floor(cell[:, 0]).astype(np.int16), "1", "its column"),
+        "crystal_column": ((np.floor(cell[:, 0]) + more).astype(np.int16), "1", "its column"),
         "cell_y": ((1 - up) % 1, "1", "place in the cell, down from an A column"),
         "cell_x": (right, "1", "place in the cell, right of an A column"),
     }

@@ -13,7 +13,13 @@ from polarstem.config import check
 from polarstem.config.check import ConfigError
 from polarstem.config.model import Config
 
+DOSE = {"dose_electrons": 1e5}
+MOVING = {"phonons": {"configurations": 2}}
 TINY = Path(__file__).parents[2] / "configs" / "tiny.yaml"
+
+
+def source(low: float, high: float) -> dict[str, Any]:
+    return {"source_fwhm_angstrom": [low, high]}
 
 
 def checked(experiments: dict[str, Any], **evaluate: Any) -> Config:
@@ -28,13 +34,13 @@ def test_files_and_scenes_are_mapped_but_not_what_calibrates() -> None:
             "mine": {"scan": "scan.mib", "sheet": {"step_nm": 0.05, "off": ["tilt"]}},
             "other": {"scan": "scan.mib", "sheet": "scan.yaml"},
             "calm": {"scene": {"kind": "single_domain"}},
-            "walls": {"scene": {"kind": "wall_90", "simulate": {"detector": {"pixels": 64}}}},
+            "walls": {"scene": {"kind": "wall_90", "simulate": {"detector": {"pixels": 24}}}},
         },
         defect_free=["calm"],
     )
     assert config.mapped() == ["mine", "other", "walls"]
     simulate = config.simulate_of_scene("walls")
-    assert simulate.detector.pixels == 64
+    assert simulate.detector.pixels == 24
     assert simulate.detector.mrad_per_pixel == config.simulate.detector.mrad_per_pixel
 
 
@@ -49,7 +55,59 @@ def test_nothing_is_mapped_without_a_recommended_model() -> None:
         ({"a": {"scan": "x", "scene": {"kind": "vortex"}}}, {}, "experiments.a: needs either"),
         ({"a": {"scan": "x", "sheet": {"stepnm": 1}}}, {}, "did you mean `step_nm`?"),
         ({"a": {"scene": {"kind": "wall_75"}}}, {}, "'wall_75' is not one of"),
-        ({"a": {"scene": {"kind": "wall_90", "classes": ["UP"]}}}, {}, "'UP' is no class; known"),
+        (
+            {"a": {"scene": {"kind": "wall_90", "classes": ["UP"]}}},
+            {},
+            "experiments.a.scene: Scene a (wall_90): class UP is not one of RM, MU, LM, MD",
+        ),
+        (
+            {"a": {"scene": {"kind": "wall_60"}}},
+            {},
+            "phase T has walls of 90 and 180 degrees; choose wall_180, wall_90, wall_inclined",
+        ),
+        (
+            {"a": {"scene": {"kind": "wall_90", "classes": ["RM", "LM"]}}},
+            {},
+            "RM and LM are not 90 degrees apart; choose RM with MU or MD",
+        ),
+        ({"a": {"scene": {"kind": "vortex", "cells": [2, 4]}}}, {}, "scene.cells[0]: 2: "),
+        (
+            {"a": {"scene": {"kind": "nb_antisite", "columns": 500}}},
+            {},
+            "500 defective columns do not fit evenly on 12 x 12 cells; ask for 121 at most",
+        ),
+        (
+            {"a": {"scene": {"kind": "vortex", "conditions": {"source_fwhm_angstrom": 0.9}}}},
+            {},
+            "experiments.a.scene.conditions.dose_electrons: is null",
+        ),
+        (
+            {"a": {"scene": {"kind": "vortex", "conditions": {**DOSE, **source(0.7, 1)}}}},
+            {},
+            "source_fwhm_angstrom: is 0.7 Å at the least, but only a source of 0.80 Å or more",
+        ),
+        (
+            {"a": {"scene": {"kind": "vortex", "conditions": {**DOSE, **source(0, 1)}}}},
+            {},
+            "source_fwhm_angstrom: is 0 Å at the least",
+        ),
+        (
+            {"a": {"scene": {"kind": "vortex", "conditions": DOSE, "simulate": MOVING}}},
+            {},
+            "source_fwhm_angstrom: is 0 Å at the least",
+        ),
+        (
+            {"a": {"scene": {"kind": "vortex", "conditions": {**DOSE, **source(1, 7)}}}},
+            {},
+            "margin_cells: 4 cells around the scan do not hold the windows of 5 cells that probes "
+            "go through, with a source of 7 Å; use 5",
+        ),
+        (
+            {"a": {"scene": {"kind": "vortex", "simulate": {"detector": {"pixels": 64}}}}},
+            {},
+            "scene.simulate.detector: reaches 96.0 mrad, but 32 pixels per cell hold angles up to "
+            "67.1 mrad only; set simulate.pixels_per_cell to 46 or more",
+        ),
         (
             {"a": {"scene": {"kind": "vortex", "simulate": {"energi_kv": 1}}}},
             {},

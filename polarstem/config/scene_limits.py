@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the scan of a scene can hold, so that a config is refused before its first job.
+
+The engine of scenes takes its numbers from here.
+"""
+
+from __future__ import annotations
+
+import math
+
+from polarstem.config.conditions import Conditions
+from polarstem.config.physics import Simulate, wavelength
+from polarstem.structures.scenes.recipe import SceneRecipe
+
+WINDOW_CELLS = 5
+"""Cells along the edge of the window that a probe goes through."""
+# Patterns of a point source change with its position up to twice the aperture's frequency, 7.6 per
+# cell. Ten samples and a source of 0.8 Å leave 0.6 % of a pattern, six leave 15 %.
+SAMPLES_PER_CELL = 10
+"""Point sources sampled along the edge of a cell."""
+LEAST_SOURCE = 2.0
+"""Full width at half maximum of a source that joins samples [their steps]."""
+SOURCE_REACH = 3.0
+"""How far a source's image is followed [standard deviations]."""
+_SIGMA_PER_FWHM = 1 / math.sqrt(8 * math.log(2))
+
+
+def source_problem(simulate: Simulate, conditions: Conditions, cell: float) -> str | None:
+    """Say that a source cannot join the samples of a scene, its cells so long [Å]."""
+    low, high = conditions.source_fwhm_angstrom
+    least = LEAST_SOURCE * cell / SAMPLES_PER_CELL
+    if low >= least or (high == 0 and simulate.phonons.configurations <= 1):
+        return None
+    return (
+        f"is {low:g} Å at the least, but only a source of {math.ceil(100 * least) / 100:.2f} Å or "
+        "more joins the probes that a scene is sampled with; raise it"
+    )
+
+
+def margin_problem(recipe: SceneRecipe, conditions: Conditions) -> str | None:
+    """Say that windows would reach beyond the crystal."""
+    reach = SOURCE_REACH * _SIGMA_PER_FWHM * conditions.source_fwhm_angstrom[1] / recipe.cell
+    turn = math.radians(recipe.crystal_rotation_deg)
+    c, s = abs(math.cos(turn)), abs(math.sin(turn))
+    x, y = (n + 2 * reach for n in recipe.cells)
+    extents = (x * c + y * s, x * s + y * c)
+    # of an odd number of cells the smaller half lies on the left
+    room = min(n // 2 - extent / 2 for n, extent in zip(recipe.field, extents, strict=False))
+    lacking = math.ceil(WINDOW_CELLS // 2 - room - 1e-9)
+    if lacking <= 0:
+        return None
+    return (
+        f"{recipe.margin_cells} cells around the scan do not hold the windows of {WINDOW_CELLS} "
+        f"cells that probes go through, with a source of {conditions.source_fwhm_angstrom[1]:g} Å; "
+        f"use {recipe.margin_cells + lacking}"
+    )
+
+
+def band_problem(
+    simulate: Simulate, conditions: Conditions, cell: float, pixels_per_cell: int
+) -> str | None:
+    """Say that a detector is wider than the angles that a grid holds.
+
+    The transmission functions are limited to two thirds of the grid's frequencies. What counts is
+    the middle of the detector's edges; its corners may reach beyond.
+
+    Parameters
+    ----------
+    simulate : Simulate
+        The microscope.
+    conditions : Conditions
+        They may shift, stretch and scale the pattern on the detector.
+    cell : float
+        Pseudo-cubic lattice constant [Å].
+    pixels_per_cell : int
+        Grid points along it.
+    """
+    detector = simulate.detector
+    half = detector.pixels / 2 + conditions.shift_pixels[1]
+    half *= detector.mrad_per_pixel * (1 + conditions.camera_length_error[1])
+    half *= math.sqrt(1 + conditions.ellipticity[1])
+    per_pixel = 1e3 * wavelength(simulate.energy_kv) / (3 * cell)
+    if half <= per_pixel * pixels_per_cell:
+        return None
+    needed = 2 * math.ceil(half / per_pixel / 2)
+    return (
+        f"reaches {half:.1f} mrad, but {pixels_per_cell} pixels per cell hold angles up to "
+        f"{per_pixel * pixels_per_cell:.1f} mrad only; set simulate.pixels_per_cell to {needed} or "
+        "more, or take a smaller detector"
+    )
