@@ -25,6 +25,7 @@ from polarstem.seeds import derive_seed
 from polarstem.structures.crystals import Material, screen_metric
 from polarstem.structures.recipes import SpecimenRecipe
 from polarstem.structures.templates import QUARTERS, SITES, displacements, polarization
+from polarstem.structures.thermal_motion import rms_displacements
 from polarstem.structures.variants import Vector, screen_axes
 
 _INFO = "polarstem"
@@ -142,7 +143,7 @@ def _description(recipe: SpecimenRecipe) -> dict[str, Any]:
         "metric": recipe.metric,
         "dropped_shear_deg": _dropped_shear(recipe),
         "cells": [*recipe.cells, recipe.thickness_cells],
-        "debye_waller_rms_angstrom": dict(recipe.material.debye_waller_rms_angstrom),
+        "debye_waller_rms_angstrom": rms_displacements(recipe.material, recipe.phase),
         "seed": recipe.seed,
     }
     if recipe.a_site == "virtual":

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -23,6 +23,8 @@ from polarstem.structures.variants import Phase, Vector, dot, screen_axes
 
 CRYSTALS = Path(__file__).resolve().parents[2] / "resources" / "crystals.yaml"
 Metric = Literal["cubic", "phase"]
+ROOM_KELVIN = 300.0
+"""Temperature of the thermal amplitudes in a material [K]."""
 
 _ELEMENT_NAMES = """
 H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr
@@ -94,7 +96,10 @@ class Material(_Frozen):
         Born effective charges [e] of every cation, ``O_parallel`` (moving along its B-O bond)
         and ``O_perpendicular``.
     debye_waller_rms_angstrom : dict
-        Root-mean-square thermal displacement of every element along one axis [Å].
+        Root-mean-square thermal displacement of every element along one axis at 300 K [Å];
+        `polarstem.structures.thermal_motion` has those of a phase.
+    temperature_kelvin : dict
+        Temperature of each phase [K], 300 where it is not named.
     sources : dict
         Where the numbers come from.
     """
@@ -105,6 +110,9 @@ class Material(_Frozen):
     template: dict[Phase, Template]
     born_charges: dict[str, float]
     debye_waller_rms_angstrom: dict[str, float]
+    temperature_kelvin: dict[Phase, Annotated[float, Field(ge=1, le=2000)]] = Field(
+        default_factory=dict
+    )
     sources: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -149,6 +157,8 @@ class Material(_Frozen):
         if not self.lattice or set(self.lattice) != set(self.template):
             return ["lattice and template must describe the same phases, at least one"]
         problems = []
+        if unknown := [p for p in self.temperature_kelvin if p not in self.lattice]:
+            problems.append(f"temperature_kelvin names {', '.join(unknown)}, which has no lattice")
         for phase, cell in self.lattice.items():
             given = set(cell.model_dump(exclude_none=True))
             if given != _CELL_KEYS[phase]:

@@ -97,7 +97,7 @@ def polarization(
     Returns
     -------
     ndarray, shape (3,)
-        Polarization [µC/cm^2]. Charges of the cubic phase overestimate it by up to about 20 %.
+        Polarization [µC/cm^2]; docs/crystals.md has it beside measured values.
     """
     charges = material.born_charges
     moment = material.a_charge * shifts[0] + charges[material.b_site] * shifts[1]

@@ -15,6 +15,7 @@ from polarstem.structures.scenes.defects import column_places, moved
 from polarstem.structures.scenes.domains import lay_out
 from polarstem.structures.scenes.recipe import ZONE_AXIS, SceneRecipe
 from polarstem.structures.templates import SITES
+from polarstem.structures.thermal_motion import rms_displacements
 
 Floats = NDArray[np.float64]
 _A, _B = 0, 1
@@ -81,7 +82,7 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
         "cell_lengths_angstrom": [a, a, a],
         "planes": int(2 * field[2]),
         "thickness_nm": float(a * field[2]) / 10,
-        "debye_waller_rms_angstrom": dict(recipe.material.debye_waller_rms_angstrom),
+        "debye_waller_rms_angstrom": rms_displacements(recipe.material, recipe.phase),
     }
     return atoms
 
