@@ -41,7 +41,9 @@ def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
 class Config(Section):
     """Everything that a run depends on."""
 
-    seed: Annotated[int, Field(ge=0)] = Field(description="the seed all others derive from")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        description="the seed all others derive from"
+    )
     structures: Structures = Field(default_factory=Structures, description="the crystals")
     simulate: Simulate = Field(default_factory=Simulate, description="the microscope")
     specimens: dict[Name, SpecimenSet] = Field(
