@@ -18,6 +18,10 @@ Turn = tuple[tuple[int, int], tuple[int, int]]
 
 IDENTITY: Turn = ((1, 0), (0, 1))
 
+# Zone axes along which the mirror across the beam leaves every atomic plane of the cubic crystal
+# on itself. Along [110] it reverses the order of the planes.
+_PLANES_ARE_MIRRORS = ((0, 0, 1),)
+
 
 def turns_of(zone_axis: Sequence[int], square: bool = True) -> tuple[Turn, ...]:
     """List the turns and mirrors that the cubic crystal allows about its A columns.
@@ -63,8 +67,16 @@ def inverse(turn: Turn) -> Turn:
     return (a, c), (b, d)
 
 
+def mirrored(vector: Vector, zone_axis: Sequence[int]) -> Vector:
+    """Reverse the component of a pseudo-cubic vector along the beam."""
+    beam = screen_axes(zone_axis)[2]
+    along = Fraction(2 * dot(vector, beam), dot(beam, beam))
+    x, y, z = (int(v - along * b) for v, b in zip(vector, beam, strict=True))
+    return x, y, z
+
+
 def representative(
-    variant: Vector, zone_axis: Sequence[int], square: bool = True
+    variant: Vector, zone_axis: Sequence[int], square: bool = True, flat: bool = False
 ) -> tuple[Vector, Turn]:
     """Choose one variant for all that the turns map onto one another.
 
@@ -76,14 +88,22 @@ def representative(
         Beam direction.
     square : bool
         As in `turns_of`.
+    flat : bool
+        Whether each atomic plane is projected by itself, so that the component along the beam
+        cannot be seen: variants that differ in its sign are then one, too, where they have the
+        same planes in the same order. Along [110] they do not.
 
     Returns
     -------
     representative : tuple of int
         The largest of them as a tuple, the same for all.
     turn : Turn
-        Turns the representative into `variant`; the identity for the representative itself.
+        Turns the representative into `variant`, but for the sign along the beam where `flat`; the
+        identity for the representative itself.
     """
-    images = {turned(variant, turn, zone_axis): turn for turn in turns_of(zone_axis, square)[::-1]}
+    turns = turns_of(zone_axis, square)[::-1]
+    images = {turned(variant, turn, zone_axis): turn for turn in turns}
+    if flat and tuple(zone_axis) in _PLANES_ARE_MIRRORS:
+        images = {mirrored(image, zone_axis): turn for image, turn in images.items()} | images
     chosen = max(images)
     return chosen, inverse(images[chosen])

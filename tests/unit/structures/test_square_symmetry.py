@@ -16,6 +16,7 @@ from polarstem.structures.recipes import make_recipe
 from polarstem.structures.symmetry import (
     IDENTITY,
     inverse,
+    mirrored,
     representative,
     turned,
     turns_of,
@@ -117,6 +118,48 @@ def test_turned_crystal_is_that_of_the_variant(phase, zone, a_site, metric):
         made.positions[:, :2] = made.positions[:, :2] @ np.array(turn).T
         made.set_cell([*(np.abs(turn) @ made.cell.lengths()[:2]), made.cell.lengths()[2]])
         assert same_crystal(wanted, made) < 1e-9, variant
+
+
+def flattened(atoms):
+    """Numbers of the atomic planes instead of heights."""
+    height = atoms.cell.lengths()[2] / atoms.info["planes"]
+    atoms.positions[:, 2] = np.floor(atoms.positions[:, 2] / height)
+    return atoms
+
+
+@pytest.mark.parametrize("metric", ["cubic", "phase"])
+@pytest.mark.parametrize("a_site", ["virtual", "ordered", "random"])
+@pytest.mark.parametrize(("phase", "orbits"), [("O", 2), ("T", 2), ("R", 1)])
+def test_planes_do_not_show_the_sign_along_the_beam(phase, orbits, a_site, metric):
+    zone = (0, 0, 1)
+    found = {v: representative(v, zone, flat=True) for v in phase_variants(phase)}
+    assert len({chosen for chosen, _ in found.values()}) == orbits
+    for variant, (chosen, turn) in found.items():
+        assert representative(chosen, zone, flat=True) == (chosen, IDENTITY)
+        image = turned(chosen, turn, zone)
+        assert variant in (image, mirrored(image, zone))
+        if a_site == "random" and turn != IDENTITY:
+            continue  # the order is not turned with the crystal
+        settings = {"a_site": a_site, "metric": metric}
+        made = crystal(chosen, phase, zone, **settings)
+        wanted = crystal(variant, phase, zone, **settings)
+        made.positions[:, :2] = made.positions[:, :2] @ np.array(turn).T
+        made.set_cell([*(np.abs(turn) @ made.cell.lengths()[:2]), made.cell.lengths()[2]])
+        if variant[2] < 0:
+            assert same_crystal(wanted, made) > 0.05, "heights are not the same"
+        assert same_crystal(flattened(wanted), flattened(made)) < 1e-9, variant
+
+
+def test_the_other_zone_has_its_planes_in_another_order():
+    """Along [110] the mirror across the beam exchanges the planes of oxygen."""
+    zone, variant = (1, 1, 0), (1, 0, 0)
+    other = mirrored(variant, zone)
+    assert other == (0, -1, 0)
+    assert projection(other, zone) == projection(variant, zone)
+    one, two = (flattened(crystal(v, "T", zone)) for v in (variant, other))
+    assert same_crystal(one, two) > 5e-3
+    for v in phase_variants("T"):
+        assert representative(v, zone, flat=True) == representative(v, zone)
 
 
 def test_import_needs_the_standard_library_alone():
