@@ -26,6 +26,7 @@ from polarstem.config.learning import (
 )
 from polarstem.config.model import Config
 from polarstem.config.physics import Simulate, Structures
+from polarstem.config.physics_checks import physics_checks
 from polarstem.errors import PolarstemError
 
 _FAMILIES: dict[str, type[BaseModel]] = {
@@ -92,7 +93,11 @@ def check(data: object) -> Config:
         raise ConfigError(problems) from None
     problems = list(_sections_with_overrides(config))
     if not problems:
-        problems = [*cross_checks(config), *experiment_checks(config)]
+        problems = [
+            *cross_checks(config),
+            *physics_checks(config),
+            *experiment_checks(config),
+        ]
     if problems:
         raise ConfigError(problems)
     return config

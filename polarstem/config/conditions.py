@@ -42,6 +42,18 @@ def _positive(value: tuple[float, float] | None) -> tuple[float, float] | None:
     return value
 
 
+def _more_than_nothing(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] <= -1:
+        raise ValueError("must be more than -1: a pixel covers some angle")
+    return value
+
+
+def _less_than_all(value: tuple[float, float]) -> tuple[float, float]:
+    if value[1] >= 1:
+        raise ValueError("must be less than 1: some pixels must read")
+    return value
+
+
 _Pair = Annotated[tuple[float, float], BeforeValidator(pair), AfterValidator(ascending)]
 Range = Annotated[_Pair, AfterValidator(_not_negative)]
 SignedRange = _Pair
@@ -71,7 +83,7 @@ class Conditions(Section):
     defocus_spread_angstrom: Range = Field(
         _NONE, description="standard deviation of the spread of the defocus [Å]"
     )
-    camera_length_error: SignedRange = Field(
+    camera_length_error: Annotated[SignedRange, AfterValidator(_more_than_nothing)] = Field(
         _NONE, description="fraction by which a detector pixel covers more than its nominal angle"
     )
     rotation_deg: SignedRange = Field(
@@ -92,7 +104,9 @@ class Conditions(Section):
         _NONE, description="electrons spread evenly over the detector, as a fraction of the beam"
     )
     gain_spread: Range = Field(_NONE, description="standard deviation of the pixels' gains about 1")
-    dead_fraction: Range = Field(_NONE, description="fraction of the pixels that read zero")
+    dead_fraction: Annotated[Range, AfterValidator(_less_than_all)] = Field(
+        _NONE, description="fraction of the pixels that read zero"
+    )
     dose_electrons: Annotated[
         tuple[float, float] | None, BeforeValidator(pair), AfterValidator(_positive)
     ] = Field(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from polarstem.config.conditions import Conditions, Drawn
 from polarstem.config.model import Config
 from polarstem.config.physics import Simulate, Structures
-from polarstem.seeds import derive_seed
+from polarstem.seeds import derive_seed, derive_share
 from polarstem.structures.symmetry import Turn, representative
 from polarstem.structures.variants import PolarClass, Vector, classes, screen_axes
 
@@ -99,7 +99,7 @@ def _amplitude(config: Config, specimen_set: str, split: str, index: int) -> flo
     structures = config.structures_of(specimen_set)
     if not structures.amplitude_spread:
         return structures.amplitude
-    drawn = derive_seed(config.seed, specimen_set, split, index, "amplitude") / 2**31
+    drawn = derive_share(config.seed, specimen_set, split, index, "amplitude")
     return round(structures.amplitude * (1 + structures.amplitude_spread * (2 * drawn - 1)), 6)
 
 
@@ -116,7 +116,7 @@ def _thicknesses(
     part = (high - low) / given.count
     drawn = []
     for number in range(given.count):
-        share = derive_seed(config.seed, *of, "thickness", number) / 2**31
+        share = derive_share(config.seed, *of, "thickness", number)
         if given.count > 1:
             share = 0.1 + 0.8 * share  # neighbours stay apart
         drawn.append(round(low + (number + share) * part, 3))
@@ -158,8 +158,6 @@ def obstacle(
         return "its atoms move (simulate.phonons)"
     if conditions is not None:
         return "it emulates an experiment (conditions)"
-    if any(n % m for n, m in zip(structures.cells, repeating_cells(structures), strict=True)):
-        return "an odd number of cells breaks its rock-salt order (structures.cells)"
     return None
 
 
@@ -186,11 +184,13 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
         Named ``{set}-{polar axis}-{amplitude}``, "m" standing for minus, in every split; with
         thermal matrices ``{set}-{polar axis}-{split}{index}``.
     turn : Turn
-        Turns it into the specimen.
+        Turns it into the specimen; with planes as slices, into one whose polarization may have
+        the other sign along the beam, which the beam cannot see.
     """
     structures = config.structures_of(plan.specimen_set)
     zone_axis, (nx, ny) = structures.zone_axis, structures.cells
-    variant, turn = representative(plan.variant, zone_axis, square=nx == ny)
+    flat = config.simulate_of(plan.specimen_set).slices == "planes"
+    variant, turn = representative(plan.variant, zone_axis, square=nx == ny, flat=flat)
     axis = "".join(str(i).replace("-", "m") for i in variant)
     thermal = engine_of(config, plan.specimen_set)[0] == "thermal_matrices"
     tail = f"{plan.split}{plan.index}" if thermal else f"{plan.amplitude:.6f}"

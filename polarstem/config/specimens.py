@@ -10,6 +10,9 @@ from pydantic import Discriminator, Field, Tag
 from polarstem.config.conditions import LISTED, MAPPED, Conditions, Drawn, list_or_section
 from polarstem.config.physics import Positive, Section
 
+SOURCE_STEPS = 1.5
+"""Least width of a source that joins neighbouring probe positions of an emulated scan [steps]."""
+
 Thicknesses = Annotated[tuple[Positive, ...], Field(min_length=1)]
 
 

@@ -151,6 +151,10 @@ def make_recipe(
         raise PolarstemError(
             f"Specimen {recipe.name}: thickness {thickness_nm} nm must be positive; correct it."
         )
-    return replace(
-        recipe, thickness_cells=max(1, round(10 * thickness_nm / recipe.cell_lengths[2]))
-    )
+    cells_along = whole_periods(thickness_nm, recipe.cell_lengths[2])
+    return replace(recipe, thickness_cells=cells_along)
+
+
+def whole_periods(thickness_nm: float, period: float) -> int:
+    """Whole periods along the beam [Å] nearest to a thickness [nm], at least one."""
+    return max(1, round(10 * thickness_nm / period))

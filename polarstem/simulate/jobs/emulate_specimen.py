@@ -12,6 +12,7 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
+from polarstem.config.specimens import SOURCE_STEPS
 from polarstem.errors import PolarstemError
 from polarstem.logs import progress
 from polarstem.seeds import derive_seed
@@ -32,8 +33,6 @@ from polarstem.simulate.potential.frozen_phonons import thermal_configurations
 from polarstem.simulate.potential.projection import projected_potential
 
 logger = logging.getLogger("polarstem")
-
-SOURCE_STEPS = 1.5  # least width of a source that joins neighbouring positions [steps]
 
 
 def emulate_specimen(

@@ -12,7 +12,7 @@ import numpy as np
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.build import build_specimen
-from polarstem.structures.recipes import make_recipe
+from polarstem.structures.recipes import make_recipe, whole_periods
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def exit_periods(thicknesses_nm: Sequence[float], period: float, repeats: int) -
     PolarstemError
         If two thicknesses are the same number of periods, or the specimen is too thin.
     """
-    periods = [max(1, round(10 * t / period)) for t in thicknesses_nm]
+    periods = [whole_periods(t, period) for t in thicknesses_nm]
     if len(set(periods)) < len(periods):
         listed = ", ".join(f"{t:g}" for t in thicknesses_nm)
         raise PolarstemError(

@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from abtem.core.energy import energy2wavelength
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from polarstem.config import check, jobs
 from polarstem.config.check import ConfigError
 from polarstem.models import create
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.drawn_conditions import draw
 
 TINY = Path(__file__).parents[2] / "configs" / "plain.yaml"
 
@@ -82,3 +88,98 @@ def test_impossible_vectors_are_told(options: dict[str, Any], words: str) -> Non
         check(with_model(**options))
     assert words in str(raised.value)
     assert len(raised.value.problems) == 1
+
+
+def measured_under(conditions: dict[str, Any], simulate: dict[str, Any] | None = None) -> Any:
+    """The tiny configuration with its thin data domain measured anew; its detector is +-48 mrad."""
+    data = yaml.safe_load(TINY.read_text(encoding="utf-8"))
+    data["domains"]["anew"] = {
+        "specimens": "tiny",
+        "thicknesses_nm": [5],
+        "conditions": conditions,
+    }
+    data["evaluate"]["domains"].append("anew")
+    # a grid that holds whatever is drawn
+    data["simulate"] |= {"pixels_per_cell": 128, **(simulate or {})}
+    return check(data)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "reach"),
+    [
+        ({"rotation_deg": [0, 90]}, 48 * 2**0.5),
+        ({"rotation_deg": [-50, -40]}, 48 * 2**0.5),
+        ({"rotation_deg": [100, 180]}, 48 * 2**0.5),
+        ({"rotation_deg": [0, 30]}, 48 * (0.75**0.5 + 0.5)),
+        ({"rotation_deg": [-90, -70]}, 48 * math.cos(math.radians(25)) * 2**0.5),
+        ({"rotation_deg": 90}, 48),
+        ({"camera_length_error": [-0.2, 0.1]}, 52.8),
+        ({"camera_length_error": [-0.2, -0.1]}, 48),
+        ({"shift_pixels": [0, 2]}, 54),
+    ],
+)
+def test_detector_is_reserved_at_its_widest(conditions: dict[str, Any], reach: float) -> None:
+    """Its corner is farthest out where the detector stands on it, not at the largest angle."""
+    found = jobs.reserve_mrad(measured_under(conditions), "tiny")
+    assert found == pytest.approx((0, reach))
+
+
+def test_drawn_tilts_are_reserved_beside_the_set_one() -> None:
+    tilted = measured_under({"tilt_mrad": [0, 3]}, {"tilt_mrad": [3, -4]})
+    margin, _ = jobs.reserve_mrad(tilted, "tiny")
+    assert margin == pytest.approx(1e3 * math.tan(8e-3))
+
+
+def ranges(lowest: float, highest: float) -> st.SearchStrategy[list[float]]:
+    return st.lists(st.floats(lowest, highest), min_size=2, max_size=2).map(sorted)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    drawn_from=st.fixed_dictionaries(
+        {
+            "tilt_mrad": ranges(0, 8),
+            "rotation_deg": ranges(-400, 400),
+            "ellipticity": ranges(0, 0.3),
+            "shift_pixels": ranges(0, 4),
+            "camera_length_error": ranges(-0.3, 0.1),
+        }
+    ),
+    tilt=st.tuples(st.floats(-4, 4), st.floats(-4, 4)),
+    seed=st.integers(0, 2**32),
+)
+def test_matrices_hold_whatever_is_drawn(
+    drawn_from: dict[str, list[float]], tilt: tuple[float, float], seed: int
+) -> None:
+    """As `VirtualMicroscope` and `Optics.check` measure it; and not much more is reserved."""
+    config = measured_under(drawn_from, {"tilt_mrad": list(tilt)})
+    margin, reach = jobs.reserve_mrad(config, "tiny")
+    conditions = config.domains["anew"].conditions
+    assert conditions is not None
+    simulate, random = config.simulate_of("tiny"), np.random.default_rng(seed)
+    for _ in range(30):
+        drawn = draw(conditions, simulate, random)
+        assert np.abs(drawn.camera.corners_mrad).max() <= reach + 1e-9
+        assert np.hypot(*drawn.optics.centre_mrad) <= margin + 1e-9
+    # the corner itself, in the worst direction of everything
+    low, high = drawn_from["rotation_deg"]
+    camera = dict(pixels=32, mrad_per_pixel=3 * (1 + drawn_from["camera_length_error"][1]))
+    worst = max(
+        np.abs(
+            Camera(
+                **camera,
+                rotation_deg=turn,
+                ellipticity=drawn_from["ellipticity"][1],
+                ellipticity_deg=axis,
+                shift_pixels=(
+                    drawn_from["shift_pixels"][1] * math.cos(math.radians(towards)),
+                    drawn_from["shift_pixels"][1] * math.sin(math.radians(towards)),
+                ),
+            ).corners_mrad
+        ).max()
+        for turn in np.linspace(low, high, 7)
+        for axis in range(0, 180, 15)
+        for towards in range(0, 360, 45)
+    )
+    assert worst <= reach + 1e-9
+    assert reach <= max(48, 1.05 * worst)
