@@ -67,6 +67,31 @@ def test_wrong_work_is_listed_all_at_once(other_config: Callable[..., str], tmp_
     assert any("no source 'bth'; did you mean `both`?" in p for p in problems), problems
 
 
+def test_impossible_physics_is_listed_all_at_once(
+    other_config: Callable[..., str], tmp_path: Path
+) -> None:
+    """What used to fail in a job, some of it after hours."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    config = other_config(
+        ("mrad_per_pixel: 3.0", "mrad_per_pixel: 6.0"),
+        ("thicknesses_nm: [5, 10]", "thicknesses_nm: [5, 10, 10.1]"),
+        ("source_fwhm_angstrom: [0.6, 1.0]", "source_fwhm_angstrom: [0.2, 1.0]"),
+        ("phase: T, a_site: virtual", "phase: T, end_on: true, a_site: ordered"),
+    )
+    problems = refused(folder, config)
+    wanted = {
+        "structures.cells (for specimens.tiny)": "an odd number of cells along x, 3,",
+        "structures.end_on (for": "END looks exactly like tiny_cubic",
+        "simulate.detector (for specimens.tiny)": "the largest tilt reach 98 mrad, but 32 pixels",
+        "simulate.detector (for specimens.tiny_phonons": "reaches 96 mrad, but 32 pixels",
+        "specimens.tiny.thicknesses_nm": "10 and 10.1 nm are the same number of 0.399 nm periods",
+        "specimens.tiny_emulated.conditions.source_fwhm_angstrom": "may be 0.2 Å, but on 12 x 12",
+    }
+    for where, what in wanted.items():
+        assert [p for p in problems if p.startswith(where) and what in p], (where, problems)
+
+
 def test_broken_yaml_is_told_in_words(tmp_path: Path) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
