@@ -2,6 +2,13 @@
 from polarstem.config import map_jobs
 
 SCENES = map_jobs.scenes(CONFIG)
+# what a scan of a scene rests on
+SCENE_CODE = (
+    "simulate",
+    "scans/virtual.py",
+    "structures/scenes",
+    "config/scene_limits.py",
+)
 
 
 def scene_settings(wildcards):

@@ -27,9 +27,7 @@ rule build_scene:
 rule simulate_scene:
     """Scan a scene by multislice and write what a detector would; the truth stands apart."""
     input:
-        code=code_of(
-            "simulate_scene", "simulate", "scans/virtual.py", "structures/scenes"
-        ),
+        code=code_of("simulate_scene", *SCENE_CODE),
         crystals=source_files("resources/crystals.yaml"),
         structure="<results>/scenes/{scene}.xyz",
     output:

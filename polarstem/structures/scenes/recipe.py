@@ -39,6 +39,7 @@ _ANGLES: dict[SceneKind, float] = {
     "wall_109": _OBTUSE,
     "wall_inclined": 180.0,
 }
+_HALF = 0.5 + 1e-9
 # of four domains, counter-clockwise, from the direction of the first
 _QUADRANTS = (0, 180, 270, 90)
 
@@ -249,7 +250,8 @@ def _spread_columns(
         along = ((n + 0.5) / side - 0.5 for n in (number % side, number // side))
         x, y = (share * length for share, length in zip(along, cells, strict=True))
         place = turn * (x + 1j * y)
-        found.append((round(place.real), round(place.imag)))
+        # half-way between two columns always the one on the same side, so that none is taken twice
+        found.append((math.floor(place.real + _HALF), math.floor(place.imag + _HALF)))
     return tuple(found)
 
 

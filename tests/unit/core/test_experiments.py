@@ -74,7 +74,7 @@ def test_nothing_is_mapped_without_a_recommended_model() -> None:
         (
             {"a": {"scene": {"kind": "nb_antisite", "columns": 500}}},
             {},
-            "500 defective columns do not fit evenly on 12 x 12 cells; ask for 121 at most",
+            "500 defective columns do not fit evenly on 12 x 12 cells; ask for 144 at most",
         ),
         (
             {"a": {"scene": {"kind": "vortex", "conditions": {"source_fwhm_angstrom": 0.9}}}},

@@ -306,7 +306,7 @@ def test_a_scene_comes_back_from_its_file(tmp_path):
         ({"kind": "vortex", "classes": ["RM"]}, "every class of phase O; leave its classes out"),
         (
             {"kind": "nb_antisite", "columns": 500, "cells": [12, 12]},
-            "500 defective columns do not fit evenly on 12 x 12 cells; ask for 121 at most",
+            "500 defective columns do not fit evenly on 12 x 12 cells; ask for 144 at most",
         ),
         ({"kind": "four_domains", "classes": ["RU", "LD"]}, "4 domains"),
         ({"kind": "single_domain", "classes": ["UP"]}, "UP is not one of RM, RU"),
