@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,7 +118,14 @@ def draw(conditions: Conditions, simulate: Simulate, random: np.random.Generator
     for name, (coefficient, symmetry) in _DIRECTED.items():
         size, angle = one(f"{name}_angstrom"), azimuth() / symmetry
         if size:
-            aberrations |= {coefficient: size, f"phi{coefficient[1:]}": angle}
+            direction = f"phi{coefficient[1:]}"
+            if aberrations.get(coefficient):
+                # C cos(m (azimuth - phi)) is the projection of C exp(i m phi): sums of vectors
+                total = cmath.rect(size, symmetry * angle) + cmath.rect(
+                    aberrations[coefficient], symmetry * aberrations.get(direction, 0.0)
+                )
+                size, angle = abs(total), cmath.phase(total) / symmetry
+            aberrations |= {coefficient: size, direction: angle}
     optics = Optics(
         simulate.semiangle_mrad,
         {name: value for name, value in aberrations.items() if value},
