@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -19,7 +20,10 @@ from typing import Any
 
 import pyfftw
 
+from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
+
+logger = logging.getLogger("polarstem")
 
 EFFORT = "FFTW_MEASURE"
 
@@ -54,8 +58,7 @@ def recall_plans(layout: str, rehearse: Callable[[], object]) -> None:
             known["layouts"].append(layout)
             known["plans"] = [text.decode() for text in pyfftw.export_wisdom()]
             if file is not None:
-                with atomic_path(file) as temporary:
-                    temporary.write_text(json.dumps(known), encoding="utf-8")
+                _keep(file, json.dumps(known))
     _recalled.add(layout)
 
 
@@ -68,18 +71,40 @@ def forget_plans() -> None:
 @contextmanager
 def _only_process() -> Iterator[Path | None]:
     """Give the file while other processes wait; None where nothing can be kept."""
+    lock = None
     try:
-        file = plans_file()
+        file: Path | None = plans_file()
+        assert file is not None
         file.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:
-        yield None
-        return
-    try:
+        # not every file system has locks
         fcntl.flock(lock, fcntl.LOCK_EX)
+    except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home
+        _tell(error)
+        file = None
+    try:
         yield file
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
+
+
+def _keep(file: Path, text: str) -> None:
+    """Write the plans if they can be written."""
+    try:
+        with atomic_path(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except (OSError, PolarstemError) as error:
+        _tell(error)
+
+
+def _tell(error: Exception) -> None:
+    if not _recalled:  # once is enough
+        logger.warning(
+            "FFTW's plans cannot be kept (%s): each process measures its own, and the last digits "
+            "may differ; set XDG_CACHE_HOME to a folder that can be written and locked.",
+            error,
+        )
 
 
 def _read(file: Path | None) -> dict[str, Any]:
@@ -87,7 +112,9 @@ def _read(file: Path | None) -> dict[str, Any]:
     nothing: dict[str, Any] = {"fftw": pyfftw.fftw_version, "layouts": [], "plans": []}
     try:
         known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file else nothing
-        return known if known["fftw"] == nothing["fftw"] else nothing
+        texts = [*known["plans"], *known["layouts"]]
+        usable = known["fftw"] == nothing["fftw"] and all(isinstance(text, str) for text in texts)
+        return known if usable else nothing
     except (OSError, ValueError, KeyError, TypeError):
         return nothing
 

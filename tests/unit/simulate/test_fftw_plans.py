@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +16,7 @@ import numpy as np
 import pyfftw
 import pytest
 
-from polarstem.simulate import plans
+from polarstem.simulate.wave import fftw_plans as plans
 
 
 @pytest.fixture
@@ -47,7 +51,15 @@ def test_plans_are_measured_once(cache):
     assert json.loads(plans.plans_file().read_text())["layouts"] == ["a", "b"]
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"fftw": "other", "layouts": ["a"], "plans": []}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        '{"fftw": "other", "layouts": ["a"], "plans": []}',
+        f'{{"fftw": "{pyfftw.fftw_version}", "layouts": [], "plans": [1, 2, 3]}}',
+    ],
+)
 def test_a_useless_file_is_replaced(cache, content):
     plans.plans_file().parent.mkdir(parents=True)
     plans.plans_file().write_text(content)
@@ -63,6 +75,40 @@ def test_without_a_cache_plans_are_measured_anyway(cache, monkeypatch):
     rehearsals = []
     plans.recall_plans("a", lambda: rehearsals.append(1))
     assert rehearsals
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "number"),
+    [
+        pytest.param(fcntl, "flock", errno.ENOLCK, id="a file system without locks"),
+        pytest.param(os, "open", errno.EACCES, id="a folder that cannot be written"),
+        pytest.param(Path, "write_text", errno.ENOSPC, id="a full disk"),
+        pytest.param(os, "replace", errno.EROFS, id="a file that cannot be replaced"),
+    ],
+)
+def test_a_cache_that_fails_ends_no_job(cache, monkeypatch, caplog, where, name, number):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    rehearsals = []
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "polarstem"):
+        patch.setattr(where, name, fail)
+        plans.recall_plans("a", lambda: rehearsals.append(1))
+        plans.recall_plans("a", lambda: rehearsals.append(1))
+        plans.recall_plans("b", lambda: rehearsals.append(1))
+    assert len(rehearsals) == 2, "once for each layout"
+    assert [record.message[:27] for record in caplog.records] == ["FFTW's plans cannot be kept"]
+    assert not plans.plans_file().exists()
+
+
+def test_an_error_of_the_rehearsal_is_told(cache):
+    def fail() -> None:
+        raise OSError(errno.ENOLCK, "not the cache's")
+
+    with pytest.raises(OSError, match="not the cache's"):
+        plans.recall_plans("a", fail)
+    plans.recall_plans("a", measure)  # the lock was given back
+    assert plans.plans_file().exists()
 
 
 PROCESS = """
