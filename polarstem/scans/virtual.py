@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from numpy.typing import NDArray
 
 from polarstem.config.physics import Simulate
 from polarstem.config.sheet import Sheet
@@ -23,6 +24,7 @@ from polarstem.provenance import provenance
 from polarstem.scans.writers import as_stored, write_hspy, write_raw
 from polarstem.seeds import derive_seed
 from polarstem.simulate.microscope.drawn_conditions import drawn_for
+from polarstem.simulate.multislice.running_sums import RunningSums
 from polarstem.simulate.multislice.scene_scan import scan_scene
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.structures.build import read_specimen
@@ -42,6 +44,9 @@ def write_scene(
 ) -> None:
     """Scan a scene and write what a detector would, and the truth apart.
 
+    What is done is kept beside the output after each thermal configuration, and a job that was
+    stopped goes on there.
+
     Parameters
     ----------
     structure : path
@@ -59,8 +64,8 @@ def write_scene(
     Raises
     ------
     PolarstemError
-        If the structure is no scene, the output has another suffix, no dose is given, or the
-        source is too narrow.
+        If the structure is no scene, the output has another suffix, no dose is given, the
+        source is too narrow or too wide, or the detector is wider than the simulated angles.
     """
     output, seed = Path(output), settings["seed"]
     atoms = read_specimen(structure)
@@ -86,11 +91,12 @@ def write_scene(
         tilts[:, 1] = 0
     start = time.perf_counter()
     ramp = tilts if recipe.kind == "tilt_ramp" else None
-    images = scan_scene(Crystal.of(atoms), frame, simulate, drawn, seed, ramp)
+    sums = RunningSums.beside(output, structure, settings)
+    images = scan_scene(Crystal.of(atoms), frame, simulate, drawn, seed, ramp, sums=sums)
     logger.info("%d positions in %.0f s", len(images[0]) * len(images), time.perf_counter() - start)
     noise = derive_seed(seed, "noise")
     counts = camera.expose(torch.from_numpy(images), drawn.dose, noise).numpy()
-    patterns = counts.clip(0, _MOST).astype(np.uint16)
+    patterns = _whole(counts.clip(0, _MOST, out=counts), derive_seed(seed, "rounding"))
 
     found = scene_truth(recipe, frame)
     for axis, values in zip("xy", tilts.T, strict=True):
@@ -114,8 +120,22 @@ def write_scene(
     }
     if output.suffix == ".mib":
         write_raw(output, patterns, **known, sheet=told)
-        return
-    stored = np.ascontiguousarray(as_stored(patterns, Sheet.model_validate(told)))
-    write_hspy(output, stored, **known, title=recipe.name, compression="gzip")
-    with atomic_path(output.with_suffix(".yaml")) as temporary:
-        temporary.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
+    else:
+        stored = np.ascontiguousarray(as_stored(patterns, Sheet.model_validate(told)))
+        write_hspy(output, stored, **known, title=recipe.name, compression="gzip")
+        with atomic_path(output.with_suffix(".yaml")) as temporary:
+            temporary.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
+    sums.forget()
+
+
+def _whole(counts: NDArray[np.float32], seed: int) -> NDArray[np.uint16]:
+    """Round counts times gain, row by row, up or down at random so that every mean stays.
+
+    To the nearest number would take the gain away where counts are few.
+    """
+    random = np.random.default_rng(seed)
+    whole = np.empty(counts.shape, np.uint16)
+    for kept, row in zip(whole, counts, strict=True):
+        below = np.floor(row)
+        kept[:] = below + (random.random(row.shape, np.float32) < row - below)
+    return whole

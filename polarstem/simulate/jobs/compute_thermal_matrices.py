@@ -22,6 +22,8 @@ def compute_thermal_matrices(
 ) -> None:
     """Compute the scattering matrices of a crystal's thermal configurations and write them.
 
+    Each is written as it is made.
+
     Parameters
     ----------
     output : path
@@ -41,7 +43,7 @@ def compute_thermal_matrices(
     cells_x, cells_y = settings["cells"]
     count = simulate.phonons.configurations
     columns = thermal_columns(settings["structure"], count, simulate.phonons.scale)
-    matrices = [
+    matrices = (
         compute_scattering_matrix(
             column,
             settings["thicknesses_nm"],
@@ -53,6 +55,6 @@ def compute_thermal_matrices(
             device="cuda" if simulate.device == "gpu" else "cpu",
         )
         for column in progress(columns, count, "configurations")
-    ]
+    )
     ThermalMatrices.write(output, matrices, settings)
     logger.info("%s: %d configurations", settings["structure"]["name"], count)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from polarstem.config.specimens import SOURCE_STEPS
 from polarstem.errors import PolarstemError
-from polarstem.logs import progress
 from polarstem.seeds import derive_seed
 from polarstem.simulate.abtem_settings import abtem_settings
 from polarstem.simulate.jobs.specimen_patterns import Specimen
@@ -22,15 +21,16 @@ from polarstem.simulate.microscope.camera import Patterns
 from polarstem.simulate.microscope.coherence import SIGMA_PER_FWHM
 from polarstem.simulate.microscope.drawn_conditions import Drawn, drawn_for
 from polarstem.simulate.multislice.abtem_run import (
-    check_range,
+    batch_size,
+    check_band,
     on_camera,
     probe_of,
     recall_plans_of,
-    scan_patterns,
+    scan_in_batches,
 )
+from polarstem.simulate.multislice.running_sums import RunningSums
 from polarstem.simulate.potential.crystal import exit_periods
-from polarstem.simulate.potential.frozen_phonons import thermal_configurations
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_slices
 
 logger = logging.getLogger("polarstem")
 
@@ -47,7 +47,8 @@ def emulate_specimen(
     source joins them: its image of a periodic cell is a periodic convolution over the scan. (To
     move the probe at random in each configuration instead leaves twice the noise.) A spread of the
     defocus is sampled by giving each configuration another one. What the detector does after an
-    electron has met it is left to `polarstem.data.assemble`.
+    electron has met it is left to `polarstem.data.assemble`. What is done is kept beside the output
+    after each configuration, and a job that was stopped goes on there.
 
     Parameters
     ----------
@@ -69,20 +70,14 @@ def emulate_specimen(
     specimen = Specimen.read(structure, settings)
     drawn = drawn_for(settings["conditions"], specimen.simulate, settings["seed"])
     logger.info("conditions: %s", drawn.described())
-    images, totals = _scan_cell(specimen, drawn, threads)
-    places = {tuple(xy): row for row, xy in enumerate(specimen.grid.positions.tolist())}
-
-    def patterns_at(positions: NDArray[np.float64]) -> Patterns:
-        rows = [places[tuple(xy)] for xy in positions.tolist()]
-        return Patterns(images[None, rows], totals[None, rows])
-
-    specimen.write(output, "multislice", patterns_at, conditions=drawn.described())
+    specimen.announce("multislice")
+    sums = RunningSums.beside(output, structure, settings)
+    patterns = _scan_cell(specimen, drawn, threads, sums)
+    specimen.write(output, "multislice", patterns.rows, conditions=drawn.described())
+    sums.forget()
 
 
-def _scan_cell(
-    specimen: Specimen, drawn: Drawn, threads: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Images (position, ky, kx) and totals (position) of the scan."""
+def _scan_cell(specimen: Specimen, drawn: Drawn, threads: int, sums: RunningSums) -> Patterns:
     crystal, simulate = specimen.crystal, specimen.simulate
     optics, camera = drawn.optics, drawn.camera
     shape = simulate.scan.positions
@@ -93,6 +88,7 @@ def _scan_cell(
             f"A source of {optics.source_fwhm:.2f} Å cannot be emulated on probe positions "
             f"{steps.max():.2f} Å apart; raise simulate.scan.positions."
         )
+    check_band(camera, crystal, simulate)
     count = max(1, simulate.phonons.configurations)
     exits = exit_periods(specimen.nominal, crystal.cell[2], crystal.repeats[2])
     every = 2 if joined and count >= 4 and not any(n % 2 for n in shape) else 1
@@ -102,23 +98,29 @@ def _scan_cell(
     images = np.zeros((*shape, camera.pixels, camera.pixels), np.float32)
     totals, visits = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     places = specimen.grid.positions.reshape(*shape, 2)
+    gpts = crystal.grid_points(simulate.pixels_per_cell)
+    scanned = places[::every, ::every].size // 2
+    size = min(scanned, batch_size(gpts, 1, simulate.memory_mb))
     with abtem_settings(simulate.device, threads):
         if simulate.device == "cpu":
-            size = places[::every, ::every].size // 2
-            gpts = crystal.grid_points(simulate.pixels_per_cell)
             probe = probe_of(simulate.energy_kv, optics)
-            recall_plans_of(probe, gpts, {size})
-        thermal = thermal_configurations(crystal, simulate.phonons, seed)
-        for number, atoms in enumerate(progress(thermal, count, "configurations")):
+            recall_plans_of(probe, gpts, {size, scanned % size} - {0})
+        for number, atoms in sums.configurations(
+            crystal, simulate.phonons, seed, images=images, totals=totals, visits=visits
+        ):
             part = np.s_[number % every :: every, number // 2 % every :: every]
             positions = places[part].reshape(-1, 2)
-            slab = projected_potential(crystal, atoms, simulate, exits)
+            slices = projected_slices(crystal, atoms, simulate, exits)
             probe = probe_of(simulate.energy_kv, optics, float(quantiles[number]))
-            patterns, sampling = scan_patterns(probe, slab, positions, 1)
-            check_range(patterns.shape, sampling, simulate)
-            found = on_camera(patterns[0], sampling, camera)
+            found = np.empty((len(positions), camera.pixels, camera.pixels), np.float32)
+            seen = np.empty(len(positions), np.float32)
+            for chunk, patterns, sampling in scan_in_batches(
+                probe, slices, positions, 1, size, simulate.memory_mb
+            ):
+                found[chunk] = on_camera(patterns[0], sampling, camera)
+                seen[chunk] = patterns[0].sum((-1, -2))
             images[part] += found.reshape(images[part].shape)
-            totals[part] += patterns[0].sum((-1, -2)).reshape(totals[part].shape)
+            totals[part] += seen.reshape(totals[part].shape)
             visits[part] += 1
     images /= visits[..., None, None]
     totals /= visits
@@ -128,12 +130,14 @@ def _scan_cell(
         )
         images[:] = np.einsum("ai,bj,ijyx->abyx", down, right, images, optimize=True)
         totals[:] = down @ totals @ right.T
-    return images.reshape(-1, camera.pixels, camera.pixels), totals.ravel()
+    return Patterns(images.reshape(1, -1, camera.pixels, camera.pixels), totals.reshape(1, -1))
 
 
 def _source(count: int, step: float, fwhm: float) -> NDArray[np.float32]:
     """Weights (position, position) of a Gaussian source over a periodic row of positions."""
     apart = np.subtract.outer(np.arange(count), np.arange(count))
-    images = np.arange(-3, 4)[:, None, None] * count  # of the periodic row
-    weights = np.exp(-(((apart + images) * step) ** 2) / (2 * (SIGMA_PER_FWHM * fwhm) ** 2)).sum(0)
+    sigma = SIGMA_PER_FWHM * fwhm
+    reach = 3 + int(5 * sigma / (count * step))
+    images = np.arange(-reach, reach + 1)[:, None, None] * count  # of the periodic row
+    weights = np.exp(-(((apart + images) * step) ** 2) / (2 * sigma**2)).sum(0)
     return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from polarstem.errors import PolarstemError
@@ -64,14 +63,15 @@ def measure_specimen(
     microscope = VirtualMicroscope(loaded, simulate.detector)
     optics = Optics(simulate.semiangle_mrad, simulate.aberrations, simulate.tilt_mrad)
 
-    def patterns_at(positions: NDArray[np.float64]) -> Patterns:
-        where = (positions, specimen.nominal, optics)
+    def patterns_of(rows: slice) -> Patterns:
+        where = (specimen.grid.positions[rows], specimen.nominal, optics)
         return Patterns(
             microscope.measure(*where, turn=turn).numpy(),
             microscope.total(*where, turn=turn).numpy(),
         )
 
-    specimen.write(output, "scattering_matrix", patterns_at)
+    specimen.announce("scattering_matrix")
+    specimen.write(output, "scattering_matrix", patterns_of)
 
 
 def same_crystal(crystal: Crystal, turn: Turn, other: Crystal, flat: bool) -> bool:

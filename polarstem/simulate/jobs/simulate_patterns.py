@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from polarstem.simulate.jobs.specimen_patterns import Specimen
 from polarstem.simulate.multislice.abtem_run import simulate_patterns
+from polarstem.simulate.multislice.running_sums import RunningSums
 
 
 def simulate_specimen(
@@ -19,6 +19,9 @@ def simulate_specimen(
     threads: int = 1,
 ) -> None:
     """Simulate the diffraction patterns of one specimen by multislice.
+
+    What is done is kept beside the output after each frozen-phonon configuration, and a job that
+    was stopped goes on there.
 
     Parameters
     ----------
@@ -37,12 +40,16 @@ def simulate_specimen(
         If the structure is unreadable or the settings do not fit it.
     """
     specimen = Specimen.read(structure, settings)
-    run = partial(
-        simulate_patterns,
+    specimen.announce("multislice")
+    sums = RunningSums.beside(output, structure, settings)
+    patterns = simulate_patterns(
         specimen.crystal,
-        thicknesses_nm=specimen.nominal,
-        settings=specimen.simulate,
-        seed=settings["seed"],
-        threads=threads,
+        specimen.grid.positions,
+        specimen.nominal,
+        specimen.simulate,
+        settings["seed"],
+        threads,
+        sums,
     )
-    specimen.write(output, "multislice", run)
+    specimen.write(output, "multislice", patterns.rows)
+    sums.forget()

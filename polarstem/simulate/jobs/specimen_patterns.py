@@ -85,10 +85,10 @@ class Specimen:
         self,
         output: Path | str,
         engine: str,
-        patterns_at: Callable[[NDArray[np.float64]], Patterns],
+        patterns_of: Callable[[slice], Patterns],
         conditions: Mapping[str, Any] | None = None,
     ) -> None:
-        """Simulate and write the patterns.
+        """Write the patterns.
 
         Parameters
         ----------
@@ -97,21 +97,12 @@ class Specimen:
             incident beam, ``total_fraction`` and ``detected_fraction`` (thickness, y, x).
         engine : str
             Name of the engine.
-        patterns_at : callable
-            Gives the patterns at probe positions x and y (y up), shape (n, 2) [Å].
+        patterns_of : callable
+            Gives the patterns of a range of the grid's positions.
         conditions : mapping, optional
             What was drawn at random for this specimen.
         """
         crystal, settings = self.crystal, self.settings
-        logger.info("engine %s: %s", engine, settings.get("engine_reason", "asked for by the call"))
-        logger.info(
-            "%s: %d atoms, %s grid points, %d probe positions, %s nm",
-            self.atoms.info["specimen"],
-            len(self.atoms),
-            " x ".join(map(str, crystal.grid_points(self.simulate.pixels_per_cell))),
-            len(self.grid.positions),
-            ", ".join(f"{t:g}" for t in self.nominal),
-        )
         periods = exit_periods(self.nominal, crystal.cell[2], crystal.repeats[2])
         attributes = {**{key: self.atoms.info[key] for key in _LABELS}, **provenance(settings)}
         attributes |= {"engine": engine, "seed": settings["seed"]}
@@ -123,19 +114,30 @@ class Specimen:
             coordinates.to_netcdf(temporary, engine="netcdf4")
             with netCDF4.Dataset(temporary, "a") as file:
                 _define(file)
-                self._fill(file, patterns_at)
+                self._fill(file, patterns_of)
 
-    def _fill(
-        self, file: netCDF4.Dataset, patterns_at: Callable[[NDArray[np.float64]], Patterns]
-    ) -> None:
-        """Simulate some scan rows at a time and write them, so that memory stays bounded."""
+    def announce(self, engine: str) -> None:
+        """Log what will be simulated."""
+        reason = self.settings.get("engine_reason", "asked for by the call")
+        logger.info("engine %s: %s", engine, reason)
+        logger.info(
+            "%s: %d atoms, %s grid points, %d probe positions, %s nm",
+            self.atoms.info["specimen"],
+            len(self.atoms),
+            " x ".join(map(str, self.crystal.grid_points(self.simulate.pixels_per_cell))),
+            len(self.grid.positions),
+            ", ".join(f"{t:g}" for t in self.nominal),
+        )
+
+    def _fill(self, file: netCDF4.Dataset, patterns_of: Callable[[slice], Patterns]) -> None:
+        """Write some scan rows at a time, so that an engine may measure them one by one."""
         start = time.perf_counter()
         ny, nx = self.simulate.scan.positions
         size = rows_at_once(self.simulate, len(self.nominal))
         extremes = []
         for row in range(0, ny, size):
             rows = slice(row, min(row + size, ny))
-            patterns = patterns_at(self.grid.positions[rows.start * nx : rows.stop * nx])
+            patterns = patterns_of(slice(rows.start * nx, rows.stop * nx))
             shape = (len(self.nominal), rows.stop - rows.start, nx)
             detected = patterns.intensity.sum(axis=(-1, -2), dtype=np.float64)
             _check_sums(patterns.total, detected)

@@ -34,6 +34,10 @@ class Patterns:
     intensity: NDArray[np.float32]
     total: NDArray[np.float32]
 
+    def rows(self, rows: slice) -> Patterns:
+        """Those of a range of positions."""
+        return Patterns(self.intensity[:, rows], self.total[:, rows])
+
 
 def pixel_angles(pixels: int, mrad_per_pixel: float) -> NDArray[np.float64]:
     """Angles of the pixel centres, symmetric about the optic axis, shape (pixels,) [mrad]."""
@@ -139,6 +143,14 @@ class Camera:
         corners = np.array([(-half, -half), (-half, half), (half, -half), (half, half)])
         corners -= np.array(self.shift_pixels) * (1, -1)
         return np.linalg.solve(self.matrix, corners.T).T
+
+    @cached_property
+    def edges_mrad(self) -> NDArray[np.float64]:
+        """Angles between the optic axis and the lines through the edges, shape (4,) [mrad]."""
+        # corners in an order that goes around the detector
+        x, y = self.corners_mrad[[0, 1, 3, 2]].T
+        to_x, to_y = np.roll(x, -1) - x, np.roll(y, -1) - y
+        return np.abs(x * to_y - y * to_x) / np.hypot(to_x, to_y)
 
     def footprint(
         self,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import abtem
@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from polarstem.config.physics import Simulate
+from polarstem.config.physics import Simulate, band_mrad
 from polarstem.errors import PolarstemError
 from polarstem.logs import progress
 from polarstem.simulate.abtem_settings import abtem_settings
 from polarstem.simulate.microscope.camera import Camera, Patterns
 from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.multislice.running_sums import RunningSums
 from polarstem.simulate.potential.crystal import Crystal, exit_periods
-from polarstem.simulate.potential.frozen_phonons import thermal_configurations
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_slices
 from polarstem.simulate.wave.fftw_plans import EFFORT, recall_plans
 
 logger = logging.getLogger("polarstem")
@@ -43,6 +43,7 @@ def simulate_patterns(
     settings: Simulate,
     seed: int,
     threads: int = 1,
+    sums: RunningSums | None = None,
 ) -> Patterns:
     """Simulate the patterns of probe positions at several thicknesses in one run.
 
@@ -60,6 +61,8 @@ def simulate_patterns(
         Seed of the thermal motion.
     threads : int
         FFTW's threads.
+    sums : RunningSums, optional
+        Where what was simulated is kept after each frozen-phonon configuration.
 
     Returns
     -------
@@ -74,39 +77,74 @@ def simulate_patterns(
     """
     exits = exit_periods(thicknesses_nm, crystal.cell[2], crystal.repeats[2])
     order = np.argsort(exits)
+    camera = Camera.of(settings.detector)
+    check_band(camera, crystal, settings)
     gpts = crystal.grid_points(settings.pixels_per_cell)
     size = batch_size(gpts, len(exits), settings.memory_mb)
-    starts = range(0, len(positions), size)
-    camera = Camera.of(settings.detector)
     shape = (len(exits), len(positions))
     intensity = np.zeros((*shape, camera.pixels, camera.pixels), np.float32)
     total = np.zeros(shape, np.float32)
     count = max(1, settings.phonons.configurations)
+    sums = sums or RunningSums()
     try:
         with abtem_settings(settings.device, threads):
             optics = Optics(settings.semiangle_mrad, settings.aberrations, settings.tilt_mrad)
             probe = probe_of(settings.energy_kv, optics)
             if settings.device == "cpu":
-                recall_plans_of(probe, gpts, {len(positions[start:][:size]) for start in starts})
-            work = (
-                (slab, start)
-                for atoms in thermal_configurations(crystal, settings.phonons, seed)
-                for slab in [projected_potential(crystal, atoms, settings, exits)]
-                for start in starts
-            )
-            for slab, start in progress(work, count * len(starts), "batches of probe positions"):
-                chunk = slice(start, start + size)
-                patterns, sampling = scan_patterns(probe, slab, positions[chunk], len(exits))
-                check_range(patterns.shape, sampling, settings)
-                images = on_camera(patterns.reshape(-1, *patterns.shape[2:]), sampling, camera)
-                intensity[order, chunk] += images.reshape(len(exits), -1, *images.shape[1:]) / count
-                total[order, chunk] += patterns.sum(axis=(-1, -2)) / count
+                recall_plans_of(probe, gpts, {len(b) for b in _batches(len(positions), size)})
+            for _, atoms in sums.configurations(
+                crystal, settings.phonons, seed, intensity=intensity, total=total
+            ):
+                slices = projected_slices(crystal, atoms, settings, exits)
+                for chunk, patterns, sampling in scan_in_batches(
+                    probe, slices, positions, len(exits), size, settings.memory_mb
+                ):
+                    images = on_camera(patterns.reshape(-1, *patterns.shape[2:]), sampling, camera)
+                    found = images.reshape(len(exits), -1, *images.shape[1:])
+                    intensity[order, chunk] += found / count
+                    total[order, chunk] += patterns.sum(axis=(-1, -2)) / count
     except ImportError as error:
         raise PolarstemError(
             "simulate.device is `gpu`, but CuPy cannot be loaded; install CuPy for your CUDA "
             "version or set simulate.device to `cpu`."
         ) from error
     return Patterns(intensity, total)
+
+
+def scan_in_batches(
+    probe: abtem.Probe,
+    slices: abtem.Potential,
+    positions: NDArray[np.float64],
+    thicknesses: int,
+    size: int,
+    memory_mb: float,
+) -> Iterator[tuple[slice, NDArray[np.float32], tuple[float, float]]]:
+    """Scan positions, so many at a time.
+
+    The potential is made once where several batches go through it and it takes no more than
+    `memory_mb`; else slice by slice as the waves go on.
+
+    Yields
+    ------
+    chunk : slice
+        Of the positions.
+    patterns, sampling
+        As from `scan_patterns`.
+    """
+    batches = _batches(len(positions), size)
+    potential: abtem.Potential | abtem.PotentialArray = slices
+    if len(batches) > 1 and 4e-6 * np.prod(slices.shape) <= memory_mb:
+        built: Any = slices.build(lazy=False)
+        potential = built
+    steps = progress(batches, len(batches), "batches of probe positions")
+    for batch in steps if len(batches) > 1 else batches:
+        chunk = slice(batch.start, batch.stop)
+        patterns, sampling = scan_patterns(probe, potential, positions[chunk], thicknesses)
+        yield chunk, patterns, sampling
+
+
+def _batches(count: int, size: int) -> list[range]:
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def recall_plans_of(probe: abtem.Probe, gpts: tuple[int, int], batches: set[int]) -> None:
@@ -130,7 +168,7 @@ def recall_plans_of(probe: abtem.Probe, gpts: tuple[int, int], batches: set[int]
 
 def scan_patterns(
     probe: abtem.Probe,
-    slab: abtem.PotentialArray,
+    slab: abtem.Potential | abtem.PotentialArray,
     positions: NDArray[np.float64],
     thicknesses: int,
 ) -> tuple[NDArray[np.float32], tuple[float, float]]:
@@ -206,16 +244,24 @@ def on_camera(
     return np.asarray(images.numpy(), np.float32)
 
 
-def check_range(shape: tuple[int, ...], sampling: tuple[float, float], settings: Simulate) -> None:
-    half = settings.detector.pixels * settings.detector.mrad_per_pixel / 2
-    odd = centred(np.empty(shape[-2:], np.float32)).shape
-    # abTEM cuts its patterns up to one sample below the end of the band, which the config's check
-    # goes by; the aperture lets next to nothing pass there
-    widest = min((n / 2 + 1) * step for n, step in zip(odd, sampling, strict=True))
-    if half > widest:
-        needed = 2 * int(np.ceil(settings.pixels_per_cell * half / widest / 2))
+def check_band(camera: Camera, crystal: Crystal, settings: Simulate) -> None:
+    """Refuse a detector whose edges lie beyond the angles that a grid simulates.
+
+    Its corners may: the band of a grid is a disc.
+
+    Raises
+    ------
+    PolarstemError
+        If they do, wherever the camera is shifted to and whatever its pixels cover.
+    """
+    points = crystal.grid_points(settings.pixels_per_cell)
+    lengths = crystal.atoms.cell.lengths()[:2]
+    band = band_mrad(settings.energy_kv, float((lengths / points).max()))
+    edge = float(camera.edges_mrad.max())
+    if edge > band + 1e-9:
+        needed = 2 * int(np.ceil(settings.pixels_per_cell * edge / band / 2))
         raise PolarstemError(
-            f"The detector reaches {half:g} mrad, but {settings.pixels_per_cell} pixels per cell "
-            f"simulate angles up to {widest:.1f} mrad only; raise simulate.pixels_per_cell to "
+            f"The detector reaches {edge:.4g} mrad, but {settings.pixels_per_cell} pixels per cell "
+            f"simulate angles up to {band:.1f} mrad only; raise simulate.pixels_per_cell to "
             f"{needed} or narrow the detector."
         )

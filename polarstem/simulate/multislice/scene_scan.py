@@ -26,16 +26,15 @@ from polarstem.config.scene_limits import (
     WINDOW_CELLS,
 )
 from polarstem.errors import PolarstemError
-from polarstem.logs import progress
 from polarstem.seeds import derive_seed
 from polarstem.simulate.abtem_settings import abtem_settings
 from polarstem.simulate.microscope.coherence import SIGMA_PER_FWHM
 from polarstem.simulate.microscope.drawn_conditions import Drawn
-from polarstem.simulate.multislice.abtem_run import on_camera, probe_of
-from polarstem.simulate.multislice.windows import Field, windows
+from polarstem.simulate.multislice.abtem_run import check_band, on_camera, probe_of
+from polarstem.simulate.multislice.running_sums import RunningSums
+from polarstem.simulate.multislice.windows import Field, first_cells, windows
 from polarstem.simulate.potential.crystal import Crystal
-from polarstem.simulate.potential.frozen_phonons import thermal_configurations
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_slices
 from polarstem.structures.scenes.truth import ScanFrame
 
 _STRIDE = 3  # columns by which a configuration's samples move from row to row
@@ -48,6 +47,7 @@ def scan_scene(
     drawn: Drawn,
     seed: int,
     tilts_mrad: NDArray[np.float64] | None = None,
+    sums: RunningSums | None = None,
 ) -> NDArray[np.float32]:
     """Scan a scene.
 
@@ -68,6 +68,8 @@ def scan_scene(
         Seed of the thermal motion.
     tilts_mrad : ndarray, shape (column, 2), optional
         Tilt of the beam (x, y) in each column of the scan, instead of the drawn one [mrad].
+    sums : RunningSums, optional
+        Where what was simulated is kept after each configuration.
 
     Returns
     -------
@@ -77,9 +79,11 @@ def scan_scene(
     Raises
     ------
     PolarstemError
-        If the source is too narrow to join the samples.
+        If the source is too narrow to join the samples or too wide for the crystal around them,
+        or the detector is wider than the simulated angles.
     """
     optics, camera = drawn.optics, drawn.camera
+    check_band(camera, crystal, simulate)
     count = max(1, simulate.phonons.configurations)
     cell = crystal.cell[0]
     down, right = (_Axis.of(n, frame.step, optics.source_fwhm, cell) for n in frame.shape)
@@ -90,16 +94,17 @@ def scan_scene(
         )
     pixels = crystal.grid_points(simulate.pixels_per_cell)[0] // crystal.repeats[0]
     places = frame.places(down.samples, right.samples).reshape(-1, 2)
+    _check_windows(crystal, places, optics.source_fwhm)
     row, column = (axis.ravel() for axis in np.indices((len(down.samples), len(right.samples))))
     turn = (_STRIDE * row + column) % count
     quantiles = scipy.special.ndtri((np.arange(count) + 0.5) / count) * optics.defocus_spread
     np.random.default_rng(derive_seed(seed, "defocus")).shuffle(quantiles)
     images = np.zeros((*frame.shape, camera.pixels, camera.pixels), np.float32)
+    sums = sums or RunningSums()
     with abtem_settings(simulate.device, 1):
-        thermal = thermal_configurations(crystal, simulate.phonons, seed)
-        for number, atoms in enumerate(progress(thermal, count, "configurations")):
-            slab = projected_potential(crystal, atoms, simulate, [crystal.repeats[2]])
-            field = Field(slab, simulate.energy_kv, WINDOW_CELLS * pixels)
+        for number, atoms in sums.configurations(crystal, simulate.phonons, seed, images=images):
+            slices = projected_slices(crystal, atoms, simulate, [crystal.repeats[2]])
+            field = Field(slices, simulate.energy_kv, WINDOW_CELLS * pixels)
             probe = partial(probe_of, simulate.energy_kv, defocus=float(quantiles[number]))
             light = field.illuminate(probe(optics))
             members = np.flatnonzero(turn == number)
@@ -137,6 +142,19 @@ class _Axis(NamedTuple):
         apart = np.subtract.outer(positions, samples) / sigma
         weights = np.exp(-(apart**2) / 2) * (np.abs(apart) <= SOURCE_REACH + 1e-9)
         return cls(samples, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
+
+
+def _check_windows(crystal: Crystal, places: NDArray[np.float64], fwhm: float) -> None:
+    """Refuse windows that reach beyond the crystal."""
+    first = first_cells(places, crystal.cell[0], WINDOW_CELLS)
+    beyond = max(-int(first.min()), int((first + WINDOW_CELLS - crystal.repeats[:2]).max()))
+    if beyond > 0:
+        x, y = crystal.repeats[:2]
+        raise PolarstemError(
+            f"With a source of {fwhm:g} Å, the windows of {WINDOW_CELLS} cells around the probes "
+            f"reach {beyond} cells beyond this crystal of {x} x {y} cells; narrow the source or "
+            "leave more cells around the scan (margin_cells of a scene)."
+        )
 
 
 def _add(

@@ -58,13 +58,19 @@ def windows(
         Cells along the edge of a window: with an even number it is centred on the A column nearest
         to its positions, else on their cell.
     """
-    inside = np.floor(places[members] / cell + (0.0 if cells % 2 else 0.5)).astype(int)
-    kinds, group = np.unique(inside, axis=0, return_inverse=True)
-    for number, kind in enumerate(kinds):
+    firsts, group = np.unique(
+        first_cells(places[members], cell, cells), axis=0, return_inverse=True
+    )
+    for number, first in enumerate(firsts):
         own = members[group.ravel() == number]
-        first = kind - cells // 2
         x, y = (first * pixels).tolist()
         yield Window((x, y), own, places[own] - first * cell)
+
+
+def first_cells(places: NDArray[np.float64], cell: float, cells: int) -> NDArray[np.int64]:
+    """First cell along x and y of the window of each place, shape (place, 2)."""
+    around = np.floor(places / cell + (0.0 if cells % 2 else 0.5)).astype(np.int64)
+    return around - cells // 2
 
 
 class Field:
@@ -72,18 +78,22 @@ class Field:
 
     Parameters
     ----------
-    potential : PotentialArray
-        Of the whole field.
+    potential : Potential or PotentialArray
+        Of the whole field; one slice of it at a time is kept.
     energy_kv : float
         Energy of the electrons [keV].
     points : int
         Grid points along the edge of a window.
     """
 
-    def __init__(self, potential: abtem.PotentialArray, energy_kv: float, points: int) -> None:
-        waves = potential.transmission_function(energy=energy_kv * 1e3)
-        limited = AntialiasAperture().bandlimit(waves, in_place=False)
-        self.slices = np.asarray(limited.array, np.complex64)
+    def __init__(
+        self, potential: abtem.Potential | abtem.PotentialArray, energy_kv: float, points: int
+    ) -> None:
+        aperture = AntialiasAperture()
+        self.slices = np.empty(potential.shape, np.complex64)
+        for kept, part in zip(self.slices, potential.generate_slices(), strict=True):
+            waves = part.transmission_function(energy=energy_kv * 1e3)
+            kept[:] = aperture.bandlimit(waves, in_place=True).array[0]
         x, y = potential._valid_sampling
         self.sampling = x, y
         # between two samples of a pattern [mrad]

@@ -12,7 +12,7 @@ among its members.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -61,28 +61,40 @@ class ThermalMatrices:
 
     @classmethod
     def write(
-        cls, path: Path | str, matrices: Sequence[ScatteringMatrix], settings: Mapping[str, Any]
+        cls, path: Path | str, matrices: Iterable[ScatteringMatrix], settings: Mapping[str, Any]
     ) -> None:
-        """Write the matrices of all configurations, which share grid and thicknesses."""
-        first = matrices[0]
-        names = ("configuration", "thickness", "wave", "Gy", "Gx")
+        """Write the matrices of all configurations, which share grid and thicknesses.
+
+        Each is written as it comes, so that one at a time need be in memory.
+        """
         with atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
-            for name, size in zip(names, (len(matrices), *first.array.shape), strict=True):
-                file.createDimension(name, size)
-            for name, values, text in (
-                ("thickness", first.nominal_nm, "thickness"),
-                ("exit_thickness", first.thickness_nm, "thickness of the exit plane"),
-            ):
-                variable = file.createVariable(name, "f8", ("thickness",))
-                variable[:] = values
-                variable.units, variable.long_name = "nm", text
-            for part in _PARTS:
-                variable = file.createVariable(part, "f4", names)
-                variable.units = "1"
-                variable.long_name = f"{part} part of the amplitude of the exit wave q + G"
-                for number, matrix in enumerate(matrices):
-                    variable[number] = getattr(matrix.array, part)
-            file.setncatts({**first.grid.attributes(), **provenance(settings)})
+            for number, matrix in enumerate(matrices):
+                if number == 0:
+                    cls._define(file, matrix)
+                for part in _PARTS:
+                    file[part][number] = getattr(matrix.array, part)
+            file.setncatts(provenance(settings))
+
+    @staticmethod
+    def _define(file: netCDF4.Dataset, first: ScatteringMatrix) -> None:
+        """Dimensions and variables; how many configurations there are is not known before."""
+        names = ("configuration", "thickness", "wave", "Gy", "Gx")
+        for name, size in zip(names, (None, *first.array.shape), strict=True):
+            file.createDimension(name, size)
+        for name, values, text in (
+            ("thickness", first.nominal_nm, "thickness"),
+            ("exit_thickness", first.thickness_nm, "thickness of the exit plane"),
+        ):
+            variable = file.createVariable(name, "f8", ("thickness",))
+            variable[:] = values
+            variable.units, variable.long_name = "nm", text
+        for part in _PARTS:
+            # read one thickness at a time
+            chunks = (1, 1, *first.array.shape[1:])
+            variable = file.createVariable(part, "f4", names, chunksizes=chunks)
+            variable.units = "1"
+            variable.long_name = f"{part} part of the amplitude of the exit wave q + G"
+        file.setncatts(first.grid.attributes())
 
     @classmethod
     def open(cls, path: Path | str) -> ThermalMatrices:

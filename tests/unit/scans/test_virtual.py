@@ -99,7 +99,7 @@ def test_the_tilt_of_a_ramp_is_in_the_truth(scene, monkeypatch):
     write_specimen(build_scene(recipe), scene)
     given: list[Any] = []
 
-    def scan(*args: Any) -> np.ndarray:
+    def scan(*args: Any, **_: Any) -> np.ndarray:
         given.append(args[-1])
         return np.full((8, 8, 24, 24), 1 / 576, np.float32)
 

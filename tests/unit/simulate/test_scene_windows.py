@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Windows that reach beyond a scene are refused in one sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from polarstem.config.conditions import Conditions
+from polarstem.config.physics import Simulate
+from polarstem.config.scene_limits import margin_problem
+from polarstem.errors import PolarstemError
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.drawn_conditions import Drawn
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.multislice.scene_scan import scan_scene
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.structures.scenes.build import build_scene
+from polarstem.structures.scenes.recipe import SceneRecipe, make_scene
+from polarstem.structures.scenes.truth import ScanFrame
+
+SETTINGS = Simulate.model_validate(
+    {"pixels_per_cell": 16, "detector": {"pixels": 10, "mrad_per_pixel": 5.0}}
+)
+
+
+def scan(recipe: SceneRecipe, fwhm: float) -> np.ndarray:
+    crystal = Crystal.of(build_scene(recipe))
+    drawn = Drawn(Optics(24.0, source_fwhm=fwhm), Camera(10, 5.0), None)
+    return scan_scene(crystal, ScanFrame.over(recipe, 2), SETTINGS, drawn, 1)
+
+
+@pytest.mark.parametrize("cells", [[2, 3], [3, 2]])
+def test_a_source_too_wide_for_its_windows(cells):
+    wanted = {"kind": "single_domain", "name": "s", "material": "KNN", "thickness_nm": 0.4}
+    recipe = make_scene(wanted | {"cells": cells, "margin_cells": 3})
+    narrow, wide = 1.4, 5.0
+    conditions = [Conditions(source_fwhm_angstrom=(fwhm, fwhm)) for fwhm in (narrow, wide)]
+    # the config's check says the same
+    assert [bool(margin_problem(recipe, c)) for c in conditions] == [False, True]
+    assert np.isfinite(scan(recipe, narrow)).all()
+    with pytest.raises(PolarstemError, match=r"reach [12] cells beyond this crystal of \d x \d"):
+        scan(recipe, wide)
