@@ -63,4 +63,4 @@ def _scene_problems(config: Config, name: str, scene: Scene) -> Iterator[str]:
     if isinstance(pixels, int) and (
         problem := band_problem(simulate, conditions, recipe.cell, pixels)
     ):
-        yield f"{where}.simulate.detector: {problem}"
+        yield f"{where}.simulate: {problem}"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 from polarstem.config.conditions import Conditions
-from polarstem.config.physics import Simulate, wavelength
+from polarstem.config.jobs import edge_of
+from polarstem.config.physics import Simulate, band_mrad
 from polarstem.structures.scenes.recipe import SceneRecipe
 
 WINDOW_CELLS = 5
@@ -59,10 +60,7 @@ def margin_problem(recipe: SceneRecipe, conditions: Conditions) -> str | None:
 def band_problem(
     simulate: Simulate, conditions: Conditions, cell: float, pixels_per_cell: int
 ) -> str | None:
-    """Say that a detector is wider than the angles that a grid holds.
-
-    The transmission functions are limited to two thirds of the grid's frequencies. What counts is
-    the middle of the detector's edges; its corners may reach beyond.
+    """Say that a detector or an aperture is wider than the angles that a grid holds.
 
     Parameters
     ----------
@@ -75,16 +73,14 @@ def band_problem(
     pixels_per_cell : int
         Grid points along it.
     """
-    detector = simulate.detector
-    half = detector.pixels / 2 + conditions.shift_pixels[1]
-    half *= detector.mrad_per_pixel * (1 + conditions.camera_length_error[1])
-    half *= math.sqrt(1 + conditions.ellipticity[1])
-    per_pixel = 1e3 * wavelength(simulate.energy_kv) / (3 * cell)
-    if half <= per_pixel * pixels_per_cell:
+    edge, band = edge_of(simulate.detector, conditions), band_mrad(simulate.energy_kv, cell)
+    what, most = "detector", edge
+    if simulate.semiangle_mrad > edge:
+        what, most = "aperture", simulate.semiangle_mrad
+    if most <= band * pixels_per_cell:
         return None
-    needed = 2 * math.ceil(half / per_pixel / 2)
     return (
-        f"reaches {half:.1f} mrad, but {pixels_per_cell} pixels per cell hold angles up to "
-        f"{per_pixel * pixels_per_cell:.1f} mrad only; set simulate.pixels_per_cell to {needed} or "
-        "more, or take a smaller detector"
+        f"the {what} reaches {most:.1f} mrad, but {pixels_per_cell} pixels per cell hold angles up "
+        f"to {band * pixels_per_cell:.1f} mrad only; set pixels_per_cell to "
+        f"{2 * math.ceil(most / band / 2)} or more, or take a smaller {what}"
     )

@@ -15,6 +15,7 @@ from polarstem.config.model import Config
 
 DOSE = {"dose_electrons": 1e5}
 MOVING = {"phonons": {"configurations": 2}}
+COARSE = {"pixels_per_cell": 10, "detector": {"pixels": 10, "mrad_per_pixel": 4.0}}
 TINY = Path(__file__).parents[2] / "configs" / "tiny.yaml"
 
 
@@ -105,8 +106,14 @@ def test_nothing_is_mapped_without_a_recommended_model() -> None:
         (
             {"a": {"scene": {"kind": "vortex", "simulate": {"detector": {"pixels": 64}}}}},
             {},
-            "scene.simulate.detector: reaches 96.0 mrad, but 32 pixels per cell hold angles up to "
-            "67.1 mrad only; set simulate.pixels_per_cell to 46 or more",
+            "experiments.a.scene.simulate: the detector reaches 96.0 mrad, but 32 pixels per cell "
+            "hold angles up to 67.1 mrad only; set pixels_per_cell to 46 or more",
+        ),
+        (
+            {"a": {"scene": {"kind": "vortex", "simulate": COARSE}}},
+            {},
+            "the aperture reaches 24.0 mrad, but 10 pixels per cell hold angles up to 21.0 mrad "
+            "only; set pixels_per_cell to 12 or more",
         ),
         (
             {"a": {"scene": {"kind": "vortex", "simulate": {"energi_kv": 1}}}},

@@ -33,9 +33,13 @@ def scene(**settings: Any) -> SceneRecipe:
     return make_scene(usual | {"cells": [3, 3], "seed": 5} | settings)
 
 
-def microscope(pixels: int, **settings: Any) -> Simulate:
-    detector = {"pixels": pixels, "mrad_per_pixel": 2.0}
-    return Simulate.model_validate({"pixels_per_cell": 20, "detector": detector} | settings)
+def microscope(
+    pixels_per_cell: int, detector: tuple[int, float] = (20, 2.0), **settings: Any
+) -> Simulate:
+    size = dict(zip(("pixels", "mrad_per_pixel"), detector, strict=True))
+    return Simulate.model_validate(
+        {"pixels_per_cell": pixels_per_cell, "detector": size} | settings
+    )
 
 
 def within(recipe: SceneRecipe, fwhm: float) -> bool:
@@ -88,19 +92,25 @@ def test_a_source_that_is_let_through_joins_the_samples_and_no_narrower_one():
 
 def test_a_scene_has_nothing_beyond_the_angles_that_the_config_says():
     crystal = Crystal.of(build_scene(scene(margin_cells=3)))
-    a = crystal.cell[0]
-    settings = microscope(60)  # +-60 mrad, where 20 pixels per cell hold 42
+    a, optics = crystal.cell[0], Optics(24.0)
     frame = ScanFrame((4.2 * a, 4.7 * a), (1, 2), a / 3)
-    images = scan_scene(crystal, frame, settings, Drawn(Optics(24.0), Camera(60, 2.0), None), 1)
-    along = np.abs(2.0 * (np.arange(60) - 29.5))
-    row = images.sum((0, 1)).max(axis=0)
-    reach = along[row > 1e-12].max() + 1
-    said = band_problem(settings, Conditions(), a, 20)
+    band = 41.97  # mrad that 20 pixels of a cell of 3.983 Å hold
+    fits, wide = microscope(20, detector=(40, 2.09)), microscope(20, detector=(40, 2.11))
+    assert band_problem(fits, Conditions(), a, 20) is None
+    images = scan_scene(crystal, frame, fits, Drawn(optics, Camera(40, 2.09), None), 1)
+    along = 2.09 * (np.arange(40) - 19.5)
+    radius = np.hypot(*np.meshgrid(along, along))
+    light = images.sum((0, 1))
+    assert (light[radius < band - 2.09] > 0).all()
+    assert light[radius > band + 2 * 2.09].max() < 1e-9 * light.max()
+    # the engine refuses what the config does
+    said = band_problem(wide, Conditions(), a, 20)
     assert said is not None
-    assert float(said.split("up to ")[1].split()[0]) == pytest.approx(reach, abs=2)
-    needed = int(said.split("pixels_per_cell to ")[1].split()[0])
-    assert band_problem(settings, Conditions(), a, needed) is None
-    assert band_problem(settings, Conditions(), a, needed - 2) is not None
+    assert "42.2 mrad, but 20 pixels per cell hold angles up to 42.0 mrad" in said
+    with pytest.raises(PolarstemError, match=r"simulate angles up to 42\.0 mrad only"):
+        scan_scene(crystal, frame, wide, Drawn(optics, Camera(40, 2.11), None), 1)
+    assert "pixels_per_cell to 22 or more" in said
+    assert band_problem(wide, Conditions(), a, 22) is None
     # what stretches and shifts the pattern counts, too
-    for more in ({"camera_length_error": 0.1}, {"shift_pixels": 2.0}, {"ellipticity": 0.2}):
-        assert band_problem(settings, Conditions.model_validate(more), a, needed) is not None
+    for more in ({"camera_length_error": 0.01}, {"shift_pixels": 0.5}, {"ellipticity": 0.02}):
+        assert band_problem(fits, Conditions.model_validate(more), a, 20) is not None
