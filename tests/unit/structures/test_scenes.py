@@ -169,6 +169,20 @@ def test_the_ruddlesden_popper_fault_has_two_ao_layers_in_a_row():
     assert np.abs(offset - np.round(offset)).max() < 0.05
 
 
+@pytest.mark.parametrize(
+    ("cells", "columns", "expected"),
+    [
+        ([12, 12], 4, {(-3, -3), (3, -3), (-3, 3), (3, 3)}),
+        ([9, 9], 2, {(-2, -2), (2, -2)}),
+        ([2, 2], 4, {(0, 0), (1, 0), (0, 1), (1, 1)}),
+        ([12, 12], 144, {(x, y) for x in range(-5, 7) for y in range(-5, 7)}),
+    ],
+)
+def test_defective_columns_are_spread_evenly(cells, columns, expected):
+    recipe = scene("nb_antisite", cells=cells, columns=columns)
+    assert set(recipe.defect_columns) == expected
+
+
 def test_columns_and_clusters_change_nothing_but_their_sites():
     plain = build_scene(scene("single_domain"))
     recipe = scene("nb_antisite")
