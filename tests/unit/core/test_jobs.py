@@ -161,6 +161,9 @@ def test_matrices_hold_whatever_is_drawn(
         drawn = draw(conditions, simulate, random)
         assert np.abs(drawn.camera.corners_mrad).max() <= reach + 1e-9
         assert np.hypot(*drawn.optics.centre_mrad) <= margin + 1e-9
+        edge = jobs.edge_of(simulate.detector, conditions)
+        assert drawn.camera.edges_mrad.max() <= edge + 1e-9
+    assert jobs.edge_of(simulate.detector, conditions) <= reach + 1e-9
     # the corner itself, in the worst direction of everything
     low, high = drawn_from["rotation_deg"]
     camera = dict(pixels=32, mrad_per_pixel=3 * (1 + drawn_from["camera_length_error"][1]))

@@ -5,20 +5,21 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
-from abtem.waves import _antialias_cutoff_gpts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polarstem.config import ConfigError, check, jobs, plan
 from polarstem.config.model import merge
+from polarstem.config.physics import Simulate
 from polarstem.config.specimens import SOURCE_STEPS
 from polarstem.errors import PolarstemError
-from polarstem.simulate.multislice.abtem_run import check_range
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.multislice.abtem_run import check_band
 from polarstem.simulate.potential.crystal import Crystal, exit_periods
 from polarstem.simulate.wave.antialias import antialias_angle
 
@@ -348,28 +349,24 @@ def test_the_band_is_that_of_the_engines(structures: dict[str, Any]) -> None:
     del data["specimens"]["tiny_phonons"]["classes"]
     config = check(data)
     specimens = plan.specimens_of(config, "tiny")
-    bands = []
-    for specimen in specimens:
-        crystal = Crystal.build(jobs.structure_settings(config, specimen))
-        points = crystal.grid_points(32)
-        size = crystal.atoms.cell.lengths()[:2]
-        sampling = [float(length / n) for length, n in zip(size, points, strict=True)]
-        bands.append((antialias_angle(max(sampling), 0.0250793), points, sampling))
-    band, points, sampling = min(bands)
+    crystals = [Crystal.build(jobs.structure_settings(config, one)) for one in specimens]
+    samplings = [
+        float((crystal.atoms.cell.lengths()[:2] / crystal.grid_points(32)).max())
+        for crystal in crystals
+    ]
+    coarsest = int(np.argmax(samplings))
+    band = antialias_angle(samplings[coarsest], 0.0250793)  # Å, at 200 kV
     for factor, taken in ((0.9999, True), (1.0001, False)):
-        pixel = factor * 2 * band / 48
-        data["simulate"] |= {"detector": {"pixels": 48, "mrad_per_pixel": pixel}}
-        assert (problems({}, data) == []) == taken, (factor, band)
-        shape = _antialias_cutoff_gpts(points, tuple(sampling))
-        step = tuple(25.0793 / (n * d) for n, d in zip(points, sampling, strict=True))
-        detector = SimpleNamespace(pixels=48, mrad_per_pixel=pixel)
-        simulate: Any = SimpleNamespace(detector=detector, pixels_per_cell=32)
+        detector = {"pixels": 48, "mrad_per_pixel": factor * 2 * band / 48}
+        data["simulate"] |= {"detector": detector}
+        assert (problems({}, data) == []) == taken
+        simulate = Simulate.model_validate({"pixels_per_cell": 32, "detector": detector})
+        camera = Camera.of(simulate.detector)
         if taken:
-            check_range(shape, step, simulate)
+            check_band(camera, crystals[coarsest], simulate)
         else:
-            detector.mrad_per_pixel = 2 * (band + 1.01 * max(step)) / 48
             with pytest.raises(PolarstemError, match="simulate angles up to"):
-                check_range(shape, step, simulate)
+                check_band(camera, crystals[coarsest], simulate)
 
 
 @settings(max_examples=40, deadline=None)

@@ -24,6 +24,7 @@ from polarstem.simulate.jobs.compute_scattering_matrix import compute_matrix
 from polarstem.simulate.jobs.compute_thermal_matrices import compute_thermal_matrices
 from polarstem.simulate.jobs.measure_patterns import measure_specimen
 from polarstem.simulate.microscope.drawn_conditions import drawn_for
+from polarstem.simulate.pattern_library import turned_images
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.recipes import make_recipe
 
@@ -145,30 +146,40 @@ def test_splits_share_no_crystal(stream):
     assert names <= {s["name"] for s in stream.specimens("validation")}
 
 
+class OverTheCell:
+    """A generator whose probe positions are evenly spread over the cell."""
+
+    def __init__(self, cell: float, along: int) -> None:
+        self._random = np.random.default_rng(0)
+        places = np.arange(along) / along * cell / 1e3  # the stream's reach [Å]
+        self._places = np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
+
+    def random(self, size=None):
+        return self._places if size == self._places.shape else self._random.random(size)
+
+    def __getattr__(self, name):
+        return getattr(self._random, name)
+
+
 def test_patterns_are_of_the_class_that_they_are_labelled_with(config, matrices):
     """Position-averaged patterns of a class are those of its crystal, turned."""
     clean = {"tilt_mrad": 0, "source_fwhm_angstrom": 0, "dose_electrons": None}
     ideal = stream_of(config, matrices, conditions=clean, positions=400)
-    found: dict[str, list[np.ndarray]] = {}
-    for number in range(3):
-        block = ideal.block(number)
-        for name in np.unique(block.specimen):
-            found.setdefault(name, []).append(block.patterns[block.specimen == name].mean(0))
-    quarter = {name: np.mean(parts, axis=0) for name, parts in found.items()}
-    by_crystal = {s["name"]: s["crystal"] for s in ideal.specimens("train")}
-    turned = 0
-    for name, mean in quarter.items():
-        of_class = name.split("-")[1]
-        for other, theirs in quarter.items():
-            if by_crystal[name] == by_crystal[other] and (of_class, other.split("-")[1]) == (
-                "RM",
-                "MU",
-            ):
-                right = np.abs(np.rot90(mean) - theirs).sum()
-                wrong = np.abs(np.rot90(mean, -1) - theirs).sum()
-                assert right < wrong
-                turned += 1
-    assert turned
+    by_name = {tuple(s["name"].split("-")[1:]): s for s in ideal.specimens("train", unpolar=False)}
+    cell, _ = jobs.cell_size(config)
+    for index in ("0", "1"):
+        right, up = (by_name[name, "train", index] for name in ("RM", "MU"))
+        assert right["crystal"] == up["crystal"]
+        eye, _ = ideal._microscope(up["crystal"], np.random.default_rng(0))
+        one, other = (
+            ideal._measure(eye, specimen, OverTheCell(cell, 20)).mean(0) for specimen in (right, up)
+        )
+        # a mirror of its crystal: atoms at random have no other symmetry
+        assert right["turn"] == [[1, 0], [0, 1]]
+        assert np.abs(turned_images(one, up["turn"]) - other).sum() < 1e-5
+        assert np.abs(one - other).sum() > 3e-3
+        # and right becomes up
+        assert np.array_equal(np.array(up["turn"]) @ (1, 0), (0, 1))
 
 
 def test_fixed_sets_name_their_scans(stream):
