@@ -216,5 +216,7 @@ class Simulate(Section):
         "+50 Å) or `{C30: 1.0e4}` [Å; angles `phi..` in rad]",
     )
     memory_mb: Annotated[int, Field(ge=200)] = Field(
-        1000, description="memory for the waves of one batch of probe positions [MB]"
+        1000,
+        description="memory for the waves of one batch of probe positions, and for a potential "
+        "that several batches share [MB]; a larger one is made anew for each, slice by slice",
     )

@@ -44,7 +44,7 @@ rule simulate_scene:
         "../../envs/map.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=scene_mem_mb,
         runtime="4h",
     params:
         settings=scan_settings,

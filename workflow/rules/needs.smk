@@ -1,4 +1,8 @@
 # How much memory, which devices and what priority jobs need; no rules here.
+from polarstem.config import needs
+
+# what is asked for over what is counted: allocators and libraries keep some of what was freed
+RESERVE = 1.25
 
 
 def training_size(wildcards):
@@ -19,9 +23,17 @@ def training_threads(wildcards):
 
 
 def simulate_mem_mb(wildcards):
-    """One batch of waves, the images of some scan rows, potentials, and abTEM itself."""
-    specimen_set = SPECIMENS[wildcards.specimen].specimen_set
-    return 1500 + 2 * CONFIG.simulate_of(specimen_set).memory_mb
+    """One batch of waves, the specimen's images, potentials, and abTEM itself."""
+    structure = structure_settings(wildcards)
+    return round(
+        RESERVE * needs.multislice_mb(structure, simulation_settings(wildcards))
+    )
+
+
+def scene_mem_mb(wildcards):
+    """Transmission functions of the whole field, the scan's images, and abTEM itself."""
+    predicted = needs.scene_mb(scene_settings(wildcards), scan_settings(wildcards))
+    return round(RESERVE * predicted)
 
 
 def simulate_gpus(wildcards):
@@ -30,8 +42,15 @@ def simulate_gpus(wildcards):
 
 
 def matrix_mem_mb(wildcards):
-    """The matrix, its parts as they are written, and the libraries."""
-    return 1500 + round(3 * jobs.matrix_mb(CONFIG, CRYSTALS[wildcards.crystal]))
+    """The matrix, its parts as they are written, and the libraries.
+
+    Of thermal matrices one configuration at a time.
+    """
+    crystal = CRYSTALS[wildcards.crystal]
+    count = 1
+    if plan.engine_of(CONFIG, crystal.specimen_set)[0] == "thermal_matrices":
+        count = CONFIG.simulate_of(crystal.specimen_set).phonons.configurations
+    return 1500 + round(3 * jobs.matrix_mb(CONFIG, crystal) / count)
 
 
 def matrix_gpus(wildcards):
@@ -40,9 +59,11 @@ def matrix_gpus(wildcards):
 
 
 def measure_mem_mb(wildcards):
-    """As for a simulation, and the matrix while it is read."""
-    crystal, _ = plan.crystal_of(CONFIG, SPECIMENS[wildcards.specimen])
-    return simulate_mem_mb(wildcards) + round(3 * jobs.matrix_mb(CONFIG, crystal))
+    """The images of some scan rows, and the matrix while it is read."""
+    specimen = SPECIMENS[wildcards.specimen]
+    crystal, _ = plan.crystal_of(CONFIG, specimen)
+    rows = CONFIG.simulate_of(specimen.specimen_set).memory_mb
+    return 1500 + 2 * rows + round(3 * jobs.matrix_mb(CONFIG, crystal))
 
 
 def limit_mem_mb(wildcards):

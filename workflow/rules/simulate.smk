@@ -129,6 +129,7 @@ rule simulate_patterns:
             "simulate/jobs/specimen_patterns.py",
             "simulate/microscope",
             "simulate/multislice/abtem_run.py",
+            "simulate/multislice/running_sums.py",
             "simulate/potential",
             "simulate/wave/fftw_plans.py",
         ),

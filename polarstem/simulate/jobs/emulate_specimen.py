@@ -12,6 +12,7 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
+from polarstem.config.needs import batch_size
 from polarstem.config.specimens import SOURCE_STEPS
 from polarstem.errors import PolarstemError
 from polarstem.seeds import derive_seed
@@ -21,7 +22,6 @@ from polarstem.simulate.microscope.camera import Patterns
 from polarstem.simulate.microscope.coherence import SIGMA_PER_FWHM
 from polarstem.simulate.microscope.drawn_conditions import Drawn, drawn_for
 from polarstem.simulate.multislice.abtem_run import (
-    batch_size,
     check_band,
     on_camera,
     probe_of,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from polarstem.config.needs import batch_size
 from polarstem.config.physics import Simulate, band_mrad
 from polarstem.errors import PolarstemError
 from polarstem.logs import progress
@@ -23,17 +23,6 @@ from polarstem.simulate.multislice.running_sums import RunningSums
 from polarstem.simulate.potential.crystal import Crystal, exit_periods
 from polarstem.simulate.potential.projection import projected_slices
 from polarstem.simulate.wave.fftw_plans import EFFORT, recall_plans
-
-logger = logging.getLogger("polarstem")
-
-# waves, their transforms and abTEM's copies, complex64, plus the patterns at the exit planes
-_WAVE_COPIES = 6
-
-
-def batch_size(gpts: tuple[int, int], thicknesses: int, memory_mb: float) -> int:
-    """Probe positions that fit into the memory at once, at least one."""
-    per_probe = gpts[0] * gpts[1] * (8 * _WAVE_COPIES + 4 * thicknesses) / 1e6
-    return max(1, int(memory_mb / per_probe))
 
 
 def simulate_patterns(

@@ -41,3 +41,19 @@ def test_a_source_too_wide_for_its_windows(cells):
     assert np.isfinite(scan(recipe, narrow)).all()
     with pytest.raises(PolarstemError, match=r"reach [12] cells beyond this crystal of \d x \d"):
         scan(recipe, wide)
+
+
+@pytest.mark.parametrize("beyond", [(-0.4, 0.0), (0.0, -0.4), (2.2, 0.0), (0.0, 2.2)])
+def test_every_side_counts(beyond):
+    wanted = {"kind": "single_domain", "name": "s", "material": "KNN", "thickness_nm": 0.4}
+    crystal = Crystal.of(build_scene(make_scene(wanted | {"cells": [2, 2], "margin_cells": 2})))
+    assert crystal.repeats[:2] == (6, 6)
+    drawn = Drawn(Optics(24.0), Camera(10, 5.0), None)
+    for shift in (np.zeros(2), np.array(beyond)):
+        x, y = ((2.2 + shift) * crystal.cell[0]).tolist()
+        frame = ScanFrame((x, y), (1, 1), 1.0)
+        if not shift.any():
+            assert np.isfinite(scan_scene(crystal, frame, SETTINGS, drawn, 1)).all()
+            continue
+        with pytest.raises(PolarstemError, match=r"reach [12] cells beyond this crystal of 6 x 6"):
+            scan_scene(crystal, frame, SETTINGS, drawn, 1)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Memory that simulating jobs need, from their settings alone: no arrays, no abTEM.
+
+The numbers of bytes are those of the arrays that a job holds at its largest moment; measured
+peaks are in tests/unit/core/test_needs.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from polarstem.config.scene_limits import SAMPLES_PER_CELL, WINDOW_CELLS
+from polarstem.structures.crystals import cell_lengths, load_material
+from polarstem.structures.recipes import whole_periods
+from polarstem.structures.scenes.recipe import make_scene
+
+LIBRARIES_MB = 900
+"""abTEM, torch and numba, imported and idle [MB]."""
+WAVE_COPIES = 6
+"""Arrays of abTEM's multislice for each wave: itself, its transforms and copies, complex64."""
+_ATOMS_PER_UNIT = 5  # of a perovskite
+_BYTES_PER_ATOM = 320  # while a structure is read as text; its copies afterwards take less
+
+
+def batch_size(gpts: tuple[int, int], thicknesses: int, memory_mb: float) -> int:
+    """Probe positions of one batch, at least one.
+
+    Parameters
+    ----------
+    gpts : tuple of int
+        Grid points of a wave along x and y.
+    thicknesses : int
+        Exit planes that keep a pattern.
+    memory_mb : float
+        Memory for the waves of a batch [MB].
+    """
+    return max(1, int(memory_mb / _wave_mb(math.prod(gpts), thicknesses)))
+
+
+def multislice_mb(structure: Mapping[str, Any], simulation: Mapping[str, Any]) -> float:
+    """Memory of the multislice of one specimen [MB].
+
+    Parameters
+    ----------
+    structure, simulation : mapping
+        As `polarstem.config.jobs` gives them.
+    """
+    simulate = simulation["simulate"]
+    lengths = cell_lengths(
+        load_material(structure["material"]),
+        structure["phase"],
+        tuple(structure["variant"]),
+        structure["zone_axis"],
+        structure["metric"],
+    )
+    units = sum(map(abs, structure["zone_axis"]))  # formula units of the projected cell
+    lattice_constant = (math.prod(lengths) / units) ** (1 / 3)
+    x, y = (
+        # as `Crystal.grid_points`
+        2 * round(simulate["pixels_per_cell"] * length / lattice_constant / 2) * cells
+        for length, cells in zip(lengths, structure["cells"], strict=False)
+    )
+    thicknesses = len(simulation["thicknesses_nm"])
+    periods = whole_periods(max(simulation["thicknesses_nm"]), lengths[2])
+    slices = periods * units * _slices_per_unit(simulate["slices"])
+    atoms = math.prod(structure["cells"]) * units * _ATOMS_PER_UNIT * periods
+    rows, columns = simulate["scan"]["positions"]
+    size = min(rows * columns, batch_size((x, y), thicknesses, simulate["memory_mb"]))
+    # several batches go through a potential that is kept if it fits
+    potential = 4e-6 * slices * x * y if size < rows * columns else 0.0
+    if potential > simulate["memory_mb"]:
+        potential = 0.0
+    # sums over the configurations, and twice the images of a batch before they are added
+    images = 4e-6 * thicknesses * simulate["detector"]["pixels"] ** 2
+    return (
+        LIBRARIES_MB
+        + potential
+        + _slice_mb(x, y, math.prod(structure["cells"]) * units)
+        + size * _wave_mb(x * y, thicknesses)
+        + images * (rows * columns + 2 * size)
+        + 1e-6 * _BYTES_PER_ATOM * atoms
+    )
+
+
+def scene_mb(scene: Mapping[str, Any], scan: Mapping[str, Any]) -> float:
+    """Memory of the scan of a scene [MB].
+
+    Parameters
+    ----------
+    scene, scan : mapping
+        As `polarstem.config.map_jobs` gives them.
+    """
+    recipe, simulate = make_scene(scene), scan["simulate"]
+    nx, ny, periods = recipe.field
+    pixels = simulate["pixels_per_cell"]
+    # transmission functions, complex64
+    slices = periods * _slices_per_unit(simulate["slices"])
+    field = 8e-6 * slices * nx * ny * pixels**2
+    images = 4e-6 * simulate["detector"]["pixels"] ** 2
+    # a window's samples of one configuration: patterns, and copies on their way to the camera
+    points = (WINDOW_CELLS * pixels) ** 2
+    window = SAMPLES_PER_CELL**2 * (3 * 4e-6 * points + 2 * images)
+    positions = math.prod(recipe.cells) * scan["positions_per_cell"] ** 2
+    return (
+        LIBRARIES_MB
+        + field
+        + 8e-6 * slices * points
+        + window
+        + _slice_mb(nx * pixels, ny * pixels, nx * ny)
+        # fractions of the beam, blurred and counted, whole numbers and these as they are stored
+        + 4 * images * positions
+        + 1e-6 * _BYTES_PER_ATOM * nx * ny * periods * _ATOMS_PER_UNIT
+    )
+
+
+def _slices_per_unit(kind: str) -> int:
+    """Slices that hold one formula unit: two planes, or at most a height for each atom."""
+    return 2 if kind == "planes" else _ATOMS_PER_UNIT
+
+
+def _wave_mb(points: int, thicknesses: int) -> float:
+    return 1e-6 * points * (8 * WAVE_COPIES + 4 * thicknesses)
+
+
+def _slice_mb(x: int, y: int, cells: int) -> float:
+    """Potential of one slice while it is made: its transform, and phases of an element's atoms."""
+    return 1e-6 * (x * y * 40 + 2 * cells * (8 * x + 40 * y))
