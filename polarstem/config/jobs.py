@@ -248,9 +248,9 @@ def trained_for(config: Config, source: str) -> dict[str, Any]:
     -------
     dict
         ``energy_kv``, ``semiangle_mrad``, ``pixels`` and ``mrad_per_pixel`` of the detector,
-        ``pixels_per_cell`` of the simulation, ``material``, ``phase``, ``zone_axis``,
-        ``cell_angstrom`` (the projected cell along y and x), ``thickness_nm`` (lowest and highest)
-        and ``conditions`` of a stream, else null.
+        ``pixels_per_cell`` and ``slices`` of the simulation, ``material``, ``phase``,
+        ``zone_axis``, ``cell_angstrom`` (the projected cell along y and x), ``thickness_nm``
+        (lowest and highest) and ``conditions`` of a stream, else null.
     """
     stream = config.streams().get(source)
     sets = (
@@ -272,6 +272,7 @@ def trained_for(config: Config, source: str) -> dict[str, Any]:
         "pixels": simulate.detector.pixels,
         "mrad_per_pixel": simulate.detector.mrad_per_pixel,
         "pixels_per_cell": simulate.pixels_per_cell,
+        "slices": simulate.slices,
         "material": structures.material,
         "phase": structures.phase,
         "zone_axis": list(structures.zone_axis),

@@ -38,6 +38,7 @@ def library_settings(trained_for: Mapping[str, Any], seed: int = 0) -> dict[str,
     return {
         "structure": {key: trained_for[key] for key in ("material", "phase", "zone_axis")},
         "simulate": {key: trained_for[key] for key in kept}
+        | {"slices": trained_for.get("slices", "planes")}
         | {"detector": {key: trained_for[key] for key in grid}},
         "thicknesses_nm": thicknesses,
         "tilt_mrad": TILT_MRAD,

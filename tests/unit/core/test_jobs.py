@@ -14,7 +14,7 @@ from abtem.core.energy import energy2wavelength
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarstem.config import check, jobs
+from polarstem.config import check, jobs, map_jobs
 from polarstem.config.check import ConfigError
 from polarstem.models import create
 from polarstem.simulate.microscope.camera import Camera
@@ -69,6 +69,11 @@ def test_models_know_what_patterns_they_were_trained_for() -> None:
     # the pseudo-cubic edge of the O phase, whose cell holds two formula units
     edge = (3.944 * 5.645 * 5.678 / 2) ** (1 / 3)
     assert told["cell_angstrom"] == pytest.approx([edge, edge], rel=1e-3)
+    assert told["slices"] == "planes"
+    data["simulate"]["slices"] = "atoms"
+    library = map_jobs.recommended_library(check(data))
+    assert library is not None
+    assert library["simulate"]["slices"] == "atoms"
     ideal = next(source for source in config.used_sources() if source != stream)
     assert jobs.trained_for(config, ideal)["conditions"] is None
 
