@@ -25,6 +25,7 @@ from polarstem.simulate.potential.frozen_phonons import thermal_columns
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.position_averaged import position_averaged
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
+from polarstem.simulate.wave.plane_waves import spread_offsets
 from polarstem.structures.symmetry import Turn, inverse, representative, turns_of
 from polarstem.structures.variants import PolarClass, Vector, classes
 
@@ -201,7 +202,8 @@ def _crystal(
     optics = Optics(simulate.semiangle_mrad, source_fwhm=settings["source_fwhm_angstrom"])
     pacbed: Any = 0.0
     templates: Any = 0.0
-    for column in thermal_columns(recipe, count, simulate.phonons.scale):
+    columns = thermal_columns(recipe, count, simulate.phonons.scale)
+    for column, (y, x) in zip(columns, spread_offsets(count).tolist(), strict=True):
         matrix = compute_scattering_matrix(
             column,
             planes,
@@ -209,6 +211,8 @@ def _crystal(
             cells=(nx, ny),
             margin_mrad=margin,
             reach_mrad=half,
+            offset=(y, x),
+            ensemble=count,
             threads=threads,
         )
         eye = VirtualMicroscope(matrix, detector)

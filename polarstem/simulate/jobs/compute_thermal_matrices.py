@@ -13,6 +13,7 @@ from polarstem.logs import progress
 from polarstem.simulate.potential.frozen_phonons import thermal_columns
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.simulate.scattering_matrix.thermal_matrices import ThermalMatrices
+from polarstem.simulate.wave.plane_waves import spread_offsets
 
 logger = logging.getLogger("polarstem")
 
@@ -51,10 +52,14 @@ def compute_thermal_matrices(
             cells=(cells_x, cells_y),
             margin_mrad=settings["margin_mrad"],
             reach_mrad=settings["reach_mrad"],
+            offset=(y, x),
+            ensemble=count,
             threads=threads,
             device="cuda" if simulate.device == "gpu" else "cpu",
         )
-        for column in progress(columns, count, "configurations")
+        for column, (y, x) in zip(
+            progress(columns, count, "configurations"), spread_offsets(count).tolist(), strict=True
+        )
     )
     ThermalMatrices.write(output, matrices, settings)
     logger.info("%s: %d configurations", settings["structure"]["name"], count)

@@ -123,7 +123,7 @@ def soft_aperture(
     semiangle_mrad : float
         Radius of the aperture [mrad].
     mrad_per_sample : ndarray, shape (2,)
-        Distance of two samples along y and x [mrad].
+        Range of angles along y and x that a sample stands for [mrad].
     """
     alpha = np.hypot(angles[..., 0], angles[..., 1])
     # with azimuth a: sqrt((dx cos a)^2 + (dy sin a)^2); any value does on the axis
@@ -161,10 +161,9 @@ def incident_waves(
     ndarray, shape (...), complex128
         Their intensities sum to 1; zero for the filling.
     """
-    step = grid.mrad_per_sample
     centre = turned(optics.centre_mrad, inverse(turn))
-    angles = indices * step - centre
-    share = soft_aperture(angles, optics.semiangle_mrad, step)
+    angles = grid.angles(indices) - centre
+    share = soft_aperture(angles, optics.semiangle_mrad, grid.mrad_per_box)
     if used is not None:
         share *= used
     waves: NDArray[np.complex128] = share / np.sqrt(np.square(share).sum()) + 0j

@@ -76,7 +76,7 @@ class ScatteringMatrix:
             np.arange(-n, n + 1) / length
             for n, length in zip(self.grid.beams, self.grid.size, strict=True)
         ]
-        q = self.grid.indices / (np.array(self.grid.size) * self.grid.units)
+        q = self.grid.angles(self.grid.indices) / (1e3 * self.grid.wavelength)
         amplitude = "part of the amplitude of the exit wave reduced q + G"
         product = "part of the product with the exit wave of a wave of the same reduced q"
         data = xr.Dataset(

@@ -148,7 +148,7 @@ class VirtualMicroscope:
             weights = torch.from_numpy(table).to(self.device)
             places = source_positions(light.span)
         samples = self.samples[light.groups].reshape(-1, 2)
-        steps = np.diag(self.matrix.grid.mrad_per_sample[::-1])
+        steps = np.diag(self.matrix.grid.mrad_per_box[::-1])
         footprint = camera.footprint(samples, steps, np.array(turn), optics.centre_mrad[::-1])
         shape = (len(planes), len(positions), camera.pixels, camera.pixels)
         images = torch.zeros(shape, dtype=torch.float32, device=self.device)
@@ -272,7 +272,7 @@ class VirtualMicroscope:
             waves, amplitudes, lit = waves[rows], amplitudes[rows], lit[rows]
         modes = torch.from_numpy(amplitudes.astype(np.complex64))[..., None]
         if optics.defocus_spread > 0:
-            angles = waves * grid.mrad_per_sample - turned(optics.centre_mrad, inverse(turn))
+            angles = grid.angles(waves) - turned(optics.centre_mrad, inverse(turn))
             modes = modes * defocus_modes(angles, lit, grid.wavelength, optics.defocus_spread)
         g, _ = grid.split(waves)
         lowest, highest = g[lit].min(axis=0), g[lit].max(axis=0)
@@ -292,7 +292,7 @@ class VirtualMicroscope:
         y, x = (np.arange(-most, most + 1) for most in grid.beams)
         beams = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
         m = beams * grid.units + self._groups.reduced[:, None]
-        return np.ascontiguousarray((m * grid.mrad_per_sample)[..., ::-1])
+        return np.ascontiguousarray(grid.angles(m)[..., ::-1])
 
     def _probes(
         self, light: _Illumination, fractions: NDArray[np.float64], samples: int

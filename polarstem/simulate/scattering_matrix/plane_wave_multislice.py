@@ -79,14 +79,19 @@ class PlaneWaveMultislice:
             Divided by the number of pixels, which the transforms leave out.
         """
         frequencies = []
-        for n, units, size, r in zip(
-            self.shape, self.grid.units, self.grid.size, reduced.tolist(), strict=True
+        for n, units, size, r, offset in zip(
+            self.shape,
+            self.grid.units,
+            self.grid.size,
+            reduced.tolist(),
+            self.grid.offset,
+            strict=True,
         ):
             samples = n * units
             m = units * np.arange(n) + r
             # as on the field's grid, where a frequency beyond Nyquist is a negative one
             m = (m + samples // 2) % samples - samples // 2
-            frequencies.append(m / (units * size))
+            frequencies.append((m + offset) / (units * size))
         squared = np.add.outer(frequencies[0] ** 2, frequencies[1] ** 2).ravel()
         phases = -np.pi * self.grid.wavelength * self.distances[:, None] * squared
         array = np.exp(1j * phases) * antialias(np.sqrt(squared), self.sampling) / squared.size

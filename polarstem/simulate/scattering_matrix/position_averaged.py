@@ -31,7 +31,7 @@ def position_averaged(
     eye : VirtualMicroscope
         Its matrix is the crystal.
     camera : Camera
-        The detector.
+        The detector; its geometry alone is used.
     tilts : ndarray, shape (tilt, 2)
         Beam tilts along x and y [mrad].
     semiangle_mrad : float
@@ -41,9 +41,16 @@ def position_averaged(
     -------
     ndarray, shape (thickness, tilt, ky, kx), float32
         Fraction of the incident beam in each pixel; ky points down.
+
+    Raises
+    ------
+    PolarstemError
+        If the matrix does not hold the aperture at these tilts.
     """
     matrix, grid = eye.matrix, eye.matrix.grid
     illuminations = [Optics(semiangle_mrad, tilt_mrad=(x, y)) for x, y in tilts.tolist()]
+    for optics in illuminations:
+        optics.check(grid)
     weights = np.stack(
         [np.abs(incident_waves(grid, grid.indices, optics)) ** 2 for optics in illuminations]
     ).astype(np.float32)
@@ -55,7 +62,7 @@ def position_averaged(
         scattered = np.square(np.abs(matrix.array[:, waves])).reshape(planes, len(waves), -1)
         sums[:, group] = np.einsum("tw,pwg->tgp", weights[:, waves], scattered, optimize=True)
     samples = eye.samples.reshape(-1, 2)
-    steps = np.diag(grid.mrad_per_sample[::-1])
+    steps = np.diag(grid.mrad_per_box[::-1])
     images = np.empty((planes, len(tilts), camera.pixels, camera.pixels), np.float32)
     for number, optics in enumerate(illuminations):
         footprint = camera.footprint(samples, steps, centre=optics.centre_mrad[::-1])

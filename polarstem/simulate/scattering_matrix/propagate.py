@@ -22,6 +22,7 @@ from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
 from polarstem.simulate.scattering_matrix.plane_wave_multislice import PlaneWaveMultislice
 from polarstem.simulate.wave.antialias import antialias_angle, transmission
 from polarstem.simulate.wave.plane_waves import Groups, WaveGrid
+from polarstem.structures.symmetry import IDENTITY
 
 logger = logging.getLogger("polarstem")
 
@@ -80,6 +81,8 @@ def compute_scattering_matrix(
     margin_mrad: float = 0.0,
     reach_mrad: float | None = None,
     thermal_scale: float = 0.0,
+    offset: tuple[float, float] = (0.0, 0.0),
+    ensemble: int = 1,
     threads: int = 1,
     device: str = "cpu",
 ) -> ScatteringMatrix:
@@ -105,6 +108,10 @@ def compute_scattering_matrix(
         it, that of the detector's edge.
     thermal_scale : float
         As in `projected_potentials`.
+    offset : tuple of float
+        Of the plane waves along y and x, see `spread_offsets` [samples].
+    ensemble : int
+        Number of such offsets that will be averaged over.
     threads : int
         Groups of waves that run at the same time on the CPU.
     device : str
@@ -138,6 +145,8 @@ def compute_scattering_matrix(
         semiangle_mrad=settings.semiangle_mrad,
         margin_mrad=margin_mrad,
         reach_mrad=half + margin_mrad,
+        offset=offset,
+        ensemble=ensemble,
     )
     sampling = max(size[0] / grid_points[0], size[1] / grid_points[1])
     widest = antialias_angle(sampling, grid.wavelength)
@@ -153,7 +162,7 @@ def compute_scattering_matrix(
         potential = projected_potential(unit, unit.atoms, settings, [mz], thermal_scale)
     potentials = np.asarray(potential.array, np.float32)
     slices = len(potentials) // mz
-    turns = own_turns(potentials.swapaxes(1, 2), grid.size)
+    turns = [IDENTITY] if any(offset) else own_turns(potentials.swapaxes(1, 2), grid.size)
     multislice = PlaneWaveMultislice(
         grid=grid,
         transmission=transmission(potentials, (size[0], size[1]), settings.energy_kv),

@@ -46,7 +46,7 @@ class ThermalMatrices:
     path : path
         The file; amplitudes are read from it one thickness at a time.
     grid : WaveGrid
-        Its plane waves.
+        Its plane waves; configurations differ in their offset.
     thickness_nm, nominal_nm : tuple of float
         Exit planes, exact and as asked for [nm].
     settings : mapping
@@ -63,7 +63,7 @@ class ThermalMatrices:
     def write(
         cls, path: Path | str, matrices: Iterable[ScatteringMatrix], settings: Mapping[str, Any]
     ) -> None:
-        """Write the matrices of all configurations, which share grid and thicknesses.
+        """Write the matrices of all configurations, alike but for the offset of their waves.
 
         Each is written as it comes, so that one at a time need be in memory.
         """
@@ -71,6 +71,7 @@ class ThermalMatrices:
             for number, matrix in enumerate(matrices):
                 if number == 0:
                     cls._define(file, matrix)
+                file["offset"][number] = matrix.grid.offset
                 for part in _PARTS:
                     file[part][number] = getattr(matrix.array, part)
             file.setncatts(provenance(settings))
@@ -81,6 +82,10 @@ class ThermalMatrices:
         names = ("configuration", "thickness", "wave", "Gy", "Gx")
         for name, size in zip(names, (None, *first.array.shape), strict=True):
             file.createDimension(name, size)
+        file.createDimension("axis", 2)
+        variable = file.createVariable("offset", "f8", ("configuration", "axis"))
+        variable.units = "1"
+        variable.long_name = "offset of the plane waves along y and x, in samples of the aperture"
         for name, values, text in (
             ("thickness", first.nominal_nm, "thickness"),
             ("exit_thickness", first.thickness_nm, "thickness of the exit plane"),
@@ -127,8 +132,9 @@ class ThermalMatrices:
         """
         with netCDF4.Dataset(self.path) as file:
             parts = []
+            several = "configuration" in file.dimensions
+            offsets = np.asarray(file["offset"][:]).tolist() if several else [self.grid.offset]
             for name, alone in zip(_PARTS, ("real", "imaginary"), strict=True):
-                several = "configuration" in file.dimensions
                 variable = file[name if several else alone]
                 variable.set_auto_mask(False)
                 parts.append(variable[:, index] if several else variable[index][None])
@@ -137,7 +143,12 @@ class ThermalMatrices:
         unknown = np.zeros((1, *self.grid.groups.rows.shape[1:]), np.complex64)
         overlap = np.broadcast_to(unknown, (1, len(self.grid.indices), unknown.shape[-1]))
         exact, nominal = (self.thickness_nm[index],), (self.nominal_nm[index],)
-        return [ScatteringMatrix(one[None], overlap, self.grid, exact, nominal) for one in array]
+        return [
+            ScatteringMatrix(
+                one[None], overlap, replace(self.grid, offset=tuple(offset)), exact, nominal
+            )
+            for one, offset in zip(array, offsets, strict=True)
+        ]
 
 
 class ThermalMicroscope:

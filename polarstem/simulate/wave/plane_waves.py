@@ -54,6 +54,11 @@ class WaveGrid:
         Radius of the disc of waves: largest aperture plus largest tilt [mrad].
     reach_mrad : float
         Exit waves are kept up to this angle along y and x [mrad].
+    offset : tuple of float
+        Of all waves along y and x, within half a sample: m stands for m + offset [samples].
+    ensemble : int
+        Grids of other offsets that this one is averaged with, itself included
+        (`spread_offsets`): together they sample angles that many times as densely.
     """
 
     size: tuple[float, float]
@@ -62,6 +67,8 @@ class WaveGrid:
     semiangle_mrad: float
     margin_mrad: float
     reach_mrad: float
+    offset: tuple[float, float] = (0.0, 0.0)
+    ensemble: int = 1
 
     @classmethod
     def of_attributes(cls, attributes: Mapping[str, Any]) -> WaveGrid:
@@ -73,6 +80,8 @@ class WaveGrid:
             semiangle_mrad=float(attributes["semiangle_mrad"]),
             margin_mrad=float(attributes["margin_mrad"]),
             reach_mrad=float(attributes["reach_mrad"]),
+            offset=_pair(attributes["offset_yx_samples"], float),
+            ensemble=int(attributes["ensemble"]),
         )
 
     def attributes(self) -> dict[str, Any]:
@@ -84,6 +93,8 @@ class WaveGrid:
             "semiangle_mrad": self.semiangle_mrad,
             "margin_mrad": self.margin_mrad,
             "reach_mrad": self.reach_mrad,
+            "offset_yx_samples": list(self.offset),
+            "ensemble": self.ensemble,
         }
 
     @cached_property
@@ -97,11 +108,18 @@ class WaveGrid:
         return 1e3 * self.wavelength / (np.array(self.size) * self.units)
 
     @cached_property
+    def mrad_per_box(self) -> NDArray[np.float64]:
+        """Range of angles along y and x that one sample stands for [mrad]."""
+        return self.mrad_per_sample / np.sqrt(self.ensemble)
+
+    @cached_property
     def indices(self) -> NDArray[np.int64]:
         """m of every wave, shape (wave, 2)."""
         step = self.mrad_per_sample
         # half a sample more: the soft edge of the aperture
         radius = self.semiangle_mrad + self.margin_mrad + step.max() / 2
+        if self.ensemble > 1:
+            radius += float(np.hypot(*step)) / 2  # the same waves whatever the offset
         limits = np.floor(radius / step).astype(int)
         y, x = (np.arange(-limit, limit + 1) for limit in limits)
         m = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -119,6 +137,10 @@ class WaveGrid:
         used = order < counts[:, None]
         return Groups(r[first], np.where(used, first[:, None] + order, first[:, None]), used)
 
+    def angles(self, m: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Angles of waves m to the zone axis along y and x, shape (..., 2) [mrad]."""
+        return (m + np.array(self.offset)) * self.mrad_per_sample
+
     def split(self, m: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Lattice vectors g and reduced wave vectors r of waves m, shape (wave, 2) each."""
         n = np.array(self.units)
@@ -128,7 +150,11 @@ class WaveGrid:
     @cached_property
     def beams(self) -> tuple[int, int]:
         """Largest index of the lattice vectors kept behind the crystal, along y and x."""
-        y, x = np.ceil(self.reach_mrad / (self.mrad_per_sample * self.units) - 0.5 + 1e-9)
+        n = np.array(self.units)
+        # an even number of units has one reduced wave vector less on the positive side
+        beyond = self.reach_mrad / self.mrad_per_sample - (n - n // 2 - 0.5)
+        beyond += 0.5 * (self.ensemble > 1)
+        y, x = np.ceil(beyond / n + 1e-9)
         return max(0, int(y)), max(0, int(x))
 
     def matrix_shape(self, thicknesses: int) -> tuple[int, int, int, int]:
@@ -140,6 +166,38 @@ class WaveGrid:
         """Size of the scattering matrix, in memory and as a file [MB]."""
         planes, waves, *beams = self.matrix_shape(thicknesses)
         return planes * waves * (float(np.prod(beams)) + self.groups.rows.shape[1]) * 8 / 1e6
+
+
+def spread_offsets(count: int) -> NDArray[np.float64]:
+    """Offsets of the plane waves of as many configurations, spread evenly over a sample.
+
+    A field of N cells repeats the probe every N cells, and its copies interfere with it. With
+    offset d the copy at n fields has the phase 2 pi d n, so that the mean over the points of a
+    lattice of offsets is free of the nearest copies: that of a field about sqrt(count) times as
+    large (twist averaging: C. Lin, F. H. Zong and D. M. Ceperley, Phys. Rev. E 64, 016702 (2001)).
+
+    Parameters
+    ----------
+    count : int
+        Number of configurations.
+
+    Returns
+    -------
+    ndarray, shape (count, 2)
+        Along y and x, within half a sample; zero for one configuration [samples].
+    """
+    number = np.arange(count)
+    if count == 1:
+        return np.zeros((1, 2))
+    # copies that stay: n_y + generator n_x a multiple of count; the nearest shall be far
+    order = np.arange(-count, count + 1)
+    y, x = np.meshgrid(order, order, indexing="ij")
+    far = [
+        np.hypot(y, x)[((y + generator * x) % count == 0) & ((y != 0) | (x != 0))].min()
+        for generator in range(count)
+    ]
+    lattice = np.stack([number, number * int(np.argmax(far)) % count], axis=1)
+    return (lattice + 0.5) / count - 0.5
 
 
 def turned(vectors: NDArray[Any], turn: Turn) -> NDArray[Any]:
