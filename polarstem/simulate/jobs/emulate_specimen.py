@@ -23,11 +23,10 @@ from polarstem.simulate.microscope.coherence import SIGMA_PER_FWHM
 from polarstem.simulate.microscope.drawn_conditions import Drawn, drawn_for
 from polarstem.simulate.multislice.abtem_run import (
     check_band,
-    on_camera,
-    probe_of,
     recall_plans_of,
     scan_in_batches,
 )
+from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
 from polarstem.simulate.multislice.running_sums import RunningSums
 from polarstem.simulate.potential.crystal import exit_periods
 from polarstem.simulate.potential.projection import projected_slices
@@ -111,10 +110,11 @@ def _scan_cell(specimen: Specimen, drawn: Drawn, threads: int, sums: RunningSums
             part = np.s_[number % every :: every, number // 2 % every :: every]
             positions = places[part].reshape(-1, 2)
             slices = projected_slices(crystal, atoms, simulate, exits)
-            probe = probe_of(simulate.energy_kv, optics, float(quantiles[number]))
+            sampling = Sampling.of(atoms.cell.lengths(), simulate.energy_kv, number, count)
+            probe = probe_of(simulate.energy_kv, optics, float(quantiles[number]), sampling)
             found = np.empty((len(positions), camera.pixels, camera.pixels), np.float32)
             seen = np.empty(len(positions), np.float32)
-            for chunk, patterns, sampling in scan_in_batches(
+            for chunk, patterns in scan_in_batches(
                 probe, slices, positions, 1, size, simulate.memory_mb
             ):
                 found[chunk] = on_camera(patterns[0], sampling, camera)

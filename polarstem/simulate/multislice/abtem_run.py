@@ -9,7 +9,6 @@ from typing import Any
 import abtem
 import ase
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from polarstem.config.needs import batch_size
@@ -19,6 +18,7 @@ from polarstem.logs import progress
 from polarstem.simulate.abtem_settings import abtem_settings
 from polarstem.simulate.microscope.camera import Camera, Patterns
 from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
 from polarstem.simulate.multislice.running_sums import RunningSums
 from polarstem.simulate.potential.crystal import Crystal, exit_periods
 from polarstem.simulate.potential.projection import projected_slices
@@ -78,14 +78,16 @@ def simulate_patterns(
     try:
         with abtem_settings(settings.device, threads):
             optics = Optics(settings.semiangle_mrad, settings.aberrations, settings.tilt_mrad)
-            probe = probe_of(settings.energy_kv, optics)
             if settings.device == "cpu":
+                probe = probe_of(settings.energy_kv, optics)
                 recall_plans_of(probe, gpts, {len(b) for b in _batches(len(positions), size)})
-            for _, atoms in sums.configurations(
+            for number, atoms in sums.configurations(
                 crystal, settings.phonons, seed, intensity=intensity, total=total
             ):
                 slices = projected_slices(crystal, atoms, settings, exits)
-                for chunk, patterns, sampling in scan_in_batches(
+                sampling = Sampling.of(atoms.cell.lengths(), settings.energy_kv, number, count)
+                probe = probe_of(settings.energy_kv, optics, sampling=sampling)
+                for chunk, patterns in scan_in_batches(
                     probe, slices, positions, len(exits), size, settings.memory_mb
                 ):
                     images = on_camera(patterns.reshape(-1, *patterns.shape[2:]), sampling, camera)
@@ -107,7 +109,7 @@ def scan_in_batches(
     thicknesses: int,
     size: int,
     memory_mb: float,
-) -> Iterator[tuple[slice, NDArray[np.float32], tuple[float, float]]]:
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Scan positions, so many at a time.
 
     The potential is made once where several batches go through it and it takes no more than
@@ -117,7 +119,7 @@ def scan_in_batches(
     ------
     chunk : slice
         Of the positions.
-    patterns, sampling
+    patterns : ndarray
         As from `scan_patterns`.
     """
     batches = _batches(len(positions), size)
@@ -128,8 +130,7 @@ def scan_in_batches(
     steps = progress(batches, len(batches), "batches of probe positions")
     for batch in steps if len(batches) > 1 else batches:
         chunk = slice(batch.start, batch.stop)
-        patterns, sampling = scan_patterns(probe, potential, positions[chunk], thicknesses)
-        yield chunk, patterns, sampling
+        yield chunk, scan_patterns(probe, potential, positions[chunk], thicknesses)
 
 
 def _batches(count: int, size: int) -> list[range]:
@@ -160,8 +161,8 @@ def scan_patterns(
     slab: abtem.Potential | abtem.PotentialArray,
     positions: NDArray[np.float64],
     thicknesses: int,
-) -> tuple[NDArray[np.float32], tuple[float, float]]:
-    """Run abTEM; return patterns (thickness, position, kx, ky) and their sampling [mrad]."""
+) -> NDArray[np.float32]:
+    """Run abTEM; return patterns (thickness, position, kx, ky), frequencies ascending."""
     measurement: Any = probe.scan(
         slab,
         scan=abtem.CustomScan(positions),
@@ -170,67 +171,7 @@ def scan_patterns(
         lazy=False,
     )
     array = np.asarray(measurement.array)
-    sampling = measurement.angular_sampling
-    return array.reshape(thicknesses, len(positions), *array.shape[-2:]), sampling
-
-
-def probe_of(energy_kv: float, optics: Optics, defocus: float = 0.0) -> abtem.Probe:
-    """abTEM's probe of an illumination, its defocus increased by so much [Å]."""
-    aberrations = dict(optics.aberrations)
-    aberrations["C10"] = aberrations.get("C10", 0.0) - defocus
-    return abtem.Probe(
-        energy=energy_kv * 1e3,
-        semiangle_cutoff=optics.semiangle_mrad,
-        tilt=optics.tilt_mrad,
-        aberrations=aberrations,
-    )
-
-
-def centred(patterns: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Drop the unpaired -Nyquist row and column, so that zero angle is in the middle.
-
-    Parameters
-    ----------
-    patterns : ndarray, shape (..., kx, ky)
-        Patterns of an FFT grid, frequencies ascending.
-    """
-    rows, columns = (1 - n % 2 for n in patterns.shape[-2:])
-    return patterns[..., rows:, columns:]
-
-
-def on_camera(
-    patterns: NDArray[np.float32], sampling: tuple[float, float], camera: Camera
-) -> NDArray[np.float32]:
-    """Turn abTEM's patterns into images of a detector.
-
-    This is the one place where the axis order and handedness change: abTEM's arrays are
-    (..., kx, ky) with y up, ours are (..., ky, kx) with y down.
-
-    Parameters
-    ----------
-    patterns : ndarray, shape (pattern, kx, ky)
-        Simulated intensities, frequencies ascending.
-    sampling : tuple of float
-        Distance of two samples along kx and ky [mrad].
-    camera : Camera
-        The detector; its geometry alone is used.
-
-    Returns
-    -------
-    ndarray, shape (pattern, ky, kx), float32
-        Intensity per pixel, in the units of `patterns`.
-    """
-    patterns = centred(patterns)
-    along = [
-        (np.arange(n) - n // 2) * step for n, step in zip(patterns.shape[1:], sampling, strict=True)
-    ]
-    samples = np.stack(np.meshgrid(*along, indexing="ij"), axis=-1).reshape(-1, 2)
-    # far beyond the corners nothing falls onto the detector
-    inside = np.hypot(*samples.T) < 1.1 * np.hypot(*camera.corners_mrad.T).max()
-    footprint = camera.footprint(samples[inside], np.diag(sampling))
-    intensity = np.ascontiguousarray(patterns.reshape(len(patterns), -1).T[inside])
-    images = camera.project(torch.from_numpy(intensity), footprint)
-    return np.asarray(images.numpy(), np.float32)
+    return array.reshape(thicknesses, len(positions), *array.shape[-2:])
 
 
 def check_band(camera: Camera, crystal: Crystal, settings: Simulate) -> None:

@@ -30,7 +30,8 @@ from polarstem.seeds import derive_seed
 from polarstem.simulate.abtem_settings import abtem_settings
 from polarstem.simulate.microscope.coherence import SIGMA_PER_FWHM
 from polarstem.simulate.microscope.drawn_conditions import Drawn
-from polarstem.simulate.multislice.abtem_run import check_band, on_camera, probe_of
+from polarstem.simulate.multislice.abtem_run import check_band
+from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
 from polarstem.simulate.multislice.running_sums import RunningSums
 from polarstem.simulate.multislice.windows import Field, first_cells, windows
 from polarstem.simulate.potential.crystal import Crystal
@@ -105,7 +106,13 @@ def scan_scene(
         for number, atoms in sums.configurations(crystal, simulate.phonons, seed, images=images):
             slices = projected_slices(crystal, atoms, simulate, [crystal.repeats[2]])
             field = Field(slices, simulate.energy_kv, WINDOW_CELLS * pixels)
-            probe = partial(probe_of, simulate.energy_kv, defocus=float(quantiles[number]))
+            sampling = Sampling.of(field.lengths, simulate.energy_kv, number, count)
+            probe = partial(
+                probe_of,
+                simulate.energy_kv,
+                defocus=float(quantiles[number]),
+                sampling=sampling,
+            )
             light = field.illuminate(probe(optics))
             members = np.flatnonzero(turn == number)
             for window in windows(places, members, cell, pixels, WINDOW_CELLS):
@@ -114,7 +121,7 @@ def scan_scene(
                     nearest = round(float(right.samples[columns].mean()) / frame.step)
                     x, y = tilts_mrad[np.clip(nearest, 0, len(tilts_mrad) - 1)].tolist()
                     light = field.illuminate(probe(replace(optics, tilt_mrad=(x, y))))
-                found = on_camera(field.scan(window, light), field.angles, camera)
+                found = on_camera(field.scan(window, light), sampling, camera)
                 _add(images, found, down.weights[:, rows], right.weights[:, columns])
     return images
 

@@ -16,7 +16,6 @@ from abtem.antialias import AntialiasAperture
 from abtem.multislice import FresnelPropagator
 from numpy.typing import NDArray
 
-from polarstem.config.physics import wavelength
 from polarstem.simulate.wave.transforms import Workspace, batches, multiply
 
 
@@ -96,10 +95,7 @@ class Field:
             kept[:] = aperture.bandlimit(waves, in_place=True).array[0]
         x, y = potential._valid_sampling
         self.sampling = x, y
-        # between two samples of a pattern [mrad]
-        extent = points * np.array((x, y))
-        kx, ky = (1e3 * wavelength(energy_kv) / extent).tolist()
-        self.angles = kx, ky
+        self.lengths = points * np.array((x, y))  # of a window [Å]
         self._distances, self._distance = np.unique(
             np.round(potential.slice_thickness, 9), return_inverse=True
         )
