@@ -129,9 +129,11 @@ rule simulate_patterns:
             "simulate/jobs/specimen_patterns.py",
             "simulate/microscope",
             "simulate/multislice/abtem_run.py",
+            "simulate/multislice/probes.py",
             "simulate/multislice/running_sums.py",
             "simulate/potential",
             "simulate/wave/fftw_plans.py",
+            "simulate/wave/plane_waves.py",
         ),
         xyz="<results>/structures/{specimen}.xyz",
     output:

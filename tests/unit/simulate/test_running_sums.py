@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +24,7 @@ from polarstem.simulate.jobs import emulate_specimen as emulate
 from polarstem.simulate.jobs.emulate_specimen import emulate_specimen
 from polarstem.simulate.jobs.simulate_patterns import simulate_specimen
 from polarstem.simulate.microscope.optics import Optics
-from polarstem.simulate.multislice import abtem_run, running_sums, scene_scan
+from polarstem.simulate.multislice import abtem_run, probes, running_sums, scene_scan
 from polarstem.structures.build import write_specimen
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import make_scene
@@ -172,12 +174,13 @@ def test_other_code_or_a_broken_file_start_afresh(job, monkeypatch):
 
 
 @pytest.mark.parametrize("job", ["emulate_specimen"], indirect=True)
-def test_sums_that_cannot_be_kept_end_no_job(job, monkeypatch, caplog):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_sums_that_cannot_be_kept_end_no_job(job, number, monkeypatch, caplog):
     make, _ = job
     expected = make("whole")()
 
     def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(running_sums.np, "savez", full)
     found = make("full")()
@@ -214,9 +217,9 @@ def test_potentials_are_kept_where_they_fit(crystal, settings, monkeypatch):
         slices = abtem_run.projected_slices(specimen, specimen.atoms, settings, [2, 5])
         for size, memory_mb, made in ((2, 1000.0, 1), (2, 0.0, 0), (5, 1000.0, 0)):
             built.clear()
-            probe = abtem_run.probe_of(200.0, Optics(24.0))
+            probe = probes.probe_of(200.0, Optics(24.0))
             batches = abtem_run.scan_in_batches(probe, slices, positions, 2, size, memory_mb)
-            found.append(np.concatenate([patterns for _, patterns, _ in batches], axis=1))
+            found.append(np.concatenate([patterns for _, patterns in batches], axis=1))
             assert len(built) == made
     assert found[0].shape[:2] == (2, 5)
     np.testing.assert_array_equal(found[1], found[0])
