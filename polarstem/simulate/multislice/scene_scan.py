@@ -39,6 +39,7 @@ from polarstem.simulate.potential.projection import projected_slices
 from polarstem.structures.scenes.truth import ScanFrame
 
 _STRIDE = 3  # columns by which a configuration's samples move from row to row
+_OFFSETS = 8  # of the aperture's samples: so many neighbours the narrowest source joins
 
 
 def scan_scene(
@@ -106,7 +107,8 @@ def scan_scene(
         for number, atoms in sums.configurations(crystal, simulate.phonons, seed, images=images):
             slices = projected_slices(crystal, atoms, simulate, [crystal.repeats[2]])
             field = Field(slices, simulate.energy_kv, WINDOW_CELLS * pixels)
-            sampling = Sampling.of(field.lengths, simulate.energy_kv, number, count)
+            offsets = min(count, _OFFSETS)
+            sampling = Sampling.of(field.lengths, simulate.energy_kv, number % offsets, offsets)
             probe = partial(
                 probe_of,
                 simulate.energy_kv,
