@@ -40,6 +40,10 @@ bench: $(READY) ## speed against abTEM, half an hour -> results/bench.json (ARGS
 test: lint ## all checks and tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
+.PHONY: mutants
+mutants: $(READY) ## break one line at a time: the test that guards it must fail (ARGS='words')
+	$(BIN)/python -m tests.mutants $(ARGS)
+
 .PHONY: lint
 lint: $(READY) ## style, types and workflow checks
 	$(BIN)/ruff check .

@@ -8,12 +8,15 @@ import pytest
 import scipy.ndimage
 import scipy.stats
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polarstem.config.physics import Detector
 from polarstem.errors import PolarstemError
-from polarstem.simulate import camera as camera_module
-from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope import camera as camera_module
+from polarstem.simulate.microscope.camera import Camera, pixel_angles
 from polarstem.simulate.microscope.noise import count_electrons
+from polarstem.simulate.multislice.probes import Sampling, on_camera
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e-3, 0.7, 9.9, 31.9, 32.1, 60.0, 4e4])
@@ -32,6 +35,54 @@ def test_counts_are_poisson(mean):
     if mean > 0.5:
         assert abs(np.corrcoef(counts, other)[0, 1]) < 0.015
         assert abs(np.corrcoef(counts[1:], counts[:-1])[0, 1]) < 0.015
+
+
+@given(
+    half=st.integers(1, 60),
+    sample=st.floats(0.1, 5),
+    pixels=st.integers(1, 80),
+    pixel=st.floats(0.1, 5),
+)
+def test_projection_conserves_and_is_symmetric(half, sample, pixels, pixel):
+    """One axis: samples in a row, each a pattern of its own."""
+    along = np.arange(-half, half + 1) * sample
+    places = np.stack([along, np.zeros_like(along)], axis=1)
+    camera = Camera(pixels, pixel)
+    footprint = camera.footprint(places, np.diag([sample, 1e-3 * pixel]))
+    images = camera.project(torch.eye(len(along)), footprint).numpy().sum(1)  # sample, column
+    np.testing.assert_allclose(images, images[::-1, ::-1], atol=1e-6)
+    reach = np.abs(along) + sample / 2
+    inside = reach <= pixels * pixel / 2
+    np.testing.assert_allclose(images.sum(1)[inside], 1, rtol=1e-5)
+    assert images.sum(1).max() <= 1 + 1e-5
+    assert images.min() >= 0
+
+
+def test_one_bright_sample_lands_where_it_should():
+    """abTEM's kx (first axis) becomes the column, +ky (second axis) the upper row."""
+    array = np.zeros((1, 8, 8), np.float32)  # -Nyquist row first, zero angle at index 4
+    array[0, 4 + 2, 4 + 1] = 1.0  # kx = +2, ky = +1 samples
+    [picture] = on_camera(array, Sampling((1.0, 1.0)), Camera(7, 1.0))
+    assert np.argwhere(picture > 0.5).tolist() == [[3 - 1, 3 + 2]]
+    assert picture.sum() == pytest.approx(1)
+
+
+def test_rectangular_samples():
+    """Unequal sampling along x and y still gives square pixels."""
+    array = np.random.default_rng(0).random((6, 21, 31)).astype(np.float32)
+    pictures = on_camera(array, Sampling((1.5, 1.0)), Camera(40, 1.0))
+    assert pictures.shape == (6, 40, 40)
+    np.testing.assert_allclose(pictures.sum((-1, -2)), array.sum((-1, -2)), rtol=1e-5)
+    array[:] = 0
+    array[:, 10 + 4, 15 - 7] = 1  # 6 mrad right, 7 mrad down
+    assert moments(on_camera(array, Sampling((1.5, 1.0)), Camera(40, 1.0))[0])[1] == pytest.approx(
+        (6, -7)
+    )
+
+
+def test_pixel_angles_are_centred():
+    np.testing.assert_allclose(pixel_angles(4, 2.0), [-3, -1, 1, 3])
+    np.testing.assert_allclose(pixel_angles(3, 1.5), [-1.5, 0, 1.5])
 
 
 STEPS = np.diag([1.0, 1.0])

@@ -72,9 +72,9 @@ def test_position_averages_are_those_of_all_classes(library, column_matrix):
         for turn in TURNS:
             # a crystal that is turned sees the beam turned back
             x, y = np.array(turn).T @ library.tilts[chosen]
-            optics = Optics(library.semiangle_mrad, tilt_mrad=(float(x), float(y)))
-            [image] = position_averaged(eye, [matrix.nominal_nm[-1]], optics).numpy()
-            wanted += turned_images(image, turn) / (2 * len(TURNS))
+            tilts = np.array([(x, y)])
+            images = position_averaged(eye, camera, tilts, library.semiangle_mrad)
+            wanted += turned_images(images[-1, 0], turn) / (2 * len(TURNS))
     assert distance(library.pacbed[-1, chosen], wanted) < 1e-3
 
 

@@ -25,7 +25,12 @@ OPTICS = [
 
 
 def difference(ours, theirs) -> float:
-    return float(((ours - theirs).abs().sum((-1, -2)) / theirs.sum((-1, -2))).max())
+    return float((np.abs(ours - theirs).sum((-1, -2)) / theirs.sum((-1, -2))).max())
+
+
+def averaged(eye: VirtualMicroscope, optics: Optics) -> np.ndarray:
+    tilts = np.array([optics.tilt_mrad])
+    return position_averaged(eye, eye.camera, tilts, optics.semiangle_mrad)[:, 0]
 
 
 @pytest.fixture(scope="module", params=["square", "oblong"])
@@ -48,12 +53,12 @@ def mean_of_positions(eye: VirtualMicroscope, optics: Optics, count: int | None 
         count = int(np.ptp(g, axis=0).max()) + 1
     side = np.arange(count) / count
     grid = np.stack(np.meshgrid(side * x, side * y), axis=-1).reshape(-1, 2) + 0.137
-    return eye.measure(grid, NM, optics).mean(1)
+    return eye.measure(grid, NM, optics).mean(1).numpy()
 
 
 @pytest.mark.parametrize("optics", OPTICS, ids=str)
 def test_equals_the_mean_over_positions(eye, optics):
-    ours = position_averaged(eye, NM, optics)
+    ours = averaged(eye, optics)
     assert difference(ours, mean_of_positions(eye, optics)) < 1e-5
     if optics.semiangle_mrad > 10:
         one = mean_of_positions(eye, optics, 1)
@@ -61,15 +66,25 @@ def test_equals_the_mean_over_positions(eye, optics):
 
 
 def test_the_camera_is_applied(eye):
-    camera = Camera(26, 2.0, rotation_deg=20.0, psf_pixels=0.8, background=0.05)
+    camera = Camera(26, 2.0, rotation_deg=20.0, ellipticity=0.03, shift_pixels=(0.4, -1.3))
     seen = VirtualMicroscope(eye.matrix, camera)
-    optics = Optics(24.0)
-    ours = position_averaged(seen, NM, optics)
+    optics = Optics(24.0, tilt_mrad=(-1.0, 2.0))
+    ours = averaged(seen, optics)
     assert difference(ours, mean_of_positions(seen, optics)) < 1e-5
+    assert difference(ours, averaged(seen, Optics(24.0, tilt_mrad=(1.0, 2.0)))) > 0.015
+
+
+def test_many_tilts_at_once(eye):
+    tilts = np.array([(0.0, 0.0), (1.5, -1.0), (-3.0, 2.0)])
+    together = position_averaged(eye, eye.camera, tilts, 20.0)
+    assert together.shape == (len(NM), 3, 36, 36)
+    for number, (x, y) in enumerate(tilts.tolist()):
+        alone = averaged(eye, Optics(20.0, tilt_mrad=(x, y)))
+        np.testing.assert_allclose(together[:, number], alone, rtol=1e-4, atol=1e-9)
 
 
 def test_what_the_matrix_does_not_hold_is_refused(eye):
-    with pytest.raises(PolarstemError, match="3 nm is no exit plane"):
-        position_averaged(eye, [3.0], Optics(24.0))
     with pytest.raises(PolarstemError, match="30 mrad is outside"):
-        position_averaged(eye, NM, Optics(30.0))
+        averaged(eye, Optics(30.0))
+    with pytest.raises(PolarstemError, match=r"tilt of 5 mrad .* up to 4 mrad"):
+        averaged(eye, Optics(24.0, tilt_mrad=(5.0, 0.0)))

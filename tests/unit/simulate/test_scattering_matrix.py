@@ -8,17 +8,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scattering_cases import POSITIONS, microscope
+from scipy.fft import next_fast_len
 
-from polarstem.config.physics import Detector
+from polarstem.config.physics import Detector, Simulate
 from polarstem.errors import PolarstemError
 from polarstem.simulate.microscope.optics import Optics
-from polarstem.simulate.potential.repeating_unit import projected_potentials, repeating_unit
-from polarstem.simulate.scattering_matrix import equivalent
-from polarstem.simulate.scattering_matrix import unit as unit_module
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.repeating_unit import repeating_unit
+from polarstem.simulate.scattering_matrix import equivalent, propagate
 from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
-from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix, propagate
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
+from polarstem.simulate.wave import antialias
+from polarstem.simulate.wave.plane_waves import WaveGrid
 from polarstem.structures.symmetry import IDENTITY
+
+
+def potentials(unit: Crystal, settings: Simulate, thermal_scale: float = 0.0) -> np.ndarray:
+    """Of the slices of a repeating unit, shape (slice, x, y) [V Å]."""
+    return projected_potential(unit, unit.atoms, settings, [unit.repeats[2]], thermal_scale).array
 
 
 def test_thermal_smearing(crystal):
@@ -27,8 +36,8 @@ def test_thermal_smearing(crystal):
         crystal("RM"), rms_displacement={"K": 0.1, "Na": 0.12, "Nb": 0.07, "O": 0.09}
     )
     unit = repeating_unit(specimen)
-    still = projected_potentials(unit, microscope())
-    warm = projected_potentials(unit, microscope(), thermal_scale=1.0)
+    still = potentials(unit, microscope())
+    warm = potentials(unit, microscope(), thermal_scale=1.0)
     np.testing.assert_allclose(warm.mean((1, 2)), still.mean((1, 2)), rtol=1e-4)
     assert warm.max() < 0.95 * still.max()
     # niobium alone, on a grid that resolves the static atom: the mean by hand
@@ -39,8 +48,8 @@ def test_thermal_smearing(crystal):
         occupancy={},
         rms_displacement={"Nb": 0.4},
     )
-    still = projected_potentials(alone, fine)
-    warm = projected_potentials(alone, fine, thermal_scale=0.5)
+    still = potentials(alone, fine)
+    warm = potentials(alone, fine, thermal_scale=0.5)
     pixel = unit.atoms.cell[0, 0] / 72
     shifts = np.arange(-20, 21)  # whole pixels, over more than five times the displacement
     weights = np.exp(-((shifts * pixel / 0.2) ** 2) / 2)
@@ -50,6 +59,18 @@ def test_thermal_smearing(crystal):
         mean = np.tensordot(weights / weights.sum(), moved, 1)
     assert np.abs(warm - mean).max() < 1e-4 * warm.max()
     assert np.abs(warm - still).max() > 0.5 * warm.max()
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 4, 5, 6])
+def test_kept_samples_cover_the_detector_on_both_sides(units):
+    """Even fields have a sample less on the positive side."""
+    for reach in np.linspace(20, 50, 61):
+        grid = WaveGrid((4.0, 4.0), (units, units), 200.0, 24.0, 0.0, float(reach))
+        step = float(grid.mrad_per_sample[0])
+        reduced = grid.groups.reduced[:, 0]
+        for beams, sign in ((grid.beams[0], 1), (grid.beams[0], -1)):
+            outermost = beams * units + (sign * reduced).max()
+            assert (outermost + 0.5) * step > reach - 1e-6
 
 
 def test_save_and_load(matrix, tmp_path):
@@ -173,16 +194,17 @@ def test_equivalent_waves_are_copied(crystal, monkeypatch, options, turns):
 def test_displaced_atoms_leave_no_turn(crystal):
     unit = repeating_unit(crystal("RM"))
     unit.atoms.positions[2, 1] += 0.05
-    potentials = projected_potentials(unit, microscope()).swapaxes(1, 2)
+    slices = potentials(unit, microscope()).swapaxes(1, 2)
     size = (unit.atoms.cell[1, 1], unit.atoms.cell[0, 0])
-    assert equivalent.own_turns(potentials, size) == [IDENTITY]
+    assert equivalent.own_turns(slices, size) == [IDENTITY]
 
 
-@pytest.mark.parametrize("pixels", [24, 36, 40])
+@pytest.mark.parametrize("pixels", [26, 34, 46])
 def test_finer_transforms_change_nothing(crystal, monkeypatch, pixels):
     """The transmission functions are limited in frequency, so a finer grid gives the same."""
     settings = microscope(pixels_per_cell=pixels)
+    assert next_fast_len(pixels) > pixels
     found = compute_scattering_matrix(crystal("RU"), [3.0], settings, cells=(3, 3)).array
-    monkeypatch.setattr(unit_module, "transform_size", lambda points: points)
+    monkeypatch.setattr(antialias, "next_fast_len", lambda points: points)
     plain = compute_scattering_matrix(crystal("RU"), [3.0], settings, cells=(3, 3)).array
     np.testing.assert_allclose(found, plain, atol=1e-5)

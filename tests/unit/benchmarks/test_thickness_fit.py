@@ -11,28 +11,51 @@ from benchmarks.thickness_fit import PatternLibrary
 from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
 from polarstem.simulate.microscope.camera import Camera
-from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.position_averaged import position_averaged
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 
-OPTICS = Optics(15.0)
+SEMIANGLE = 15.0
+ON_AXIS = np.zeros((1, 2))
+RECIPE = {
+    "material": "KNN",
+    "name": "test",
+    "specimen_set": "test",
+    "split": "train",
+    "class_index": 0,
+    "class_name": "RM",
+    "direction_deg": 0.0,
+    "variant": (1, 0, 1),
+    "phase": "O",
+    "zone_axis": (0, 0, 1),
+    "a_site": "virtual",
+    "cells": (1, 1),
+    "thickness_nm": 0.4,
+    "seed": 1,
+}
 PERIODS = np.arange(10, 51, 5)
 ROTATION = 17.0
 
 
 @pytest.fixture(scope="module")
-def case(crystal):
+def case():
     """A library of a polar crystal, and its microscope."""
-    specimen = crystal("RM", cells=(1, 1), thickness_nm=0.4)
+    specimen = Crystal.build(RECIPE)
     detector = {"pixels": 50, "mrad_per_pixel": 1.0}
     settings = Simulate.model_validate(
-        {"pixels_per_cell": 24, "semiangle_mrad": 15.0, "detector": detector}
+        {
+            "pixels_per_cell": 24,
+            "semiangle_mrad": SEMIANGLE,
+            "detector": detector,
+            "projection": "abtem",  # the bounds below were measured with it
+        }
     )
     nm = (PERIODS * specimen.cell[2] / 10).tolist()
     matrix = compute_scattering_matrix(specimen, nm, settings, cells=(8, 8), reach_mrad=45.0)
     eye = VirtualMicroscope(matrix, settings.detector)
-    return PatternLibrary(position_averaged(eye, nm, OPTICS).numpy(), np.array(nm), 1.0, 15.0), eye
+    patterns = position_averaged(eye, eye.camera, ON_AXIS, SEMIANGLE)[:, 0]
+    return PatternLibrary(patterns, np.array(nm), 1.0, SEMIANGLE), eye
 
 
 def image_of(eye: VirtualMicroscope, nm: float) -> np.ndarray:
@@ -45,9 +68,10 @@ def image_of(eye: VirtualMicroscope, nm: float) -> np.ndarray:
         psf_pixels=0.7,
         background=0.02,
     )
-    [mean] = position_averaged(VirtualMicroscope(eye.matrix, camera), [nm], OPTICS)
+    means = position_averaged(eye, camera, ON_AXIS, SEMIANGLE)
+    mean = torch.from_numpy(means[eye.matrix.plane(nm), 0])
     generator = torch.Generator().manual_seed(1)
-    return torch.poisson(mean * 1e6, generator).numpy()
+    return torch.poisson(camera.expose(mean, None) * 1e6, generator).numpy()
 
 
 @pytest.mark.parametrize("plane", [2, 5, 7])

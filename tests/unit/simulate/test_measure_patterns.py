@@ -182,8 +182,8 @@ def test_wavelength_is_that_of_abtem(energy_kv):
 def test_measuring_does_without_abtem():
     """It loads for seconds, in each of the many short jobs."""
     code = (
-        "import sys, polarstem.simulate.jobs.measure_patterns; print(*{'abtem', 'dask', 'matplotlib'} & "
-        "set(sys.modules))"
+        "import sys, polarstem.simulate.jobs.measure_patterns; "
+        "print(*{'abtem', 'dask', 'matplotlib'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -225,7 +225,7 @@ def test_one_matrix_serves_both_signs_along_the_beam(config, tmp_path):
             xr.open_dataset(tmp_path / "theirs.nc") as b,
         ):
             difference = np.abs(a["intensity"] - b["intensity"]).sum() / b["intensity"].sum()
-            assert float(difference) < 5e-5
+            assert float(difference) < 2e-4
             measured[name] = b["intensity"].values
     np.testing.assert_array_equal(measured["up"], measured["down"])
     atoms = settings | {"simulate": settings["simulate"] | {"slices": "atoms"}}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import abtem
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ from polarstem.simulate.potential.frozen_phonons import thermal_columns
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.simulate.scattering_matrix.thermal_matrices import ThermalMatrices, ThermalMicroscope
+from polarstem.simulate.wave.plane_waves import spread_offsets
 
 OPTICS = Optics(24.0, {"C10": -30.0, "C12": 15.0, "phi12": 0.7}, (1.0, -2.0), source_fwhm=0.8)
 TURN = ((0, -1), (1, 0))
@@ -102,6 +104,43 @@ def test_mean_amplitude_is_that_of_the_smeared_potential(recipe):
     assert np.linalg.norm(mean - smeared) < 0.25 * damping
 
 
+def part_of_the_damping(recipe, settings, count=60) -> tuple[float, float]:
+    """Of the mean amplitude: its share of Debye and Waller's damping, and what is left over."""
+    common = {"cells": (1, 1), "reach_mrad": 42.0}
+    virtual = {**recipe, "a_site": "virtual", "thickness_nm": 0.8}
+    mean = np.mean(
+        [
+            compute_scattering_matrix(column, [0.8], settings, **common).array
+            for column in thermal_columns(virtual, count, 1.0)
+        ],
+        axis=0,
+    )
+    still = next(iter(thermal_columns(virtual, 1, 0.0)))
+    smeared, sharp = (
+        compute_scattering_matrix(still, [0.8], settings, thermal_scale=scale, **common).array
+        for scale in (1.0, 0.0)
+    )
+    damping = smeared - sharp
+    share = np.vdot(damping, mean - sharp).real / np.vdot(damping, damping).real
+    return share, float(np.linalg.norm(mean - smeared) / np.linalg.norm(damping))
+
+
+def test_real_displacements_damp_as_debye_and_waller_say(recipe, monkeypatch):
+    """At 300 K on the standard grid.
+
+    Electrons that scatter diffusely are missing from the mean as if absorbed, of which a smeared
+    potential knows nothing: a few per cent of the damping, and none where scattering is weak.
+    """
+    settings = microscope(pixels_per_cell=40)
+    share, _ = part_of_the_damping(recipe, settings)
+    assert share == pytest.approx(0.95, abs=0.05)
+    strength = abtem.core.energy.energy2sigma
+    monkeypatch.setattr(abtem.core.energy, "energy2sigma", lambda energy: 0.3 * strength(energy))
+    share, rest = part_of_the_damping(recipe, settings)
+    assert share == pytest.approx(1, abs=0.05)
+    assert rest < 0.25
+
+
 def test_file_keeps_every_thickness_of_every_member(recipe, tmp_path):
     settings = {
         "structure": recipe,
@@ -118,9 +157,18 @@ def test_file_keeps_every_thickness_of_every_member(recipe, tmp_path):
     assert matrices.settings == json.loads(json.dumps(settings))
     wanted = [
         compute_scattering_matrix(
-            column, [2.0, 4.0], microscope(), cells=(2, 2), margin_mrad=2.0, reach_mrad=41.0
+            column,
+            [2.0, 4.0],
+            microscope(),
+            cells=(2, 2),
+            margin_mrad=2.0,
+            reach_mrad=41.0,
+            offset=(y, x),
+            ensemble=2,
         )
-        for column in thermal_columns(recipe, 2, 1.0)
+        for column, (y, x) in zip(
+            thermal_columns(recipe, 2, 1.0), spread_offsets(2).tolist(), strict=True
+        )
     ]
     for plane in (0, 1):
         for one, other in zip(matrices.plane(plane), wanted, strict=True):

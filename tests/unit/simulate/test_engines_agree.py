@@ -10,8 +10,11 @@ from abtem.core.energy import energy2wavelength
 from scattering_cases import AGREEMENT, both_engines, microscope, optics_of, places, relative
 
 from polarstem.config.physics import Detector, Simulate
-from polarstem.simulate import multislice
+from polarstem.simulate.abtem_settings import abtem_settings
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.multislice.probes import Sampling, on_camera
 from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.projection import projected_potential
 from polarstem.simulate.potential.repeating_unit import repeating_unit
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
@@ -73,8 +76,8 @@ def grid_tilt(specimen: Crystal, steps) -> tuple[float, float]:
 def shifted_disc(specimen: Crystal, settings: Simulate, position, steps) -> np.ndarray:
     """The same tilt in abTEM as a probe whose waves are moved by hand, shape (kx, ky)."""
     slices = [specimen.repeats[2]]
-    with multislice.abtem_settings("cpu", 1):
-        slab = multislice.potential(specimen, specimen.atoms, settings, slices)
+    with abtem_settings("cpu", 1):
+        slab = projected_potential(specimen, specimen.atoms, settings, slices)
         probe = abtem.Probe(energy=200e3, semiangle_cutoff=24, aberrations=settings.aberrations)
         probe.grid.match(slab)
         waves = probe.build(abtem.CustomScan([position]), lazy=False)
@@ -98,8 +101,7 @@ def test_tilt_is_a_shifted_disc(crystal):
     ours = eye.measure(position[None], [6.0], optics_of(settings))[0, 0]
     array = shifted_disc(specimen, settings, position, steps)
     step = matrix.grid.mrad_per_sample
-    detector = settings.detector
-    theirs = multislice.measure(array, (step[1], step[0]), detector.pixels, detector.mrad_per_pixel)
+    theirs = on_camera(array[None], Sampling((step[1], step[0])), Camera.of(settings.detector))[0]
     assert relative(ours, theirs) < AGREEMENT
 
 
