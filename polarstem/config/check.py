@@ -25,7 +25,7 @@ from polarstem.config.learning import (
     Training,
 )
 from polarstem.config.model import Config
-from polarstem.config.physics import Simulate, Structures
+from polarstem.config.physics import NUMBER, WORD, Simulate, Structures
 from polarstem.config.physics_checks import physics_checks
 from polarstem.errors import PolarstemError
 
@@ -109,7 +109,7 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
     for item in error.errors():
         if item["type"] == "too_short" and item["loc"] in wrong_items:
             continue  # only short because its items are wrong, which is told already
-        loc = [part for part in item["loc"] if part not in (LISTED, MAPPED, NAMED)]
+        loc = [part for part in item["loc"] if part not in (LISTED, MAPPED, NAMED, NUMBER, WORD)]
         owner = _owner(model, loc)
         # pydantic puts a model's family into the path, which is no key of the user's
         path = loc[:2] + loc[3:] if loc[0] == "models" and len(loc) > 3 else loc

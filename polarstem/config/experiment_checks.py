@@ -56,7 +56,7 @@ def _scene_problems(config: Config, name: str, scene: Scene) -> Iterator[str]:
         )
     if problem := source_problem(simulate, conditions, recipe.cell):
         yield f"{where}.conditions.source_fwhm_angstrom: {problem}"
-    elif problem := margin_problem(recipe, conditions):
+    elif problem := margin_problem(recipe, simulate, conditions):
         yield f"{where}.margin_cells: {problem}"
     pixels = simulate.pixels_per_cell
     # a grid that is chosen by the detector holds it

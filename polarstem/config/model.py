@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from polarstem.config.conditions import Ladder
+from polarstem.config.accuracy import least_cells, least_pixels
+from polarstem.config.angles import edge_of, reserve_mrad
+from polarstem.config.conditions import Drawn, Ladder
 from polarstem.config.experiments import Experiment
 from polarstem.config.learning import (
     Adaptation,
@@ -19,8 +21,17 @@ from polarstem.config.learning import (
     Train,
     Training,
 )
-from polarstem.config.physics import Section, Simulate, Structures
+from polarstem.config.physics import (
+    AUTO,
+    Section,
+    Simulate,
+    SimulateSection,
+    Structures,
+    StructuresSection,
+)
 from polarstem.config.specimens import DataDomain, SpecimenSet
+from polarstem.errors import PolarstemError
+from polarstem.structures.crystals import Material, load_material
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
@@ -44,8 +55,10 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
         description="the seed all others derive from"
     )
-    structures: Structures = Field(default_factory=Structures, description="the crystals")
-    simulate: Simulate = Field(default_factory=Simulate, description="the microscope")
+    structures: StructuresSection = Field(
+        default_factory=StructuresSection, description="the crystals"
+    )
+    simulate: SimulateSection = Field(default_factory=SimulateSection, description="the microscope")
     specimens: dict[Name, SpecimenSet] = Field(
         min_length=1, description="sets of specimens that are made and simulated alike"
     )
@@ -88,20 +101,77 @@ class Config(Section):
         return {**data, "domains": domains, "evaluate": {**data["evaluate"], "domains": tested}}
 
     def structures_of(self, specimen_set: str) -> Structures:
-        """Crystal settings of a specimen set, its own keys applied."""
-        override = self.specimens[specimen_set].structures
-        return Structures.model_validate(merge(self.structures.model_dump(mode="json"), override))
+        """Crystal settings of a specimen set, its own keys applied and its field sized."""
+        settings = self.specimens[specimen_set]
+        merged = merge(self.structures.model_dump(mode="json"), settings.structures)
+        if merged["cells"] != AUTO:
+            return Structures.model_validate(merged)
+        structures = Structures.model_validate({**merged, "cells": (6, 6)})
+        material = known_material(structures)
+        if material is None:
+            return structures
+        simulate, thickness = self._unsized(settings.simulate), thickest(settings)
+        cells = least_cells(material, structures, simulate, thickness)
+        if structures.a_site == "ordered":  # rock-salt order repeats every other cell
+            cells = cells[0] + cells[0] % 2, cells[1] + cells[1] % 2
+        return structures.model_copy(update={"cells": cells})
 
     def simulate_of(self, specimen_set: str) -> Simulate:
-        """Microscope settings of a specimen set, its own keys applied."""
-        override = self.specimens[specimen_set].simulate
-        return Simulate.model_validate(merge(self.simulate.model_dump(mode="json"), override))
+        """Microscope settings of a specimen set, its own keys applied and its grid sized."""
+        settings = self.specimens[specimen_set]
+        simulate = self._unsized(settings.simulate)
+        if settings.conditions is not None:
+            reach = edge_of(simulate.detector, settings.conditions)
+        else:
+            reach = sum(self.reserve_mrad(specimen_set))
+        structures = merge(self.structures.model_dump(mode="json"), settings.structures)
+        return self._sized(simulate, settings.simulate, structures, reach)
 
     def simulate_of_scene(self, experiment: str) -> Simulate:
-        """Microscope settings of a virtual experiment, its own keys applied."""
+        """Microscope settings of a virtual experiment, its own keys applied and its grid sized."""
         scene = self.experiments[experiment].scene
-        override = scene.simulate if scene is not None else {}
-        return Simulate.model_validate(merge(self.simulate.model_dump(mode="json"), override))
+        if scene is None:
+            return self._unsized({})
+        simulate = self._unsized(scene.simulate)
+        reach = edge_of(simulate.detector, scene.conditions)
+        structures = self.structures.model_dump(mode="json")
+        return self._sized(simulate, scene.simulate, structures, reach)
+
+    def reserve_mrad(self, specimen_set: str) -> tuple[float, float]:
+        """Largest tilt, and angle on the detector, that a set's matrices are measured under."""
+        measured = [
+            domain.conditions
+            for name in self.used_domains()
+            if (domain := self.domains[name]).specimens == specimen_set and domain.conditions
+        ] + [s.conditions for s in self.streams().values() if specimen_set in s.specimens]
+        return reserve_mrad(self._unsized(self.specimens[specimen_set].simulate), measured)
+
+    @property
+    def thickest_nm(self) -> float:
+        """Largest thickness of the run: one grid serves all of it [nm]."""
+        sets = [thickest(settings) for settings in self.specimens.values()]
+        scenes = [e.scene.thickness_nm for e in self.experiments.values() if e.scene is not None]
+        return max(sets + scenes)
+
+    def _unsized(self, override: dict[str, Any]) -> Simulate:
+        """Microscope settings with some keys applied, the grid left at its default."""
+        merged = merge(self.simulate.model_dump(mode="json"), override)
+        if merged["pixels_per_cell"] == AUTO:
+            del merged["pixels_per_cell"]
+        return Simulate.model_validate(merged)
+
+    def _sized(
+        self, simulate: Simulate, override: dict[str, Any], structures: Any, reach: float
+    ) -> Simulate:
+        if override.get("pixels_per_cell", self.simulate.pixels_per_cell) != AUTO:
+            return simulate
+        checked = Structures.model_validate({**structures, "cells": (6, 6)})
+        material = known_material(checked)
+        if material is None:
+            return simulate
+        largest = max(reach, simulate.semiangle_mrad)
+        pixels = least_pixels(material, checked, simulate, self.thickest_nm, largest)
+        return simulate.model_copy(update={"pixels_per_cell": pixels})
 
     def training_of(self, model: str, source: str | None = None) -> Training:
         """Training settings of a network, its own keys applied, then those of a stream."""
@@ -171,6 +241,22 @@ class Config(Section):
             if (model, source) in pairs
             for seed in self.train.seeds
         ]
+
+
+def thickest(settings: SpecimenSet) -> float:
+    """Largest thickness of a set [nm]."""
+    given = settings.thicknesses_nm
+    return given.between[1] if isinstance(given, Drawn) else max(given)
+
+
+def known_material(structures: Structures) -> Material | None:
+    """The material of a section; None where the checks will say what is wrong with it."""
+    try:
+        material = load_material(structures.material)
+        material.require_phase(structures.phase)
+    except PolarstemError:
+        return None
+    return material
 
 
 def _union(groups: Iterable[tuple[str, ...]]) -> set[str]:

@@ -11,7 +11,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from polarstem.config.scene_limits import SAMPLES_PER_CELL, WINDOW_CELLS
+from polarstem.config.physics import Simulate
+from polarstem.config.scene_limits import SAMPLES_PER_CELL, window_cells
 from polarstem.structures.crystals import cell_lengths, load_material
 from polarstem.structures.recipes import whole_periods
 from polarstem.structures.scenes.recipe import make_scene
@@ -100,14 +101,15 @@ def scene_mb(scene: Mapping[str, Any], scan: Mapping[str, Any]) -> float:
     field = 8e-6 * slices * nx * ny * pixels**2
     images = 4e-6 * simulate["detector"]["pixels"] ** 2
     # a window's samples of one configuration: patterns, and copies on their way to the camera
-    points = (WINDOW_CELLS * pixels) ** 2
-    window = SAMPLES_PER_CELL**2 * (3 * 4e-6 * points + 2 * images)
+    window = window_cells(Simulate.model_validate(simulate), recipe.cell, scene["thickness_nm"])
+    points = (window * pixels) ** 2
+    samples = SAMPLES_PER_CELL**2 * (3 * 4e-6 * points + 2 * images)
     positions = math.prod(recipe.cells) * scan["positions_per_cell"] ** 2
     return (
         LIBRARIES_MB
         + field
         + 8e-6 * slices * points
-        + window
+        + samples
         + _slice_mb(nx * pixels, ny * pixels, nx * ny)
         # fractions of the beam, blurred and counted, whole numbers and these as they are stored
         + 4 * images * positions

@@ -6,7 +6,15 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from polarstem.structures.variants import ZONE_AXES
 
@@ -65,6 +73,15 @@ def _aberrations(value: dict[str, float]) -> dict[str, float]:
 
 
 Count = Annotated[int, Field(ge=1)]
+Cells = tuple[Count, Count]
+NUMBER, WORD, AUTO = "as a number", "as a word", "auto"
+
+
+def _word_or_number(value: Any) -> str:
+    """Tell which form a key has, so that its errors are told for that form alone."""
+    return WORD if isinstance(value, str) else NUMBER
+
+
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -119,7 +136,7 @@ class Structures(Section):
         description="lattice metric: a common cubic cell, or the cell of the phase (whose unequal "
         "axes tell the polar axis without any displacement)",
     )
-    cells: tuple[Count, Count] = Field(
+    cells: Cells = Field(
         (6, 6), description="lateral size of the simulated field [unit cells along x and y]"
     )
     end_on: bool = Field(
@@ -164,6 +181,9 @@ class Phonons(Section):
     )
 
 
+Pixels = Annotated[int, Field(ge=8, le=512), AfterValidator(_even)]
+
+
 class Simulate(Section):
     """Simulation of the diffraction patterns."""
 
@@ -189,8 +209,14 @@ class Simulate(Section):
     semiangle_mrad: Annotated[float, Field(gt=0, le=100)] = Field(
         24.0, description="convergence semi-angle [mrad]"
     )
-    pixels_per_cell: Annotated[int, Field(ge=8, le=512), AfterValidator(_even)] = Field(
-        32, description="pixels of the wave function per pseudo-cubic lattice constant; even"
+    pixels_per_cell: Pixels = Field(
+        40, description="pixels of the wave function per pseudo-cubic lattice constant; even"
+    )
+    accuracy: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.01,
+        description="how far the grid, and how far the size of the field, may change patterns of "
+        "moving atoms (relative L1); for `pixels_per_cell` and `structures.cells` on `auto`, and "
+        "for warnings of values set by hand. See docs/accuracy.md",
     )
     slices: Literal["planes", "atoms"] = Field(
         "planes",
@@ -219,4 +245,30 @@ class Simulate(Section):
         1000,
         description="memory for the waves of one batch of probe positions, and for a potential "
         "that several batches share [MB]; a larger one is made anew for each, slice by slice",
+    )
+
+
+_Auto = Annotated[Literal["auto"], Tag(WORD)]
+_CellsOrAuto = Annotated[Annotated[Cells, Tag(NUMBER)] | _Auto, Discriminator(_word_or_number)]
+_PixelsOrAuto = Annotated[Annotated[Pixels, Tag(NUMBER)] | _Auto, Discriminator(_word_or_number)]
+
+
+class StructuresSection(Structures):
+    """The crystals: material, polar phase, orientation and size."""
+
+    cells: _CellsOrAuto = Field(  # type: ignore[assignment]
+        "auto",
+        description="lateral size of the simulated field [unit cells along x and y]; `auto`: the "
+        "smallest that `simulate.accuracy` allows at the largest thickness",
+    )
+
+
+class SimulateSection(Simulate):
+    """Simulation of the diffraction patterns."""
+
+    pixels_per_cell: _PixelsOrAuto = Field(  # type: ignore[assignment]
+        "auto",
+        description="pixels of the wave function per pseudo-cubic lattice constant, even; `auto`: "
+        "the fewest that hold the detector and that `simulate.accuracy` allows at the largest "
+        "thickness of the run",
     )

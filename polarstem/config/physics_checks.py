@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from polarstem.config.accuracy import coarsest_sampling, projected_cells
+from polarstem.config.angles import edge_of
 from polarstem.config.conditions import Conditions, Drawn
-from polarstem.config.jobs import edge_of, reserve_mrad
 from polarstem.config.library import TILT_MRAD
 from polarstem.config.map_jobs import recommended_library
 from polarstem.config.model import Config
@@ -101,7 +102,7 @@ def _angles(config: Config, name: str, material: Material) -> Iterator[_Problem]
         conditions = config.specimens[name].conditions or Conditions()
         margin, reach = 0.0, edge_of(simulate.detector, conditions)
     else:
-        margin, reach = reserve_mrad(config, name)
+        margin, reach = config.reserve_mrad(name)
     yield from _beyond(material, structures, simulate, reach, margin)
 
 
@@ -130,22 +131,7 @@ def _beyond(
 
 def _band(material: Material, structures: Structures, simulate: Simulate, pixels: int) -> float:
     """Largest angle that a grid simulates, of the crystals of a set the smallest [mrad]."""
-    samplings = []
-    for lengths in _cells(material, structures):
-        units = sum(map(abs, structures.zone_axis))  # formula units in the projected cell
-        lattice_constant = (math.prod(lengths) / units) ** (1 / 3)
-        # as `Crystal.grid_points`
-        points = (2 * round(pixels * length / lattice_constant / 2) for length in lengths[:2])
-        samplings += [length / n for length, n in zip(lengths, points, strict=False)]
-    return band_mrad(simulate.energy_kv, max(samplings))
-
-
-def _cells(material: Material, structures: Structures) -> set[tuple[float, float, float]]:
-    """Projected cells of a set's variants along x, y and the beam [Å]."""
-    phase, zone, metric = structures.phase, structures.zone_axis, structures.metric
-    table = classes(phase, zone, structures.end_on)
-    variants = [variant for entry in table for variant in entry.variants]
-    return {cell_lengths(material, phase, variant, zone, metric) for variant in variants}
+    return band_mrad(simulate.energy_kv, coarsest_sampling(material, structures, pixels))
 
 
 def _periods(config: Config, name: str, material: Material) -> Iterator[_Problem]:
@@ -201,7 +187,7 @@ def _emulated(config: Config, name: str, material: Material) -> Iterator[_Proble
     shape = simulate.scan.positions
     # cells are x first, scans y first
     longest = [
-        max(lengths[axis] for lengths in _cells(material, config.structures_of(name)))
+        max(lengths[axis] for lengths in projected_cells(material, config.structures_of(name)))
         for axis in (1, 0)
     ]
     least = SOURCE_STEPS * max(length / n for length, n in zip(longest, shape, strict=True))
@@ -315,7 +301,7 @@ def _library(config: Config) -> Iterator[str]:
     where = "evaluate.recommended: the library that scans are placed by"
     for problem in _beyond(material, structures, simulate, half, margin):
         yield f"{where} tilts by {TILT_MRAD:g} mrad: {problem.text}"
-    period = next(iter(_cells(material, structures)))[2]
+    period = next(iter(projected_cells(material, structures)))[2]
     if pair := _same_periods(settings["thicknesses_nm"], period):
         yield (
             f"{where} has {pair[0]:g} and {pair[1]:g} nm, the same number of {period / 10:.3f} nm "

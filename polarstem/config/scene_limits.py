@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 
+from polarstem.config.accuracy import least_repeats
+from polarstem.config.angles import edge_of
 from polarstem.config.conditions import Conditions
-from polarstem.config.jobs import edge_of
 from polarstem.config.physics import Simulate, band_mrad
 from polarstem.structures.scenes.recipe import SceneRecipe
 
-WINDOW_CELLS = 5
-"""Cells along the edge of the window that a probe goes through."""
 # Patterns of a point source change with its position up to twice the aperture's frequency, 7.6 per
 # cell. Ten samples and a source of 0.8 Å leave 0.6 % of a pattern, six leave 15 %.
 SAMPLES_PER_CELL = 10
@@ -24,6 +23,21 @@ LEAST_SOURCE = 2.0
 SOURCE_REACH = 3.0
 """How far a source's image is followed [standard deviations]."""
 _SIGMA_PER_FWHM = 1 / math.sqrt(8 * math.log(2))
+
+
+def window_cells(simulate: Simulate, cell: float, thickness_nm: float) -> int:
+    """Cells along the edge of the window of a scene that a probe goes through.
+
+    Parameters
+    ----------
+    simulate : Simulate
+        The microscope, and the accuracy asked for.
+    cell : float
+        Edge of a cell [Å].
+    thickness_nm : float
+        Thickness of the scene [nm].
+    """
+    return least_repeats(simulate, cell, thickness_nm)
 
 
 def source_problem(simulate: Simulate, conditions: Conditions, cell: float) -> str | None:
@@ -38,8 +52,9 @@ def source_problem(simulate: Simulate, conditions: Conditions, cell: float) -> s
     )
 
 
-def margin_problem(recipe: SceneRecipe, conditions: Conditions) -> str | None:
+def margin_problem(recipe: SceneRecipe, simulate: Simulate, conditions: Conditions) -> str | None:
     """Say that windows would reach beyond the crystal."""
+    window = window_cells(simulate, recipe.cell, recipe.field[2] * recipe.cell / 10)
     reach = SOURCE_REACH * _SIGMA_PER_FWHM * conditions.source_fwhm_angstrom[1] / recipe.cell
     turn = math.radians(recipe.crystal_rotation_deg)
     c, s = abs(math.cos(turn)), abs(math.sin(turn))
@@ -47,11 +62,11 @@ def margin_problem(recipe: SceneRecipe, conditions: Conditions) -> str | None:
     extents = (x * c + y * s, x * s + y * c)
     # of an odd number of cells the smaller half lies on the left
     room = min(n // 2 - extent / 2 for n, extent in zip(recipe.field, extents, strict=False))
-    lacking = math.ceil(WINDOW_CELLS // 2 - room - 1e-9)
+    lacking = math.ceil(window // 2 - room - 1e-9)
     if lacking <= 0:
         return None
     return (
-        f"{recipe.margin_cells} cells around the scan do not hold the windows of {WINDOW_CELLS} "
+        f"{recipe.margin_cells} cells around the scan do not hold the windows of {window} "
         f"cells that probes go through, with a source of {conditions.source_fwhm_angstrom[1]:g} Å; "
         f"use {recipe.margin_cells + lacking}"
     )

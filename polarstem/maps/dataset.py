@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from polarstem.maps.cells import Answer
-from polarstem.simulate.detector import pixel_angles
+from polarstem.simulate.microscope.camera import pixel_angles
 
 MOST_PATTERNS = 20_000
 """Scans with more positions are mapped without keeping their patterns."""

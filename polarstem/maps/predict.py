@@ -17,7 +17,7 @@ from polarstem.models.base import Model
 from polarstem.models.calibration import Calibration
 from polarstem.scans.lattice import RINGS
 from polarstem.scans.lattice import features as virtual_detectors
-from polarstem.simulate.detector import pixel_angles
+from polarstem.simulate.microscope.camera import pixel_angles
 
 Block = tuple[NDArray[np.integer], NDArray[np.generic]]
 FloatArray = NDArray[np.float32]

@@ -2,7 +2,7 @@
 """Virtual experiments: a scene scanned by multislice under drawn conditions.
 
 A probe of 24 mrad does not see beyond its neighbourhood, so each one goes through a window of the
-scene's potential: five cells around its own. PRISM with probes of that width would take a thousand
+scene's potential, a few cells around its own. PRISM with probes of that width would take a thousand
 plane waves through the whole field, in each thermal configuration anew: every one of them costs as
 much as sixteen windows in a field of 20 x 20 cells, of which a configuration scans two thousand.
 Measured, it takes 90 times as long (benchmarks/scenes.py).
@@ -23,7 +23,7 @@ from polarstem.config.scene_limits import (
     LEAST_SOURCE,
     SAMPLES_PER_CELL,
     SOURCE_REACH,
-    WINDOW_CELLS,
+    window_cells,
 )
 from polarstem.errors import PolarstemError
 from polarstem.seeds import derive_seed
@@ -96,7 +96,8 @@ def scan_scene(
         )
     pixels = crystal.grid_points(simulate.pixels_per_cell)[0] // crystal.repeats[0]
     places = frame.places(down.samples, right.samples).reshape(-1, 2)
-    _check_windows(crystal, places, optics.source_fwhm)
+    side = window_cells(simulate, cell, crystal.cell[2] * crystal.repeats[2] / 10)
+    _check_windows(crystal, side, places, optics.source_fwhm)
     row, column = (axis.ravel() for axis in np.indices((len(down.samples), len(right.samples))))
     turn = (_STRIDE * row + column) % count
     quantiles = scipy.special.ndtri((np.arange(count) + 0.5) / count) * optics.defocus_spread
@@ -106,7 +107,7 @@ def scan_scene(
     with abtem_settings(simulate.device, 1):
         for number, atoms in sums.configurations(crystal, simulate.phonons, seed, images=images):
             slices = projected_slices(crystal, atoms, simulate, [crystal.repeats[2]])
-            field = Field(slices, simulate.energy_kv, WINDOW_CELLS * pixels)
+            field = Field(slices, simulate.energy_kv, side * pixels)
             offsets = min(count, _OFFSETS)
             sampling = Sampling.of(field.lengths, simulate.energy_kv, number % offsets, offsets)
             probe = partial(
@@ -117,7 +118,7 @@ def scan_scene(
             )
             light = field.illuminate(probe(optics))
             members = np.flatnonzero(turn == number)
-            for window in windows(places, members, cell, pixels, WINDOW_CELLS):
+            for window in windows(places, members, cell, pixels, side):
                 rows, columns = row[window.members], column[window.members]
                 if tilts_mrad is not None:
                     nearest = round(float(right.samples[columns].mean()) / frame.step)
@@ -153,14 +154,14 @@ class _Axis(NamedTuple):
         return cls(samples, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def _check_windows(crystal: Crystal, places: NDArray[np.float64], fwhm: float) -> None:
+def _check_windows(crystal: Crystal, side: int, places: NDArray[np.float64], fwhm: float) -> None:
     """Refuse windows that reach beyond the crystal."""
-    first = first_cells(places, crystal.cell[0], WINDOW_CELLS)
-    beyond = max(-int(first.min()), int((first + WINDOW_CELLS - crystal.repeats[:2]).max()))
+    first = first_cells(places, crystal.cell[0], side)
+    beyond = max(-int(first.min()), int((first + side - crystal.repeats[:2]).max()))
     if beyond > 0:
         x, y = crystal.repeats[:2]
         raise PolarstemError(
-            f"With a source of {fwhm:g} Å, the windows of {WINDOW_CELLS} cells around the probes "
+            f"With a source of {fwhm:g} Å, the windows of {side} cells around the probes "
             f"reach {beyond} cells beyond this crystal of {x} x {y} cells; narrow the source or "
             "leave more cells around the scan (margin_cells of a scene)."
         )

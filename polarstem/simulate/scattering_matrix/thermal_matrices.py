@@ -31,7 +31,7 @@ from polarstem.simulate.microscope.coherence import source_positions, source_wei
 from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
-from polarstem.simulate.wave.plane_waves import WaveGrid, turned
+from polarstem.simulate.wave.plane_waves import WaveGrid, spread_stride, turned
 from polarstem.structures.symmetry import IDENTITY, Turn, inverse
 
 _PARTS = ("real", "imag")
@@ -176,8 +176,9 @@ class ThermalMicroscope:
         """Measure patterns at any probe positions.
 
         With a source, the patterns at the positions that determine all others are each taken from
-        one member, at random, and joined by the source. Without one, the members are averaged at
-        each position, which takes as many times longer.
+        one member and joined by the source: neighbours from other members, so that it joins all of
+        them evenly. Without one, the members are averaged at each position, which takes as many
+        times longer.
 
         Parameters
         ----------
@@ -186,7 +187,7 @@ class ThermalMicroscope:
         optics : Optics
             The illumination.
         random : Generator
-            Deals the positions.
+            Gives the members the order in which they take turns.
         turn : Turn
             Turn or mirror of the crystals about the origin.
         camera : Camera, optional
@@ -207,11 +208,11 @@ class ThermalMicroscope:
         fractions = source_positions(span)
         lab = turned(fractions * grid.size, turn)[:, ::-1]
         images = torch.empty(len(lab), camera.pixels**2)
-        for eye, rows in zip(
-            self.eyes,
-            np.array_split(random.permutation(len(lab)), len(self.eyes)),
-            strict=True,
-        ):
+        count = len(self.eyes)
+        y, x = np.indices([2 * most + 1 for most in span])
+        member = random.permutation(count)[(y + spread_stride(count) * x).ravel() % count]
+        for number, eye in enumerate(self.eyes):
+            rows = np.flatnonzero(member == number)
             images[rows] = eye.sharp(lab[rows], sharp, turn, camera).flatten(1)
         where = turned(np.asarray(positions)[:, ::-1], inverse(turn)) / grid.size
         weights = source_weights(where, span, grid.size, optics.source_fwhm)

@@ -186,18 +186,22 @@ def spread_offsets(count: int) -> NDArray[np.float64]:
     ndarray, shape (count, 2)
         Along y and x, within half a sample; zero for one configuration [samples].
     """
-    number = np.arange(count)
     if count == 1:
         return np.zeros((1, 2))
-    # copies that stay: n_y + generator n_x a multiple of count; the nearest shall be far
+    number = np.arange(count)
+    lattice = np.stack([number, number * spread_stride(count) % count], axis=1)
+    return (lattice + 0.5) / count - 0.5
+
+
+def spread_stride(count: int) -> int:
+    """Stride s for which equal values of (y + s x) modulo count are farthest apart."""
     order = np.arange(-count, count + 1)
     y, x = np.meshgrid(order, order, indexing="ij")
-    far = [
-        np.hypot(y, x)[((y + generator * x) % count == 0) & ((y != 0) | (x != 0))].min()
-        for generator in range(count)
+    apart = np.hypot(y, x)
+    nearest = [
+        apart[((y + stride * x) % count == 0) & (apart > 0)].min() for stride in range(count)
     ]
-    lattice = np.stack([number, number * int(np.argmax(far)) % count], axis=1)
-    return (lattice + 0.5) / count - 0.5
+    return int(np.argmax(nearest))
 
 
 def turned(vectors: NDArray[Any], turn: Turn) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from abtem.core.energy import energy2wavelength
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polarstem.config import check, jobs, map_jobs
+from polarstem.config import angles, check, jobs, map_jobs
 from polarstem.config.check import ConfigError
 from polarstem.models import create
 from polarstem.simulate.microscope.camera import Camera
@@ -125,13 +125,13 @@ def measured_under(conditions: dict[str, Any], simulate: dict[str, Any] | None =
 )
 def test_detector_is_reserved_at_its_widest(conditions: dict[str, Any], reach: float) -> None:
     """Its corner is farthest out where the detector stands on it, not at the largest angle."""
-    found = jobs.reserve_mrad(measured_under(conditions), "tiny")
+    found = measured_under(conditions).reserve_mrad("tiny")
     assert found == pytest.approx((0, reach))
 
 
 def test_drawn_tilts_are_reserved_beside_the_set_one() -> None:
     tilted = measured_under({"tilt_mrad": [0, 3]}, {"tilt_mrad": [3, -4]})
-    margin, _ = jobs.reserve_mrad(tilted, "tiny")
+    margin, _ = tilted.reserve_mrad("tiny")
     assert margin == pytest.approx(1e3 * math.tan(8e-3))
 
 
@@ -158,7 +158,7 @@ def test_matrices_hold_whatever_is_drawn(
 ) -> None:
     """As `VirtualMicroscope` and `Optics.check` measure it; and not much more is reserved."""
     config = measured_under(drawn_from, {"tilt_mrad": list(tilt)})
-    margin, reach = jobs.reserve_mrad(config, "tiny")
+    margin, reach = config.reserve_mrad("tiny")
     conditions = config.domains["anew"].conditions
     assert conditions is not None
     simulate, random = config.simulate_of("tiny"), np.random.default_rng(seed)
@@ -166,9 +166,9 @@ def test_matrices_hold_whatever_is_drawn(
         drawn = draw(conditions, simulate, random)
         assert np.abs(drawn.camera.corners_mrad).max() <= reach + 1e-9
         assert np.hypot(*drawn.optics.centre_mrad) <= margin + 1e-9
-        edge = jobs.edge_of(simulate.detector, conditions)
+        edge = angles.edge_of(simulate.detector, conditions)
         assert drawn.camera.edges_mrad.max() <= edge + 1e-9
-    assert jobs.edge_of(simulate.detector, conditions) <= reach + 1e-9
+    assert angles.edge_of(simulate.detector, conditions) <= reach + 1e-9
     # the corner itself, in the worst direction of everything
     low, high = drawn_from["rotation_deg"]
     camera = dict(pixels=32, mrad_per_pixel=3 * (1 + drawn_from["camera_length_error"][1]))
