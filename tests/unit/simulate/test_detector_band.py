@@ -64,9 +64,9 @@ def test_all_that_moves_an_edge_counts(crystal, changes, refused):
 
 def test_scenes_refuse_it_and_hold_what_they_accept():
     wanted = {"kind": "single_domain", "name": "s", "material": "KNN", "thickness_nm": 0.8}
-    scene = Crystal.of(build_scene(make_scene(wanted | {"cells": [2, 2], "margin_cells": 2})))
+    scene = Crystal.of(build_scene(make_scene(wanted | {"cells": [2, 2], "margin_cells": 5})))
     a = scene.cell[0]
-    frame = ScanFrame((3.2 * a, 3.4 * a), (1, 1), a)
+    frame = ScanFrame((6.2 * a, 6.4 * a), (1, 1), a)
     settings = Simulate(pixels_per_cell=PIXELS)
     camera = camera_of(scene)
     (image,) = scan_scene(scene, frame, settings, Drawn(Optics(24.0), camera, None), 1)[0]

@@ -8,7 +8,7 @@ import pytest
 
 from polarstem.config.conditions import Conditions
 from polarstem.config.physics import Simulate
-from polarstem.config.scene_limits import margin_problem
+from polarstem.config.scene_limits import margin_problem, window_cells
 from polarstem.errors import PolarstemError
 from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.microscope.drawn_conditions import Drawn
@@ -33,27 +33,36 @@ def scan(recipe: SceneRecipe, fwhm: float) -> np.ndarray:
 @pytest.mark.parametrize("cells", [[2, 3], [3, 2]])
 def test_a_source_too_wide_for_its_windows(cells):
     wanted = {"kind": "single_domain", "name": "s", "material": "KNN", "thickness_nm": 0.4}
-    recipe = make_scene(wanted | {"cells": cells, "margin_cells": 3})
+    recipe = make_scene(wanted | {"cells": cells})
+    margin = window_cells(SETTINGS, recipe.cell, 0.4) // 2 + 1
+    recipe = make_scene(wanted | {"cells": cells, "margin_cells": margin})
     narrow, wide = 1.4, 5.0
     conditions = [Conditions(source_fwhm_angstrom=(fwhm, fwhm)) for fwhm in (narrow, wide)]
     # the config's check says the same
-    assert [bool(margin_problem(recipe, c)) for c in conditions] == [False, True]
+    assert [bool(margin_problem(recipe, SETTINGS, c)) for c in conditions] == [False, True]
     assert np.isfinite(scan(recipe, narrow)).all()
-    with pytest.raises(PolarstemError, match=r"reach [12] cells beyond this crystal of \d x \d"):
+    with pytest.raises(PolarstemError, match=r"reach [12] cells beyond this crystal of \d+ x \d+"):
         scan(recipe, wide)
 
 
-@pytest.mark.parametrize("beyond", [(-0.4, 0.0), (0.0, -0.4), (2.2, 0.0), (0.0, 2.2)])
-def test_every_side_counts(beyond):
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("side", ["near", "far"])
+def test_every_side_counts(axis, side):
     wanted = {"kind": "single_domain", "name": "s", "material": "KNN", "thickness_nm": 0.4}
-    crystal = Crystal.of(build_scene(make_scene(wanted | {"cells": [2, 2], "margin_cells": 2})))
-    assert crystal.repeats[:2] == (6, 6)
+    crystal = Crystal.of(build_scene(make_scene(wanted | {"cells": [2, 2], "margin_cells": 5})))
+    window, repeats = window_cells(SETTINGS, crystal.cell[0], 0.4), crystal.repeats[0]
+    assert window % 2 == 1, "centred on the cell of its probes"
+    # the outermost cells whose windows the crystal holds
+    cell = window // 2 if side == "near" else repeats - 1 - window // 2
+    outwards = -1 if side == "near" else 1
     drawn = Drawn(Optics(24.0), Camera(10, 5.0), None)
-    for shift in (np.zeros(2), np.array(beyond)):
-        x, y = ((2.2 + shift) * crystal.cell[0]).tolist()
-        frame = ScanFrame((x, y), (1, 1), 1.0)
-        if not shift.any():
+    for shift in (0, outwards):
+        place = [repeats / 2 + 0.3] * 2
+        place[axis] = cell + shift + 0.5
+        first = (place[0] * crystal.cell[0], place[1] * crystal.cell[0])
+        frame = ScanFrame(first, (1, 1), 1.0)
+        if not shift:
             assert np.isfinite(scan_scene(crystal, frame, SETTINGS, drawn, 1)).all()
             continue
-        with pytest.raises(PolarstemError, match=r"reach [12] cells beyond this crystal of 6 x 6"):
+        with pytest.raises(PolarstemError, match=r"reach 1 cells beyond this crystal of 12 x 12"):
             scan_scene(crystal, frame, SETTINGS, drawn, 1)
