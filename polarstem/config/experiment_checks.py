@@ -54,6 +54,12 @@ def _scene_problems(config: Config, name: str, scene: Scene) -> Iterator[str]:
             f"{where}.conditions.dose_electrons: is null, but a scan of a scene is written as "
             "counts; set it, to 1.0e+5 say"
         )
+    configurations = simulate.phonons.configurations
+    if conditions.defocus_spread_angstrom[1] > 0 and configurations < 2:
+        yield (
+            f"{where}.conditions.defocus_spread_angstrom: is sampled by the thermal "
+            f"configurations, but simulate.phonons.configurations is {configurations}; use 8, say"
+        )
     if problem := source_problem(simulate, conditions, recipe.cell):
         yield f"{where}.conditions.source_fwhm_angstrom: {problem}"
     elif problem := margin_problem(recipe, simulate, conditions):

@@ -23,6 +23,9 @@ def source(low: float, high: float) -> dict[str, Any]:
     return {"source_fwhm_angstrom": [low, high]}
 
 
+SPREAD = {**DOSE, **source(0.9, 0.9), "defocus_spread_angstrom": [0, 30]}
+
+
 def checked(experiments: dict[str, Any], **evaluate: Any) -> Config:
     data = yaml.safe_load(TINY.read_text(encoding="utf-8"))
     data["evaluate"] |= {"defect_free": [], **evaluate}
@@ -43,6 +46,11 @@ def test_files_and_scenes_are_mapped_but_not_what_calibrates() -> None:
     simulate = config.simulate_of_scene("walls")
     assert simulate.detector.pixels == 24
     assert simulate.detector.mrad_per_pixel == config.simulate.detector.mrad_per_pixel
+
+
+def test_two_configurations_sample_a_spread_of_defocus() -> None:
+    scene = {"kind": "vortex", "margin_cells": 6, "conditions": SPREAD, "simulate": MOVING}
+    assert checked({"a": {"scene": scene}}).mapped() == ["a"]
 
 
 def test_nothing_is_mapped_without_a_recommended_model() -> None:
@@ -96,6 +104,26 @@ def test_nothing_is_mapped_without_a_recommended_model() -> None:
             {"a": {"scene": {"kind": "vortex", "conditions": DOSE, "simulate": MOVING}}},
             {},
             "source_fwhm_angstrom: is 0 Å at the least",
+        ),
+        (
+            {"a": {"scene": {"kind": "vortex", "margin_cells": 6, "conditions": SPREAD}}},
+            {},
+            "experiments.a.scene.conditions.defocus_spread_angstrom: is sampled by the thermal "
+            "configurations, but simulate.phonons.configurations is 0",
+        ),
+        (
+            {
+                "a": {
+                    "scene": {
+                        "kind": "vortex",
+                        "margin_cells": 6,
+                        "conditions": SPREAD,
+                        "simulate": {"phonons": {"configurations": 1}},
+                    }
+                }
+            },
+            {},
+            "but simulate.phonons.configurations is 1; use 8, say",
         ),
         (
             {"a": {"scene": {"kind": "vortex", "conditions": {**DOSE, **source(1, 7)}}}},
