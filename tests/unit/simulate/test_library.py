@@ -123,6 +123,7 @@ def test_settings_reach_beyond_what_a_model_knows():
             "material": "KNN",
             "phase": "O",
             "zone_axis": [0, 0, 1],
+            "cell_angstrom": [3.98, 3.98],
             "thickness_nm": [6.0, 43.0],
         }
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from polarstem.config.physics import Simulate
+from polarstem.config.scene_limits import window_cells
 from polarstem.errors import PolarstemError
 from polarstem.simulate.abtem_settings import abtem_settings
 from polarstem.simulate.microscope.camera import Camera
@@ -132,7 +133,8 @@ def test_the_source_joins_samples_to_what_it_is_defined_as():
     a = crystal.cell[0]
     frame = ScanFrame((4.3 * a, 5.8 * a), (4, 4), a / 4)
     found = scan_scene(crystal, frame, settings, Drawn(optics, CAMERA, None), seed=1)
-    matrix = compute_scattering_matrix(crystal, [1.6], settings, cells=(5, 5))
+    side = window_cells(settings, a, 1.6)
+    matrix = compute_scattering_matrix(crystal, [1.6], settings, cells=(side, side))
     eye = VirtualMicroscope(matrix, settings.detector)
     places = frame.places(*frame.along()).reshape(-1, 2)
     expected = eye.measure(places, [1.6], optics).numpy().reshape(found.shape)
