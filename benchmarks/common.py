@@ -11,7 +11,7 @@ import argparse
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,17 @@ import dask
 import numpy as np
 import pyfftw
 import torch
-from polarstem.simulate.detector import measure as bin_patterns
 
 from benchmarks.rows import Options, Row, table, write_rows
 from polarstem.config.physics import Simulate
+from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.multislice.probes import Sampling, on_camera
 from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.simulate.wave.fftw_plans import forget_plans
-from polarstem.structures.build import build_specimen
-from polarstem.structures.recipes import make_recipe
+from polarstem.simulate.wave.plane_waves import spread_offsets
 from polarstem.structures.variants import Vector, classes
 
 AGREEMENT = 5e-5  # largest relative L1 distance of two patterns that count as the same
@@ -122,19 +125,23 @@ def plain_abtem(threads: int) -> Iterator[None]:
 
 def scan(probe: abtem.Probe, slab: Any, positions: np.ndarray, batch: int = 8) -> Any:
     """abTEM's patterns of probe positions as a user asks for them."""
-    return probe.scan(
+    measurement: Any = probe.scan(
         slab,
         scan=abtem.CustomScan(positions),
         detectors=abtem.PixelatedDetector(max_angle="cutoff"),
         max_batch=batch,
-    ).compute()
+    )
+    return measurement.compute()
 
 
 def detected(measurement: Any, shape: tuple[int, int]) -> np.ndarray:
     """Bring abTEM's measurement onto our detector, shape (thickness, position, ky, kx)."""
     array = np.asarray(measurement.array)
-    array = array.reshape(*shape, *array.shape[-2:])
-    return bin_patterns(array, measurement.angular_sampling, PIXELS, MRAD_PER_PIXEL)
+    x, y = measurement.angular_sampling
+    images = on_camera(
+        array.reshape(-1, *array.shape[-2:]), Sampling((x, y)), Camera(PIXELS, MRAD_PER_PIXEL)
+    )
+    return images.reshape(*shape, PIXELS, PIXELS)
 
 
 def microscope(pixels_per_cell: int, **settings: Any) -> Simulate:
@@ -145,27 +152,80 @@ def microscope(pixels_per_cell: int, **settings: Any) -> Simulate:
     )
 
 
+def perovskite(
+    material: str,
+    phase: str,
+    variant: Vector,
+    cells: int,
+    thickness_nm: float,
+    a_site: str = "virtual",
+    amplitude: float = 1.0,
+) -> Crystal:
+    """A field of a material of `resources/crystals.yaml` along [001]."""
+    polar = next(c for c in classes(phase, (0, 0, 1)) if variant in c.variants)
+    return Crystal.build(
+        {
+            "material": material,
+            "phase": phase,
+            "variant": variant,
+            "zone_axis": (0, 0, 1),
+            "cells": (cells, cells),
+            "thickness_nm": thickness_nm,
+            "a_site": a_site,
+            "amplitude": amplitude,
+            "name": "benchmark",
+            "specimen_set": "benchmark",
+            "split": "test",
+            "class_index": polar.index,
+            "class_name": polar.name,
+            "direction_deg": polar.direction_deg,
+        }
+    )
+
+
 def knn(
     cells: int, thickness_nm: float, variant: Vector = RIGHT, a_site: str = "virtual"
 ) -> Crystal:
     """KNN of the O phase along [001], with averaged K/Na unless said otherwise."""
-    polar = next(c for c in classes("O", (0, 0, 1)) if variant in c.variants)
-    recipe = make_recipe(
-        material="KNN",
-        variant=variant,
-        zone_axis=(0, 0, 1),
-        cells=(cells, cells),
-        thickness_nm=thickness_nm,
-        phase="O",
-        a_site=a_site,
-        name="benchmark",
-        specimen_set="benchmark",
-        split="test",
-        class_index=polar.index,
-        class_name=polar.name,
-        direction_deg=polar.direction_deg,
-    )
-    return Crystal.of(build_specimen(recipe))
+    return perovskite("KNN", "O", variant, cells, thickness_nm, a_site)
+
+
+def from_matrices(
+    crystal: Crystal,
+    settings: Simulate,
+    cells: int,
+    thicknesses_nm: Sequence[float],
+    positions: np.ndarray,
+    thermal_scale: float = 1.0,
+    offsets: int = 1,
+    threads: int = 1,
+) -> np.ndarray:
+    """Patterns from scattering matrices, shape (thickness, position, ky, kx).
+
+    The mean over `offsets` matrices, each with plane waves of its own (`spread_offsets`).
+    """
+    patterns: Any = 0.0
+    for down, right in spread_offsets(offsets).tolist():
+        matrix = compute_scattering_matrix(
+            crystal,
+            thicknesses_nm,
+            settings,
+            cells=(cells, cells),
+            thermal_scale=thermal_scale,
+            offset=(down, right),
+            ensemble=offsets,
+            threads=threads,
+        )
+        eye = VirtualMicroscope(matrix, settings.detector)
+        optics = Optics(settings.semiangle_mrad)
+        patterns = patterns + eye.measure(positions, thicknesses_nm, optics).numpy() / offsets
+    return np.asarray(patterns)
+
+
+def l1(patterns: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Relative L1 distance at each thickness, mean over positions, shape (thickness,)."""
+    distance: np.ndarray = np.abs(patterns - reference).sum((1, 2, 3))
+    return distance / reference.sum((1, 2, 3))
 
 
 def raster(cell: float, side: int) -> np.ndarray:
