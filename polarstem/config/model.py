@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from polarstem.config.accuracy import least_cells, least_pixels
 from polarstem.config.angles import edge_of, reserve_mrad
@@ -80,6 +80,7 @@ class Config(Section):
     )
     evaluate: Evaluate = Field(description="what is tested, and the headline numbers")
     report: Report = Field(default_factory=Report, description="the HTML report")
+    _made: dict[tuple[str, str], Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -102,6 +103,19 @@ class Config(Section):
 
     def structures_of(self, specimen_set: str) -> Structures:
         """Crystal settings of a specimen set, its own keys applied and its field sized."""
+        return self._once("structures", specimen_set, self._structures_of)
+
+    def simulate_of(self, specimen_set: str) -> Simulate:
+        """Microscope settings of a specimen set, its own keys applied and its grid sized."""
+        return self._once("simulate", specimen_set, self._simulate_of)
+
+    def _once(self, section: str, name: str, make: Callable[[str], Any]) -> Any:
+        """Keep what is asked for many times over: a config does not change."""
+        if (section, name) not in self._made:
+            self._made[section, name] = make(name)
+        return self._made[section, name]
+
+    def _structures_of(self, specimen_set: str) -> Structures:
         settings = self.specimens[specimen_set]
         merged = merge(self.structures.model_dump(mode="json"), settings.structures)
         if merged["cells"] != AUTO:
@@ -116,8 +130,7 @@ class Config(Section):
             cells = cells[0] + cells[0] % 2, cells[1] + cells[1] % 2
         return structures.model_copy(update={"cells": cells})
 
-    def simulate_of(self, specimen_set: str) -> Simulate:
-        """Microscope settings of a specimen set, its own keys applied and its grid sized."""
+    def _simulate_of(self, specimen_set: str) -> Simulate:
         settings = self.specimens[specimen_set]
         simulate = self._unsized(settings.simulate)
         if settings.conditions is not None:

@@ -36,6 +36,15 @@ def antialias_angle(sampling: float, wavelength: float) -> float:
     return 1e3 * wavelength * _CUTOFF / sampling
 
 
+def transform_size(points: int) -> int:
+    """Grid points for fast transforms.
+
+    FFTW has 64 points in one piece: they take less time than any number from 42 to 63
+    (benchmarks/propagation.py), and 40 less than all of these.
+    """
+    return 64 if 42 <= points <= 64 else next_fast_len(points)
+
+
 def transmission(
     potentials: NDArray[np.float32], size: tuple[float, float], energy_kv: float
 ) -> NDArray[np.complex64]:
@@ -64,7 +73,7 @@ def transmission(
     aperture = antialias(np.hypot(kx[:, None], ky), max(sampling))
     phase = np.exp(1j * energy2sigma(energy_kv * 1e3) * potentials.astype(np.float64))
     waves = np.fft.fft2(phase, norm="forward") * aperture
-    finer = [next_fast_len(n) for n in shape]
+    finer = [transform_size(n) for n in shape]
     padded = np.zeros((len(waves), *finer), np.complex128)
     x, y = (np.fft.fftfreq(n, 1 / n).astype(int) for n in shape)
     padded[:, x[:, None], y] = waves
