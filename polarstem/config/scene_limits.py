@@ -22,6 +22,8 @@ LEAST_SOURCE = 2.0
 """Full width at half maximum of a source that joins samples [their steps]."""
 SOURCE_REACH = 3.0
 """How far a source's image is followed [standard deviations]."""
+MOST_OFFSETS = 8
+"""Offsets of the aperture's samples: so many neighbours the narrowest source joins."""
 _SIGMA_PER_FWHM = 1 / math.sqrt(8 * math.log(2))
 
 
@@ -37,7 +39,9 @@ def window_cells(simulate: Simulate, cell: float, thickness_nm: float) -> int:
     thickness_nm : float
         Thickness of the scene [nm].
     """
-    return least_repeats(simulate, cell, thickness_nm)
+    offsets = min(simulate.phonons.configurations, MOST_OFFSETS)
+    phonons = simulate.phonons.model_copy(update={"configurations": offsets})
+    return least_repeats(simulate.model_copy(update={"phonons": phonons}), cell, thickness_nm)
 
 
 def source_problem(simulate: Simulate, conditions: Conditions, cell: float) -> str | None:

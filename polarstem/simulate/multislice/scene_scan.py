@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from polarstem.config.physics import Simulate
 from polarstem.config.scene_limits import (
     LEAST_SOURCE,
+    MOST_OFFSETS,
     SAMPLES_PER_CELL,
     SOURCE_REACH,
     window_cells,
@@ -39,7 +40,6 @@ from polarstem.simulate.potential.projection import projected_slices
 from polarstem.structures.scenes.truth import ScanFrame
 
 _STRIDE = 3  # columns by which a configuration's samples move from row to row
-_OFFSETS = 8  # of the aperture's samples: so many neighbours the narrowest source joins
 
 
 def scan_scene(
@@ -108,7 +108,7 @@ def scan_scene(
         for number, atoms in sums.configurations(crystal, simulate.phonons, seed, images=images):
             slices = projected_slices(crystal, atoms, simulate, [crystal.repeats[2]])
             field = Field(slices, simulate.energy_kv, side * pixels)
-            offsets = min(count, _OFFSETS)
+            offsets = min(count, MOST_OFFSETS)
             sampling = Sampling.of(field.lengths, simulate.energy_kv, number % offsets, offsets)
             probe = partial(
                 probe_of,
