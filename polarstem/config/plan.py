@@ -9,7 +9,7 @@ from polarstem.config.conditions import Conditions, Drawn
 from polarstem.config.model import Config
 from polarstem.config.physics import Simulate, Structures
 from polarstem.seeds import derive_seed, derive_share
-from polarstem.structures.symmetry import Turn, representative
+from polarstem.structures.symmetry import IDENTITY, Turn, representative
 from polarstem.structures.variants import PolarClass, Vector, classes, screen_axes
 
 SPLITS = ("train", "validation", "test")
@@ -182,7 +182,8 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     -------
     crystal : SpecimenPlan
         Named ``{set}-{polar axis}-{amplitude}``, "m" standing for minus, in every split; with
-        thermal matrices ``{set}-{polar axis}-{split}{index}``.
+        thermal matrices ``{set}-{polar axis}-{split}{index}``. Without displacements, and with a
+        cubic cell, all variants are one crystal.
     turn : Turn
         Turns it into the specimen; with planes as slices, into one whose polarization may have
         the other sign along the beam, which the beam cannot see.
@@ -190,7 +191,11 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     structures = config.structures_of(plan.specimen_set)
     zone_axis, (nx, ny) = structures.zone_axis, structures.cells
     flat = config.simulate_of(plan.specimen_set).slices == "planes"
-    variant, turn = representative(plan.variant, zone_axis, square=nx == ny, flat=flat)
+    unpolar = not plan.amplitude and structures.metric == "cubic"
+    of = classes(structures.phase, zone_axis)[0].variants[0] if unpolar else plan.variant
+    variant, turn = representative(of, zone_axis, square=nx == ny, flat=flat)
+    if unpolar:
+        turn = IDENTITY
     axis = "".join(str(i).replace("-", "m") for i in variant)
     thermal = engine_of(config, plan.specimen_set)[0] == "thermal_matrices"
     tail = f"{plan.split}{plan.index}" if thermal else f"{plan.amplitude:.6f}"

@@ -8,11 +8,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from polarstem.config import Config, check, jobs, plan
-from polarstem.structures.symmetry import mirrored, turned
+from polarstem.structures.build import build_specimen
+from polarstem.structures.recipes import make_recipe
+from polarstem.structures.symmetry import IDENTITY, mirrored, turned
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = yaml.safe_load((ROOT / "tests" / "configs" / "plain.yaml").read_text(encoding="utf-8"))
@@ -197,6 +200,30 @@ def test_specimens_that_look_alike_share_their_crystals(
             f"{a}-test{n}" for n, a in enumerate(oblique)
         }
         assert names == {f"tiny_phonons-{name}" for name in wanted}
+
+
+@pytest.mark.parametrize("cells", [[2, 2], [4, 2]])
+@pytest.mark.parametrize("a_site", ["virtual", "ordered"])
+def test_without_displacements_all_classes_are_one_crystal(cells: list[int], a_site: str) -> None:
+    """Atom by atom, without a turn; unequal axes of the phase tell the variants apart."""
+    unpolar = {"phase": "O", "amplitude": 0.0, "cells": cells, "a_site": a_site}
+    config = config_with(structures=unpolar)
+    specimens = plan.specimens_of(config, "tiny")
+    served = {plan.crystal_of(config, specimen) for specimen in specimens}
+    assert len({specimen.variant for specimen in specimens}) > 4
+    assert [turn for _, turn in served] == [IDENTITY]
+    ((crystal, _),) = served
+    alike = {"cells": cells, "thickness_nm": 1.0}
+    made = build_specimen(make_recipe(**jobs.structure_settings(config, crystal) | alike))
+    for specimen in specimens:
+        recipe = make_recipe(**jobs.structure_settings(config, specimen) | alike)
+        atoms = build_specimen(recipe)
+        np.testing.assert_array_equal(atoms.positions, made.positions)
+        np.testing.assert_array_equal(atoms.numbers, made.numbers)
+        np.testing.assert_array_equal(atoms.cell, made.cell)
+    stretched = config_with(structures=unpolar | {"metric": "phase"})
+    axes = {plan.crystal_of(stretched, s)[0].variant for s in plan.specimens_of(stretched, "tiny")}
+    assert len(axes) > 1
 
 
 def test_a_field_of_unequal_sides_is_not_turned_on_its_side() -> None:
