@@ -191,11 +191,10 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     structures = config.structures_of(plan.specimen_set)
     zone_axis, (nx, ny) = structures.zone_axis, structures.cells
     flat = config.simulate_of(plan.specimen_set).slices == "planes"
-    unpolar = not plan.amplitude and structures.metric == "cubic"
-    of = classes(structures.phase, zone_axis)[0].variants[0] if unpolar else plan.variant
-    variant, turn = representative(of, zone_axis, square=nx == ny, flat=flat)
-    if unpolar:
-        turn = IDENTITY
+    if not plan.amplitude and structures.metric == "cubic":
+        variant, turn = classes(structures.phase, zone_axis)[0].variants[0], IDENTITY
+    else:
+        variant, turn = representative(plan.variant, zone_axis, square=nx == ny, flat=flat)
     axis = "".join(str(i).replace("-", "m") for i in variant)
     thermal = engine_of(config, plan.specimen_set)[0] == "thermal_matrices"
     tail = f"{plan.split}{plan.index}" if thermal else f"{plan.amplitude:.6f}"
