@@ -18,13 +18,17 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 def _check(arguments: argparse.Namespace) -> None:
     from polarstem.config import load
+    from polarstem.config.accuracy_warnings import accuracy_warnings
     from polarstem.config.plan import all_specimens
 
     config = load(arguments.config)
     print(
         f"{arguments.config}: valid; {len(all_specimens(config))} specimens, "
-        f"{len(config.used_domains())} data domains, {len(config.runs())} models to train."
+        f"{len(config.used_domains())} data domains, {len(config.runs())} models to train.",
+        flush=True,
     )
+    for sentence in accuracy_warnings(config):
+        print(f"Warning: {sentence}.", file=sys.stderr)
 
 
 def _build(arguments: argparse.Namespace) -> None:

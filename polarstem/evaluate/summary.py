@@ -34,6 +34,7 @@ def summarise_results(
     model_dirs: Sequence[Path | str] = (),
     limit_json: Path | str | None = None,
     claims_json: Path | str | None = None,
+    accuracy_json: Path | str | None = None,
     maps_json: Path | str | None = None,
 ) -> None:
     """Write the headline numbers that the report is drawn from.
@@ -52,10 +53,10 @@ def summarise_results(
         Saved models, ``{model}/{source}/{seed}``; the best network is chosen by the validation
         accuracy in their history.csv. Without one, the choice uses the test set, and the meaning
         says so.
-    limit_json, claims_json, maps_json : path, optional
+    limit_json, claims_json, accuracy_json, maps_json : path, optional
         Entries of `polarstem.evaluate.efficiency.compare_with_limit`,
-        `polarstem.evaluate.claims.answer_claims` and
-        `polarstem.evaluate.map_summary.summarise_maps`, taken over as they are.
+        `polarstem.evaluate.claims.answer_claims`, `polarstem.evaluate.accuracy.measure_accuracy`
+        and `polarstem.evaluate.map_summary.summarise_maps`, taken over as they are.
 
     Notes
     -----
@@ -75,7 +76,7 @@ def summarise_results(
     learning = learning_entries(pooled, config, model_dirs)
     stages = _stages(benchmarks_dir, config)
     summary = {**headlines, **scores, **learning, **_sizes(confusion_nc), **stages}
-    for more in (limit_json, claims_json, maps_json):
+    for more in (limit_json, claims_json, accuracy_json, maps_json):
         if more is not None:
             summary |= json.loads(Path(more).read_text(encoding="utf-8"))
     with atomic_path(output_json) as path:

@@ -1,6 +1,8 @@
 # The configuration: a whole one stands by itself, a part of one changes the standard benchmark.
 from polarstem.config import check, is_whole
+from polarstem.config.accuracy_warnings import accuracy_warnings
 from polarstem.errors import PolarstemError
+from snakemake.logging import logger
 
 if not is_whole(config):
 
@@ -11,3 +13,8 @@ try:
     CONFIG = check({key: config[key] for key in config if key != "pathvars"})
 except PolarstemError as error:
     raise WorkflowError(str(error))
+
+WARNINGS = accuracy_warnings(CONFIG)
+if workflow.is_main_process:  # not again in every job
+    for sentence in WARNINGS:
+        logger.warning(sentence)

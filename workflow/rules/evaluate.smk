@@ -110,6 +110,7 @@ rule summarise_results:
         confusion="<results>/confusion.nc",
         limit="<results>/limit.json",
         claims="<results>/claims.json",
+        accuracy="<results>/accuracy.json",
         maps=MAPS,
         config="<results>/config.resolved.yaml",
         models=per_run("<results>/models/{model}/{source}/{seed}"),

@@ -1,5 +1,6 @@
 # How much memory, which devices and what priority jobs need; no rules here.
 from polarstem.config import needs
+from polarstem.config.error_budget import accuracy_mb
 
 # what is asked for over what is counted: allocators and libraries keep some of what was freed
 RESERVE = 1.25
@@ -72,3 +73,13 @@ def limit_mem_mb(wildcards):
         (jobs.matrix_mb(CONFIG, CRYSTALS[name]) for name in LIMIT_CRYSTALS), default=0
     )
     return 3000 + round(6 * largest)
+
+
+def accuracy_mem_mb(wildcards):
+    """The widest field's matrix, its factors while it is measured, and the libraries."""
+    return 1500 + round(6 * accuracy_mb(CONFIG))
+
+
+def accuracy_gpus(wildcards):
+    reference = CONFIG.domains[CONFIG.evaluate.reference_domain].specimens
+    return int(CONFIG.simulate_of(reference).device == "gpu")

@@ -17,5 +17,6 @@ with job_log(snakemake.log[0]):
         model_dirs=snakemake.input.models,
         limit_json=snakemake.input.limit,
         claims_json=snakemake.input.claims,
+        accuracy_json=snakemake.input.accuracy,
         maps_json=next(iter(snakemake.input.maps), None),
     )
