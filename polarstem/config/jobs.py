@@ -191,7 +191,7 @@ def trained_for(config: Config, source: str) -> dict[str, Any]:
     -------
     dict
         ``energy_kv``, ``semiangle_mrad``, ``pixels`` and ``mrad_per_pixel`` of the detector,
-        ``pixels_per_cell`` and ``slices`` of the simulation, ``material``, ``phase``,
+        ``pixels_per_cell``, ``accuracy`` and ``slices`` of the simulation, ``material``, ``phase``,
         ``zone_axis``, ``cell_angstrom`` (the projected cell along y and x), ``thickness_nm``
         (lowest and highest) and ``conditions`` of a stream, else null.
     """
@@ -215,6 +215,7 @@ def trained_for(config: Config, source: str) -> dict[str, Any]:
         "pixels": simulate.detector.pixels,
         "mrad_per_pixel": simulate.detector.mrad_per_pixel,
         "pixels_per_cell": simulate.pixels_per_cell,
+        "accuracy": simulate.accuracy,
         "slices": simulate.slices,
         "material": structures.material,
         "phase": structures.phase,

@@ -40,7 +40,8 @@ def library_settings(trained_for: Mapping[str, Any], seed: int = 0) -> dict[str,
     kept = ("energy_kv", "semiangle_mrad", "pixels_per_cell")
     grid = ("pixels", "mrad_per_pixel")
     sampled = Simulate.model_validate(
-        {key: trained_for[key] for key in kept} | {"phonons": {"configurations": _CONFIGURATIONS}}
+        {key: trained_for[key] for key in (*kept, "accuracy") if key in trained_for}
+        | {"phonons": {"configurations": _CONFIGURATIONS}}
     )
     cells = [
         least_repeats(sampled, length, last) for length in reversed(trained_for["cell_angstrom"])

@@ -15,6 +15,7 @@ from polarstem.config.model import Config
 
 DOSE = {"dose_electrons": 1e5}
 MOVING = {"phonons": {"configurations": 2}}
+WIDE = {"detector": {"pixels": 64}, "pixels_per_cell": 32}
 COARSE = {"pixels_per_cell": 10, "detector": {"pixels": 10, "mrad_per_pixel": 4.0}}
 TINY = Path(__file__).parents[2] / "configs" / "tiny.yaml"
 
@@ -132,7 +133,7 @@ def test_nothing_is_mapped_without_a_recommended_model() -> None:
             "go through, with a source of 7 Å; use 5",
         ),
         (
-            {"a": {"scene": {"kind": "vortex", "simulate": {"detector": {"pixels": 64}}}}},
+            {"a": {"scene": {"kind": "vortex", "simulate": WIDE}}},
             {},
             "experiments.a.scene.simulate: the detector reaches 96.0 mrad, but 32 pixels per cell "
             "hold angles up to 67.1 mrad only; set pixels_per_cell to 46 or more",

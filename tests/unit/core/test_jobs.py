@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from abtem.core.energy import energy2wavelength
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from polarstem.config import angles, check, jobs, map_jobs
@@ -139,7 +139,7 @@ def ranges(lowest: float, highest: float) -> st.SearchStrategy[list[float]]:
     return st.lists(st.floats(lowest, highest), min_size=2, max_size=2).map(sorted)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     drawn_from=st.fixed_dictionaries(
         {
@@ -185,7 +185,7 @@ def test_matrices_hold_whatever_is_drawn(
                 ),
             ).corners_mrad
         ).max()
-        for turn in np.linspace(low, high, 7)
+        for turn in (low, high, *(45 * n for n in range(-9, 10) if low < 45 * n < high))
         for axis in range(0, 180, 15)
         for towards in range(0, 360, 45)
     )
