@@ -41,7 +41,7 @@ def random_condition(eye: VirtualMicroscope) -> Callable[[int], torch.Tensor]:
 
 def on_cpu(matrix: ScatteringMatrix, options: Options, conditions: int) -> Row:
     """Measure on as many cores as there are threads."""
-    settings = microscope(32)
+    settings = microscope(40)
     measure = random_condition(VirtualMicroscope(matrix, settings.detector))
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -54,12 +54,12 @@ def on_cpu(matrix: ScatteringMatrix, options: Options, conditions: int) -> Row:
         seconds = _repeated(work, options.runs)
     torch.set_num_threads(before)
     what = _what(f"{options.threads} cores")
-    return throughput(what, seconds, POSITIONS * conditions, options, target=">= 8000")
+    return throughput(what, seconds, POSITIONS * conditions, options, target=">= 9000")
 
 
 def on_gpu(matrix: ScatteringMatrix, options: Options, conditions: int) -> Row:
     """Measure on the GPU that torch sees."""
-    settings = microscope(32)
+    settings = microscope(40)
     measure = random_condition(VirtualMicroscope(matrix, settings.detector, device="cuda"))
 
     def work() -> None:
@@ -95,7 +95,7 @@ def rows(options: Options) -> list[Row]:
     matrix = compute_scattering_matrix(
         knn(1, max(nm)),
         nm,
-        microscope(32),
+        microscope(40),
         cells=(CELLS, CELLS),
         margin_mrad=3.0,
         threads=options.threads,

@@ -6,32 +6,36 @@ On one thread each: the transforms are a lower bound for any multislice.
 
 from __future__ import annotations
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.common import alternate, knn, main, microscope, say
 from benchmarks.rows import Options, Row, compare
 from polarstem.simulate.potential.crystal import exit_periods
-from polarstem.simulate.potential.repeating_unit import projected_potentials, repeating_unit
-from polarstem.simulate.scattering_matrix.propagate import Multislice, compute_scattering_matrix
+from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.repeating_unit import repeating_unit
+from polarstem.simulate.scattering_matrix.plane_wave_multislice import PlaneWaveMultislice
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix, propagate
 from polarstem.simulate.wave.antialias import transmission
 from polarstem.simulate.wave.transforms import Workspace, batches
 
 
-def multislice(cells: int, thicknesses_nm: tuple[float, ...], pixels_per_cell: int) -> Multislice:
+def multislice(cells: int, thicknesses_nm: tuple[float, ...]) -> PlaneWaveMultislice:
     """Propagation through KNN."""
-    settings = microscope(pixels_per_cell)
+    settings = microscope(40)
     crystal = knn(1, max(thicknesses_nm))
     unit = repeating_unit(crystal)
     width, height, period = unit.atoms.cell.lengths().tolist()
     periods = exit_periods(thicknesses_nm, period, crystal.repeats[2])
-    potentials = projected_potentials(unit, settings)
+    potential = projected_potential(unit, unit.atoms, settings, [1])
+    array = np.asarray(potential.array)
     thinnest = compute_scattering_matrix(crystal, [1.0], settings, cells=(cells, cells))
-    return Multislice(
+    return PlaneWaveMultislice(
         grid=thinnest.grid,
-        transmission=transmission(potentials, (width, height), settings.energy_kv),
-        slice_thickness=period / unit.slices_per_period,
-        sampling=max(width / potentials.shape[1], height / potentials.shape[2]),
-        exits=[count * unit.slices_per_period for count in periods],
+        transmission=transmission(array, (width, height), settings.energy_kv),
+        thickness=np.array(potential.slice_thickness),
+        sampling=max(width / array.shape[1], height / array.shape[2]),
+        exits=[count * len(array) for count in periods],
     )
 
 
@@ -40,7 +44,7 @@ def rows(options: Options) -> list[Row]:
     say("propagation: against its transforms")
     cells, nm = (4, (2.0, 4.0)) if options.reduced else (8, (10.0, 20.0, 30.0, 40.0, 50.0, 60.0))
     alone = Options(options.reduced, threads=1, runs=options.runs)
-    work = multislice(cells, nm, 32 if options.reduced else 48)
+    work = multislice(cells, nm)
     workspace = Workspace(work.shape)
     counts = [
         last - first
@@ -55,7 +59,7 @@ def rows(options: Options) -> list[Row]:
                 forward.execute()
                 backward.execute()
 
-    sides = {"propagation": work.run, "transforms": transforms}
+    sides = {"propagation": lambda: propagate(work), "transforms": transforms}
     with threadpool_limits(1):
         (ours, theirs), _ = alternate(sides, alone.runs, warm=True)
     waves = len(work.grid.indices)

@@ -27,8 +27,8 @@ from benchmarks.rows import processor, rounded
 from polarstem.files import atomic_path
 from polarstem.report.figures import style
 from polarstem.simulate.microscope.optics import Optics
-from polarstem.simulate.multislice.abtem_run import potential
 from polarstem.simulate.potential.crystal import exit_periods
+from polarstem.simulate.potential.projection import projected_potential
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 
@@ -94,7 +94,7 @@ class Point:
 
 def ours(work: Work, threads: int) -> float:
     """Simulate by a scattering matrix; give its predicted size [MB]."""
-    settings = microscope(32, semiangle_mrad=work.semiangle_mrad)
+    settings = microscope(40, semiangle_mrad=work.semiangle_mrad)
     crystal = knn(1, work.thickness_nm)
     cells = (work.cells, work.cells)
     matrix = compute_scattering_matrix(
@@ -109,11 +109,11 @@ def ours(work: Work, threads: int) -> float:
 
 def theirs(work: Work, threads: int) -> float:
     """Simulate by abTEM."""
-    settings = microscope(32)
+    settings = microscope(40)
     crystal = knn(work.cells, work.thickness_nm, RIGHT)
     exits = exit_periods([work.thickness_nm], crystal.cell[2], crystal.repeats[2])
     with plain_abtem(threads):
-        slab = potential(crystal, crystal.atoms, settings, exits)
+        slab = projected_potential(crystal, crystal.atoms, settings, exits)
         for number in range(work.conditions):
             probe = abtem.Probe(
                 energy=settings.energy_kv * 1e3,

@@ -12,18 +12,19 @@ from typing import Any
 
 import abtem
 import numpy as np
-from polarstem.simulate.detector import measure
 
-from benchmarks.common import alternate, main, say
+from benchmarks.common import alternate, knn, main, say
 from benchmarks.rows import Options, Row, compare
 from polarstem.config.physics import Simulate
+from polarstem.config.scene_limits import SAMPLES_PER_CELL, window_cells
 from polarstem.simulate.abtem_settings import abtem_settings
+from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.microscope.optics import Optics
-from polarstem.simulate.multislice.abtem_run import potential, probe_of
-from polarstem.simulate.multislice.scene_scan import SAMPLES_PER_CELL, WINDOW_CELLS
+from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
 from polarstem.simulate.multislice.windows import Field, windows
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.potential.frozen_phonons import thermal_configurations
+from polarstem.simulate.potential.projection import projected_potential
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import make_scene
 from polarstem.structures.scenes.truth import ScanFrame
@@ -35,32 +36,35 @@ SIDE, MRAD = 44, 3.0  # of the detector that both are compared on
 def rows(options: Options) -> list[Row]:
     """Measure both on a field of two windows' width, scanned in the middle."""
     say("scenes: windows against PRISM")
-    margin = WINDOW_CELLS // 2
-    cells = 2 * WINDOW_CELLS - 2 * margin
+    settings = Simulate.model_validate({"phonons": {"configurations": 1}})
+    nm = 1.6 if options.reduced else 6.0
+    side = window_cells(settings, knn(1, nm).cell[0], nm)
+    margin = side // 2
+    cells = 2 * side - 2 * margin
     recipe = make_scene(
         {
             **{"kind": "four_domains", "name": "benchmark", "material": "KNN"},
             **{"cells": [cells, cells], "margin_cells": margin},
-            "thickness_nm": 1.6 if options.reduced else 6.0,
+            "thickness_nm": nm,
         }
     )
     crystal = Crystal.of(build_scene(recipe))
-    settings = Simulate.model_validate({"phonons": {"configurations": 1}})
     pixels, cell = settings.pixels_per_cell, crystal.cell[0]
     frame = ScanFrame.over(recipe, SAMPLES_PER_CELL)
     places = frame.places(*frame.along()).reshape(-1, 2)[::CONFIGURATIONS]
-    optics = Optics(settings.semiangle_mrad)
+    optics, camera = Optics(settings.semiangle_mrad), Camera(SIDE, MRAD)
     with abtem_settings("cpu", 1):
-        (atoms,) = thermal_configurations(crystal, settings, 1)
-        slab = potential(crystal, atoms, settings, [crystal.repeats[2]])
+        (atoms,) = thermal_configurations(crystal, settings.phonons, 1)
+        slab = projected_potential(crystal, atoms, settings, [crystal.repeats[2]])
 
         def by_windows() -> np.ndarray:
-            field = Field(slab, settings.energy_kv, WINDOW_CELLS * pixels)
-            light = field.illuminate(probe_of(settings.energy_kv, optics, 0.0))
+            field = Field(slab, settings.energy_kv, side * pixels)
+            light = field.illuminate(probe_of(settings.energy_kv, optics))
+            sampling = Sampling.of(field.lengths, settings.energy_kv)
             found = np.zeros((len(places), SIDE, SIDE), np.float32)
-            for window in windows(places, np.arange(len(places)), cell, pixels, WINDOW_CELLS):
+            for window in windows(places, np.arange(len(places)), cell, pixels, side):
                 patterns = field.scan(window, light)
-                found[window.members] = measure(patterns, field.angles, SIDE, MRAD)
+                found[window.members] = on_camera(patterns, sampling, camera)
             return found
 
         def by_prism() -> np.ndarray:
@@ -76,7 +80,8 @@ def rows(options: Options) -> list[Row]:
                 detectors=abtem.PixelatedDetector(max_angle="cutoff"),
                 lazy=False,
             )
-            return measure(np.asarray(found.array), found.angular_sampling, SIDE, MRAD)
+            x, y = found.angular_sampling
+            return on_camera(np.asarray(found.array), Sampling((x, y)), camera)
 
         alone = Options(options.reduced, threads=1, runs=1 if options.reduced else options.runs)
         (ours, theirs), (a, b) = alternate({"windows": by_windows, "PRISM": by_prism}, alone.runs)
@@ -84,7 +89,7 @@ def rows(options: Options) -> list[Row]:
     return [
         compare(
             f"{len(places)} probes, one of {CONFIGURATIONS} configurations of {cells} x {cells} "
-            f"cells of {recipe.thickness_nm:g} nm: windows of {WINDOW_CELLS} cells; PRISM",
+            f"cells of {recipe.thickness_nm:g} nm: windows of {side} cells; PRISM",
             ours,
             theirs,
             alone,

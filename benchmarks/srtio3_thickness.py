@@ -29,8 +29,7 @@ from polarstem.models.base import Model
 from polarstem.models.calibration import Calibration
 from polarstem.models.registry import load_model
 from polarstem.report.figures.style import new_figure, save
-from polarstem.simulate.microscope.camera import pixel_angles
-from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.microscope.camera import Camera, pixel_angles
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.position_averaged import position_averaged
@@ -61,14 +60,15 @@ def pattern_library(pixels: int = 112) -> PatternLibrary:
     """Patterns of 10 to 110 nm in steps of four cells, with thermal smearing, up to 28 mrad."""
     detector = {"pixels": pixels, "mrad_per_pixel": 56 / pixels}
     settings = Simulate.model_validate(
-        {"pixels_per_cell": 32, "semiangle_mrad": SEMIANGLE_MRAD, "detector": detector}
+        {"pixels_per_cell": 40, "semiangle_mrad": SEMIANGLE_MRAD, "detector": detector}
     )
     thicknesses = (np.arange(26, 282, 4) * LATTICE / 10).tolist()
     matrix = compute_scattering_matrix(
         srtio3(), thicknesses, settings, cells=(12, 12), thermal_scale=1.0
     )
     eye = VirtualMicroscope(matrix, settings.detector)
-    patterns = position_averaged(eye, thicknesses, Optics(SEMIANGLE_MRAD)).numpy()
+    camera, untilted = Camera.of(settings.detector), np.zeros((1, 2))
+    patterns = position_averaged(eye, camera, untilted, SEMIANGLE_MRAD)[:, 0]
     return PatternLibrary(patterns, np.array(thicknesses), 56 / pixels, SEMIANGLE_MRAD, fold=4)
 
 
