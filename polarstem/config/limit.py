@@ -52,24 +52,21 @@ def limit_settings(config: Config) -> dict[str, Any]:
 
     The hypotheses are the test specimens of the reference domain's set. Those of one number share
     their amplitude, so that they differ in class alone; each group is compared within itself.
+    ``other_sign`` of one is the crystal whose polarization has the other sign along the beam.
     """
     name = config.domains[config.evaluate.reference_domain].specimens
     simulate = config.simulate_of(name)
     thicknesses = config.specimens[name].thicknesses_nm
     groups: dict[int, list[dict[str, Any]]] = {}
-    # thicknesses drawn at random differ from one specimen to the next
-    drawn = isinstance(thicknesses, Drawn)
-    if plan.engine_of(config, name)[0] == "scattering_matrix" and not drawn:
-        for specimen in plan.specimens_of(config, name):
-            if specimen.split == "test":
-                crystal, turn = plan.crystal_of(config, specimen)
-                member = {
-                    "class_name": specimen.polar_class.name,
-                    "direction_deg": specimen.polar_class.direction_deg,
-                    "crystal": crystal.name,
-                    "turn": [list(row) for row in turn],
-                }
-                groups.setdefault(specimen.index, []).append(member)
+    for specimen in plan.limit_specimens(config):
+        member = {
+            "class_name": specimen.polar_class.name,
+            "direction_deg": specimen.polar_class.direction_deg,
+            **_crystal(config, specimen),
+        }
+        if (other := plan.other_sign(config, specimen)) is not None:
+            member["other_sign"] = _crystal(config, other)
+        groups.setdefault(specimen.index, []).append(member)
     asked = {dose for _, dose in ideal_domains(config.model_dump(mode="json")).values() if dose}
     scan = simulate.scan
     per_cell = (n / cells for n, cells in zip(scan.positions, scan.cells, strict=True))
@@ -88,5 +85,11 @@ def limit_settings(config: Config) -> dict[str, Any]:
 
 def limit_crystals(config: Config) -> list[str]:
     """Names of the crystals whose scattering matrices the limit needs, each once."""
-    members = [m["crystal"] for group in limit_settings(config)["groups"] for m in group]
-    return list(dict.fromkeys(members))
+    members = [member for group in limit_settings(config)["groups"] for member in group]
+    others = [member["other_sign"] for member in members if "other_sign" in member]
+    return list(dict.fromkeys(each["crystal"] for each in members + others))
+
+
+def _crystal(config: Config, specimen: plan.SpecimenPlan) -> dict[str, Any]:
+    crystal, turn = plan.crystal_of(config, specimen)
+    return {"crystal": crystal.name, "turn": [list(row) for row in turn]}

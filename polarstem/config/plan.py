@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from polarstem.config.conditions import Conditions, Drawn
 from polarstem.config.model import Config
 from polarstem.config.physics import Simulate, Structures
 from polarstem.seeds import derive_seed, derive_share
-from polarstem.structures.symmetry import IDENTITY, Turn, representative
+from polarstem.structures.symmetry import IDENTITY, Turn, mirrored, representative
 from polarstem.structures.variants import PolarClass, Vector, classes, screen_axes
 
 SPLITS = ("train", "validation", "test")
@@ -215,6 +215,36 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     return crystal, turn
 
 
+def other_sign(config: Config, plan: SpecimenPlan) -> SpecimenPlan | None:
+    """The specimen whose polarization has the other sign along the beam.
+
+    None where nothing points along the beam. With planes as slices the sign is hidden, and both
+    have one crystal; along [110] they have two, as the mirror reverses the order of the planes, and
+    then the answer is None, too: it would tell that order and not the sign.
+    """
+    structures = config.structures_of(plan.specimen_set)
+    variant = mirrored(plan.variant, structures.zone_axis)
+    if variant == plan.variant or not plan.amplitude:
+        return None
+    other = replace(plan, variant=variant)
+    hidden = config.simulate_of(plan.specimen_set).slices == "planes"
+    if hidden and crystal_of(config, other) != crystal_of(config, plan):
+        return None
+    return other
+
+
+def limit_specimens(config: Config) -> list[SpecimenPlan]:
+    """Specimens that the information limit compares: tested ones of the reference domain.
+
+    No specimen where they do not repeat in the plane, or have thicknesses of their own each.
+    """
+    name = config.domains[config.evaluate.reference_domain].specimens
+    drawn = isinstance(config.specimens[name].thicknesses_nm, Drawn)
+    if drawn or engine_of(config, name)[0] != "scattering_matrix":
+        return []
+    return [plan for plan in specimens_of(config, name) if plan.split == "test"]
+
+
 def specimens_of_stream(config: Config, source: str, split: str) -> list[SpecimenPlan]:
     """Specimens of one split that a stream measures."""
     sets = config.streams()[source].specimens
@@ -231,4 +261,6 @@ def all_crystals(config: Config) -> list[SpecimenPlan]:
     for source in config.streams():
         for split in ("train", "validation"):
             plans += specimens_of_stream(config, source, split)
+    others = (other_sign(config, plan) for plan in limit_specimens(config))
+    plans += [other for other in others if other is not None]
     return list(dict.fromkeys(crystal_of(config, plan)[0] for plan in plans))

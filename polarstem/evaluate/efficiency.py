@@ -81,6 +81,7 @@ def limit_entries(information: xr.Dataset, config: Mapping[str, Any]) -> dict[st
             value = float(getattr(plane, name)())
             meaning = f"Electrons per pattern {alike}, {name} over the cell, {thickness:g} nm"
             found[f"learning.limit.electrons.{thickness:g}.{name}"] = entry(value, "1", meaning)
+    found |= _beam_sign(information)
     reference = ideal_domains(config).get(config["evaluate"]["reference_domain"])
     if reference is None:
         return found
@@ -96,6 +97,28 @@ def limit_entries(information: xr.Dataset, config: Mapping[str, Any]) -> dict[st
             )
             key = f"learning.limit.accuracy.{thickness:g}.{dose:g}.{knowledge}"
             found[key] = entry(value, "fraction", meaning, low=low, high=high, n=drawn)
+    return found
+
+
+def _beam_sign(information: xr.Dataset) -> dict[str, Entry]:
+    """What it takes to see which way a polarization points along the beam."""
+    found: dict[str, Entry] = {}
+    if "electrons_beam_sign" not in information:
+        return found
+    pairs = information.sizes["pair"]
+    for thickness in information["thickness"].values:
+        needed = information["electrons_beam_sign"].sel(thickness=thickness)
+        hidden = bool(np.isinf(needed).all())
+        for name in ("min", "median", "max"):
+            meaning = (
+                "Electrons per pattern for 1 % error between the two signs of a polarization's "
+                f"component along the beam, {name} over the cell and all pairs of variants, "
+                f"{thickness:g} nm, n pairs"
+            )
+            if hidden:
+                meaning += "; none are enough: with planes as slices both have the same patterns"
+            key = f"learning.limit.beam_sign_electrons.{thickness:g}.{name}"
+            found[key] = entry(float(getattr(needed, name)()), "1", meaning, n=pairs)
     return found
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from polarstem.config.limit import KNOWLEDGE
 from polarstem.config.physics import Simulate
+from polarstem.data.chernoff import chernoff_information
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.information import (
     bayes_right,
@@ -63,6 +64,20 @@ def compute_information(
     if not groups:
         logger.info("no scattering matrices: the specimens do not repeat in the plane")
     data = information_dataset(groups, settings)
+    signs = [
+        beam_sign_electrons(group, patterns, paths, settings)
+        for group, patterns in zip(settings["groups"], groups, strict=True)
+    ]
+    if signs and sum(map(len, signs)):
+        data["electrons_beam_sign"] = (
+            ("pair", *data["electrons"].dims),
+            np.concatenate(signs),
+            {
+                "units": "1",
+                "long_name": "electrons per pattern for 1 % error between the signs of the "
+                "component along the beam, for each specimen that has one",
+            },
+        )
     data.attrs = {
         "title": "Information that a pattern holds about its class",
         "assumptions": "expected patterns known exactly, amplitude and variant known, Poisson "
@@ -111,6 +126,43 @@ def class_patterns(
         images = eyes[name].measure(positions, settings["thicknesses_nm"], optics, turn=turn)
         patterns.append(images.flatten(2).numpy())
     return np.stack(patterns)
+
+
+def beam_sign_electrons(
+    group: Sequence[Mapping[str, Any]],
+    patterns: NDArray[np.float32],
+    matrices: Mapping[str, Path],
+    settings: Mapping[str, Any],
+) -> NDArray[np.float64]:
+    """Electrons that tell the two signs of a polarization's component along the beam apart.
+
+    Parameters
+    ----------
+    group : sequence of mapping
+        Specimens; those with an ``other_sign`` are compared with it.
+    patterns : ndarray, shape (class, thickness, position, pixel)
+        Of the specimens, from `class_patterns`.
+    matrices, settings
+        As for `compute_information`.
+
+    Returns
+    -------
+    ndarray, shape (pair, thickness, cell_y, cell_x)
+        For 1 % error; infinite where both have one crystal, so that patterns are the same.
+    """
+    bins = settings["bins"]
+    needed = []
+    for member, own in zip(group, patterns, strict=True):
+        other = member.get("other_sign")
+        if other is None:
+            continue
+        if all(other[key] == member[key] for key in ("crystal", "turn")):
+            found = np.full(own.shape[:2], np.inf)
+        else:
+            (theirs,) = class_patterns([other], matrices, settings)
+            found = electrons_needed(chernoff_information(own, theirs))
+        needed.append(found.reshape(-1, bins, bins))
+    return np.array(needed).reshape(-1, len(settings["thicknesses_nm"]), bins, bins)
 
 
 def cell_centres(bins: int) -> NDArray[np.float64]:

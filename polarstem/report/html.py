@@ -17,6 +17,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from polarstem.errors import PolarstemError
+from polarstem.evaluate.accuracy import RELATIVE
 from polarstem.evaluate.conditions import reference_of
 from polarstem.evaluate.ladder import FACTORS, rungs_of
 from polarstem.evaluate.metrics import METRICS, TABLE_METRICS, Metric
@@ -56,6 +57,7 @@ def write_report(
     bench_json: Path | str | None = None,
     scaling: Path | str | None = None,
     maps: Path | str | None = None,
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write the report.
 
@@ -80,6 +82,9 @@ def write_report(
         Rows and figure that ``make bench`` leaves.
     maps : path, optional
         Figure of the maps of all experiments.
+    warnings : sequence of str
+        Grids and fields that miss the accuracy, from
+        `polarstem.config.accuracy_warnings.accuracy_warnings`.
 
     Raises
     ------
@@ -104,7 +109,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "interval": interval}
+    environment.filters |= {"number": number, "interval": interval, "percent": percent}
     page = environment.get_template("report.html.j2").render(
         css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup((TEMPLATES / "sort.js").read_text(encoding="utf-8")),
@@ -118,7 +123,9 @@ def write_report(
         control_metrics=_scored(table, config["evaluate"].get("controls", ()), CONTROLS),
         scores=score_rows(table),
         ladder={FACTORS.get(f, (f, ""))[0]: rungs for f, rungs in rungs_of(config).items()},
+        beam_sign=beam_sign_thicknesses(summary),
         claims=claim_rows(summary),
+        warnings=list(warnings),
         models=list(dict.fromkeys(table["model"])),
         simulation=simulation_rows(config),
         domains=domain_rows(config, summary),
@@ -142,6 +149,8 @@ def number(entry: Mapping[str, Any]) -> str:
         return "–"
     if unit == "fraction":
         text = f"{100 * value:.1f}\u00a0%"
+    elif unit == RELATIVE:
+        text = percent(value)
     elif unit == "deg":
         text = f"{value:.1f}°"
     elif unit in _SMALL and value != round(value):
@@ -149,6 +158,12 @@ def number(entry: Mapping[str, Any]) -> str:
     else:
         text = f"{value:,.0f}" + ("" if unit == "1" else f"\u00a0{unit}")
     return text.replace("-", MINUS)
+
+
+def percent(share: float) -> str:
+    """A share of any size, in per cent with two digits."""
+    text = f"{100 * share:.2g}" if abs(share) < 0.1 else f"{100 * share:.0f}"
+    return f"{text}\u00a0%"
 
 
 def interval(entry: Mapping[str, Any]) -> str:
@@ -159,6 +174,8 @@ def interval(entry: Mapping[str, Any]) -> str:
     dash = "–" if low >= 0 else "to"
     if entry["unit"] == "fraction":
         text = f"{100 * low:.1f} {dash} {100 * high:.1f}\u00a0%"
+    elif entry["unit"] == RELATIVE:
+        text = f"{percent(low)} {dash} {percent(high)}"
     elif entry["unit"] == "deg":
         text = f"{low:.1f} {dash} {high:.1f}°"
     else:
@@ -172,6 +189,13 @@ def _scored(
     """Those metrics that some of the data domains has."""
     found = set(table["metric"][table["domain"].isin(list(domains))])
     return {name: METRICS[name] for name in names if name in found}
+
+
+def beam_sign_thicknesses(summary: Mapping[str, Any]) -> list[str]:
+    """Thicknesses [nm] at which the sign of the component along the beam is spoken of."""
+    start, end = "learning.limit.beam_sign_electrons.", ".median"
+    keys = [key for key in summary if key.startswith(start) and key.endswith(end)]
+    return [key.removeprefix(start).removesuffix(end) for key in keys]
 
 
 def claim_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import abtem
 import numpy as np
 import pytest
 import xarray as xr
@@ -14,8 +16,9 @@ import xarray as xr
 from polarstem.config import check, jobs, load, plan
 from polarstem.config.limit import ideal_domains, limit_crystals, limit_settings
 from polarstem.config.physics import Detector, Simulate
+from polarstem.data.chernoff import chernoff_information
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.efficiency import read_information
+from polarstem.evaluate.efficiency import limit_entries, read_information
 from polarstem.evaluate.information import class_information, electrons_needed
 from polarstem.evaluate.limit import class_patterns, compute_information
 from polarstem.simulate.jobs.compute_scattering_matrix import compute_matrix
@@ -167,6 +170,115 @@ def test_ideal_domains_differ_in_thickness_or_dose_alone():
     }
 
 
+def with_slices(slices, **structures):
+    """O phase of one test specimen for each class, on a grid that a test can afford."""
+    raw = json.loads(load(ROOT / "tests" / "configs" / "plain.yaml").model_dump_json())
+    raw["structures"] |= {"phase": "O", "cells": [3, 3], **structures}
+    raw["simulate"] |= {"slices": slices, "pixels_per_cell": 32}
+    raw["simulate"]["scan"]["positions"] = [2, 2]
+    raw["specimens"]["tiny_phonons"]["classes"] = None
+    raw["specimens"]["tiny"]["thicknesses_nm"] = [3, 6]
+    raw["domains"]["thin"]["thicknesses_nm"] = [3]
+    raw["domains"]["thick"]["thicknesses_nm"] = [6]
+    return check(raw)
+
+
+def limit_of(config, folder):
+    """Settings and information of a configuration, its matrices computed."""
+    folder.mkdir()
+    matrices = {}
+    for crystal in plan.all_crystals(config):
+        if crystal.name in limit_crystals(config):
+            matrices[crystal.name] = folder / f"{crystal.name}.nc"
+            compute_matrix(matrices[crystal.name], jobs.matrix_settings(config, crystal))
+    assert set(matrices) == set(limit_crystals(config))
+    settings = limit_settings(config)
+    compute_information(list(matrices.values()), settings, folder / "i.nc")
+    return settings, read_information(folder / "i.nc")
+
+
+def test_planes_hide_the_sign_along_the_beam(tmp_path):
+    """With no matrix more than without, and no number of electrons is enough."""
+    config = with_slices("planes")
+    settings, data = limit_of(config, tmp_path / "x")
+    assert {name.split("-")[1] for name in limit_crystals(config)} == {"110", "101"}
+    pairs = [m for m in settings["groups"][0] if "other_sign" in m]
+    assert {m["class_name"] for m in pairs} == {"RM", "MU", "LM", "MD"}
+    assert data["electrons_beam_sign"].dims == ("pair", "thickness", "cell_y", "cell_x")
+    assert data["electrons_beam_sign"].shape == (4, 2, 2, 2)
+    assert np.isinf(data["electrons_beam_sign"]).all()
+    entries = limit_entries(data, config.model_dump(mode="json"))
+    for name in ("min", "median", "max"):
+        found = entries[f"learning.limit.beam_sign_electrons.6.{name}"]
+        assert (found["value"], found["n"]) == (None, 4)
+        assert "none are enough: with planes as slices" in found["meaning"]
+
+
+def test_one_crystal_stands_for_two_that_have_the_same_matrix():
+    """To the last bit, so that nothing is lost where planes share a matrix."""
+    simulate = Simulate.model_validate({"pixels_per_cell": 24, "slices": "planes"})
+    up, down = (
+        compute_scattering_matrix(oblique(sign), [3.0, 6.0], simulate, cells=(3, 3))
+        for sign in (1, -1)
+    )
+    np.testing.assert_array_equal(up.array, down.array)
+    np.testing.assert_array_equal(up.overlap, down.overlap)
+
+
+def oblique(sign):
+    return Crystal.build(RECIPE | {"phase": "O", "variant": (1, 0, sign)})
+
+
+def test_heights_of_atoms_show_the_sign_along_the_beam(tmp_path):
+    config = with_slices("atoms")
+    settings, data = limit_of(config, tmp_path / "x")
+    assert {name.split("-")[1] for name in limit_crystals(config)} == {"110", "101", "10m1"}
+    needed = data["electrons_beam_sign"].values
+    assert needed.shape == (4, 2, 2, 2)
+    # the pairs are turns of one another: the same numbers, at turned positions
+    np.testing.assert_allclose(
+        np.sort(needed.reshape(4, 2, 4)),
+        np.sort(needed.reshape(4, 2, 4)[:1]).repeat(4, 0),
+        rtol=0.02,
+    )
+    # the first of them by hand
+    (first, *_) = [m for m in settings["groups"][0] if "other_sign" in m]
+    assert first["crystal"] != first["other_sign"]["crystal"]
+    paths = {path.stem: path for path in (tmp_path / "x").glob("tiny*.nc")}
+    one, two = (
+        class_patterns([member], paths, settings)[0] for member in (first, first["other_sign"])
+    )
+    wanted = electrons_needed(chernoff_information(one, two)).reshape(2, 2, 2)
+    np.testing.assert_allclose(needed[0], wanted, rtol=1e-6)
+    entries = limit_entries(data, config.model_dump(mode="json"))
+    for name in ("min", "median", "max"):
+        found = entries[f"learning.limit.beam_sign_electrons.6.{name}"]
+        assert found["value"] == pytest.approx(getattr(np, name)(needed[:, 1]))
+        assert "none are enough" not in found["meaning"]
+    assert found["n"] == 4
+
+
+@pytest.mark.parametrize(
+    ("zone_axis", "slices", "seen"),
+    [([0, 0, 1], "atoms", True), ([1, 1, 0], "atoms", True), ([1, 1, 0], "planes", False)],
+)
+def test_signs_that_are_compared(zone_axis, slices, seen):
+    """Along [110] planes tell their order, and not the sign; in-plane variants have none."""
+    config = with_slices(slices, zone_axis=zone_axis, phase="T" if zone_axis[0] else "O")
+    members = limit_settings(config)["groups"][0]
+    oblique = {m["class_name"] for m in members if "other_sign" in m}
+    if not seen:
+        assert not oblique
+    else:
+        assert 0 < len(oblique) < len(members)
+
+
+def test_without_displacements_there_is_no_sign():
+    config = with_slices("atoms", amplitude=0.0, amplitude_spread=0.0)
+    assert not [m for m in limit_settings(config)["groups"][0] if "other_sign" in m]
+    assert len(limit_crystals(config)) == 1
+
+
 @pytest.mark.slow
 def test_orders_of_magnitude_of_a_tetragonal_crystal():
     """Electrons to tell +x from -x at 20 mrad and 200 kV, as computed with abTEM.
@@ -203,3 +315,90 @@ def test_orders_of_magnitude_of_a_tetragonal_crystal():
     np.testing.assert_allclose(b_column, (532, 239, 295, 224), rtol=0.05)
     assert (a_column[1:] > 1.5 * b_column[1:]).all()
     assert (needed[2:].argmax(1) == 0).all(), "thick crystals tell least on the A column"
+
+
+def between_obliques(make):
+    """Electrons for 1 % error between [101] and [10-1], whose patterns `make` gives."""
+    both = np.stack([np.asarray(make(oblique(sign))) for sign in (1, -1)])
+    return electrons_needed(chernoff_information(both[0], both[1]))
+
+
+@pytest.mark.slow
+def test_orders_of_magnitude_along_the_beam():
+    """Millions of electrons, ten thousand times as many as for a sign in the plane.
+
+    A component along the beam changes the distances that waves travel between atoms, by a twentieth
+    of those between slices; beams of zero order feel it through the others alone.
+    """
+    nm = [5.0, 10.0, 20.0, 30.0]
+    simulate = Simulate.model_validate(
+        {
+            **{"semiangle_mrad": 20, "pixels_per_cell": 64, "slices": "atoms"},
+            "detector": {"pixels": 50, "mrad_per_pixel": 2.2},
+        }
+    )
+    matrices = {}
+
+    def patterns(crystal):
+        matrix = compute_scattering_matrix(crystal, nm, simulate, cells=(6, 6))
+        matrices[len(matrices)] = matrix
+        eye = VirtualMicroscope(matrix, simulate.detector)
+        return eye.measure(in_the_cell(crystal), nm, Optics(20.0)).flatten(2).numpy()
+
+    along = np.median(between_obliques(patterns), axis=1)
+    # with 48 pixels per cell, whose waves end before the first-order Laue zone at 112 mrad, the
+    # thick ones need 6.7 and 9.3 million
+    np.testing.assert_allclose(along, (8.0e6, 4.4e6, 4.6e6, 5.1e6), rtol=0.1)
+    across = electrons_between_signs(matrices[0], oblique(1), nm)
+    assert (along > 3e3 * np.median(across, axis=1)).all()
+
+
+@pytest.mark.slow
+def test_thin_slices_of_abtem_show_the_same_sign_along_the_beam():
+    """abTEM, its atoms spread along the beam as they are, over sixteenths of a cell.
+
+    Slices of half a cell show hundreds of times as much where atomic planes stand at their faces:
+    displaced one way or the other, atoms change slices.
+    """
+    pixels, cells, nm = 32, 2, 4.0
+
+    def measured(slices):
+        simulate = Simulate.model_validate(
+            {
+                **{"semiangle_mrad": 20, "pixels_per_cell": pixels, "slices": slices},
+                "detector": {"pixels": 24, "mrad_per_pixel": 4.4},
+            }
+        )
+
+        def patterns(crystal):
+            one = replace(crystal, occupancy={})
+            matrix = compute_scattering_matrix(one, [nm], simulate, cells=(cells, cells))
+            eye = VirtualMicroscope(matrix, simulate.detector)
+            return eye.measure(positions, [nm], Optics(20.0))[0].flatten(1).numpy()
+
+        return between_obliques(patterns)
+
+    def of_abtem(shift, **how):
+        def patterns(crystal):
+            atoms = crystal.atoms[crystal.atoms.positions[:, 2] < nm * 10]
+            edge, _, period = crystal.cell
+            atoms.set_cell([edge, edge, round(10 * nm / period) * period])
+            atoms = atoms[atoms.positions[:, 2] < atoms.cell[2, 2]] * (cells, cells, 1)
+            atoms.positions[:, 2] = (atoms.positions[:, 2] - shift * period) % atoms.cell[2, 2]
+            potential = abtem.Potential(atoms, gpts=pixels * cells, **how)
+            probe = abtem.Probe(energy=200e3, semiangle_cutoff=20)
+            detector = abtem.PixelatedDetector(max_angle=50)
+            scan = abtem.CustomScan(positions)
+            waves = probe.multislice(potential, scan=scan, detectors=detector)
+            return waves.compute(progress_bar=False).array.reshape(len(positions), -1)
+
+        return between_obliques(patterns)
+
+    edge, _, period = oblique(1).cell
+    positions = (in_the_cell(oblique(1))[::7] + 0.1 * edge) % edge
+    ours = measured("atoms")
+    theirs = of_abtem(0.0, projection="finite", slice_thickness=period / 16)
+    hopping = of_abtem(0.25, projection="infinite", slice_thickness=period / 2)
+    assert 0.5 < np.median(ours) / np.median(theirs) < 2.5
+    assert np.corrcoef(np.log(ours), np.log(theirs))[0, 1] > 0.8
+    assert np.median(hopping) < np.median(theirs) / 50

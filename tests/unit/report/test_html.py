@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from polarstem.errors import PolarstemError
+from polarstem.evaluate.entries import entry
 from polarstem.report import FIGURES
 from polarstem.report.html import TEMPLATES, interval, number, write_report
 from polarstem.report.speed import duration, speed_rows
@@ -132,6 +134,26 @@ def test_config_versions_and_conditions_are_on_the_page(page, drawn):
     assert "1.0.11" in page.text
     for words in ("24 mrad", "200 kV", "phonons20", "100,000 electrons", "static lattice"):
         assert words in page.text
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_the_limit_speaks_of_the_sign_along_the_beam(drawn, page, tmp_path, hidden):
+    assert "points along the beam" not in page.text, "where no specimen has such a component"
+    start = "learning.limit.beam_sign_electrons."
+    entries = {
+        f"{start}{thickness}.{name}": entry(math.inf if hidden else value, "1", "words", n=4)
+        for thickness, scale in (("10", 5e6), ("20", 8e6))
+        for name, value in (("min", scale / 4), ("median", scale), ("max", 2 * scale))
+    }
+    summary, out = tmp_path / "summary.json", tmp_path / "r.html"
+    summary.write_text(json.dumps(drawn.summary | entries))
+    figures = {name: drawn.figures / f"{name}.png" for name in FIGURES}
+    write_report(summary, drawn.metrics_csv, figures, drawn.config_yaml, VERSIONS, out)
+    changed = Page(out.read_text(encoding="utf-8"))
+    assert ("cannot be seen here" in changed.text) == hidden
+    assert ("for 1 % error, 5,000,000 electrons per pattern at 10 nm" in changed.text) != hidden
+    shown = {key: float(v) for key, (v, _) in changed.data.items() if key.startswith(start)}
+    assert shown == ({} if hidden else {key: each["value"] for key, each in entries.items()})
 
 
 def test_text_of_the_config_cannot_break_the_page(drawn, tmp_path):
