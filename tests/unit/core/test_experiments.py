@@ -127,7 +127,15 @@ def test_nothing_is_mapped_without_a_recommended_model() -> None:
             "but simulate.phonons.configurations is 1; use 8, say",
         ),
         (
-            {"a": {"scene": {"kind": "vortex", "conditions": {**DOSE, **source(1, 7)}}}},
+            {
+                "a": {
+                    "scene": {
+                        "kind": "vortex",
+                        "conditions": {**DOSE, **source(1, 7)},
+                        "simulate": {"accuracy": 0.03},
+                    }
+                }
+            },
             {},
             "margin_cells: 4 cells around the scan do not hold the windows of 5 cells that probes "
             "go through, with a source of 7 Å; use 5",
