@@ -20,7 +20,7 @@ from polarstem.structures.scenes.recipe import make_scene
 from polarstem.structures.symmetry import representative
 from polarstem.structures.variants import classes
 
-POSITIONS = 24
+POSITIONS = 64
 """Probe positions, at random in the cell."""
 WIDER = 2
 """The wide field over that of the run, along each side."""

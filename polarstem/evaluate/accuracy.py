@@ -21,7 +21,7 @@ from scipy.stats import t as student_t
 
 from polarstem.config.error_budget import ENSEMBLES
 from polarstem.config.physics import Simulate
-from polarstem.evaluate.entries import Entry, entry
+from polarstem.evaluate.entries import RELATIVE, Entry, entry
 from polarstem.files import atomic_path
 from polarstem.seeds import derive_seed
 from polarstem.simulate.microscope.optics import Optics
@@ -290,7 +290,7 @@ class _Budget:
         nm = ", ".join(f"{t:.0f}" for t in thicknesses_nm)
         text = f"{meaning}: relative L1 of patterns of moving atoms, mean over {nm} nm"
         return {
-            **entry(float(error.mean()), "fraction", text, n=error.size, **limits),
+            **entry(float(error.mean()), RELATIVE, text, n=error.size, **limits),
             "thicknesses_nm": list(thicknesses_nm),
             "by_thickness": error.mean((0, 2)).tolist(),
         }
@@ -298,7 +298,7 @@ class _Budget:
 
 def _absent(why: str) -> Entry:
     empty: list[float] = []
-    absent = entry(float("nan"), "fraction", why, n=0)
+    absent = entry(float("nan"), RELATIVE, why, n=0)
     return {**absent, "thicknesses_nm": empty, "by_thickness": empty}
 
 

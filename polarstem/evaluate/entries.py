@@ -11,6 +11,8 @@ import numpy as np
 from polarstem.evaluate.metrics import METRICS
 
 HEADLINE = "balanced_accuracy"
+RELATIVE = "relative L1"
+"""Unit of changes of patterns."""
 
 Entry = dict[str, Any]
 

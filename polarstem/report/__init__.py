@@ -9,6 +9,7 @@
 FIGURES: dict[str, tuple[str, ...]] = {
     "structure": ("png",),
     "examples": ("png",),
+    "accuracy": ("png", "svg"),
     "training": ("png", "svg"),
     "transfer": ("png", "svg"),
     "ladder": ("png", "svg"),

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from polarstem.config import check
+from polarstem.config.physics import AUTO
 from polarstem.evaluate.conditions import conditions_in_words, thicknesses_in_words
 
 Config = Mapping[str, Any]
@@ -50,7 +52,7 @@ def simulation_rows(config: Config) -> list[tuple[str, str]]:
             f"displacements × {_amplitude(crystal)}, {crystal['metric']} metric",
         ),
         ("Beam direction", f"[{' '.join(str(i) for i in crystal['zone_axis'])}] pseudo-cubic"),
-        ("Field", f"{_times(crystal['cells'])} unit cells, periodic"),
+        ("Field", f"{_field(config)}, periodic"),
         ("Energy", f"{microscope['energy_kv']:g} kV"),
         ("Convergence semi-angle", f"{microscope['semiangle_mrad']:g} mrad"),
         (
@@ -64,7 +66,7 @@ def simulation_rows(config: Config) -> list[tuple[str, str]]:
             f"{detector['pixels']} × {detector['pixels']} pixels of "
             f"{detector['mrad_per_pixel']:g} mrad (± {half:g} mrad)",
         ),
-        ("Wave function", f"{microscope['pixels_per_cell']} pixels per unit cell"),
+        ("Wave function", f"{_pixels(config)} pixels per unit cell"),
         ("Thermal motion", _phonons(microscope)),
     ]
 
@@ -170,6 +172,23 @@ def _amplitude(crystal: Mapping[str, Any]) -> str:
 def _phonons(microscope: Mapping[str, Any]) -> str:
     count = microscope["phonons"]["configurations"]
     return "static lattice" if not count else f"{count} frozen-phonon configurations"
+
+
+def _field(config: Config) -> str:
+    """Field of the simulation, and of the reference domain's set where it is chosen for each."""
+    cells = config["structures"]["cells"]
+    if cells != AUTO:
+        return f"{_times(cells)} unit cells"
+    name = config["domains"][config["evaluate"]["reference_domain"]]["specimens"]
+    found = check(config).structures_of(name).cells
+    return f"as the accuracy takes, {_times(found)} unit cells for {name}"
+
+
+def _pixels(config: Config) -> str:
+    if config["simulate"]["pixels_per_cell"] != AUTO:
+        return str(config["simulate"]["pixels_per_cell"])
+    name = config["domains"][config["evaluate"]["reference_domain"]]["specimens"]
+    return str(check(config).simulate_of(name).pixels_per_cell)
 
 
 def _times(pair: Sequence[int]) -> str:

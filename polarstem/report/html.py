@@ -17,8 +17,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.accuracy import RELATIVE
 from polarstem.evaluate.conditions import reference_of
+from polarstem.evaluate.entries import RELATIVE
 from polarstem.evaluate.ladder import FACTORS, rungs_of
 from polarstem.evaluate.metrics import METRICS, TABLE_METRICS, Metric
 from polarstem.evaluate.summary import pool_seeds, read_metrics

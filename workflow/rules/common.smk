@@ -133,6 +133,7 @@ def figure_outputs(figures):
     categories = {
         "structure": "1 Crystals",
         "examples": "2 Patterns",
+        "accuracy": "2 Patterns",
         "resources": "4 Resources",
     }
     outputs = {}

@@ -92,5 +92,7 @@ rule write_report:
     resources:
         mem_mb=1000,
         runtime="10m",
+    params:
+        warnings=WARNINGS,
     script:
         "../scripts/write_report.py"

@@ -22,4 +22,5 @@ with job_log(snakemake.log[0]):
         bench.get("bench.json"),
         bench.get("scaling.svg"),
         next(iter(snakemake.input.maps), None),
+        snakemake.params.warnings,
     )

@@ -14,6 +14,7 @@ from polarstem.evaluate.conditions import reference_of
 from polarstem.evaluate.summary import read_metrics
 from polarstem.logs import progress
 from polarstem.report import FIGURES
+from polarstem.report.figures.accuracy import draw_accuracy
 from polarstem.report.figures.examples import draw_examples
 from polarstem.report.figures.experiment import draw_experiment
 from polarstem.report.figures.information import draw_information
@@ -73,6 +74,7 @@ def draw_figures(
         "examples": lambda to: draw_examples(
             simulations, example_thicknesses(config), semiangle, to
         ),
+        "accuracy": lambda to: draw_accuracy(summary, float(config["simulate"]["accuracy"]), to),
         "training": lambda to: draw_training(model_dirs, models, chance, to),
         "transfer": lambda to: draw_transfer(metrics_csv, config, chance, to),
         "ladder": lambda to: draw_ladder(metrics_csv, config, chance, to),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from polarstem.evaluate.entries import RELATIVE, entry
 from polarstem.evaluate.limit import information_dataset
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.crystals import load_material
@@ -59,6 +60,8 @@ def make_config(seeds: tuple[int, ...] = (0,), test_specimens: int = 3) -> dict[
             "energy_kv": 200.0,
             "semiangle_mrad": SEMIANGLE,
             "pixels_per_cell": 32,
+            "accuracy": 0.01,
+            "slices": "planes",
             "scan": {"positions": [8, 8], "cells": [1, 1], "offset": "random"},
             "detector": {"pixels": 48, "mrad_per_pixel": 2.0},
             "phonons": {"configurations": 0, "scale": 1.0},
@@ -191,6 +194,26 @@ def write_information(path: Path, groups: int = 1) -> Path:
     """The information limit; without groups, a file that holds none."""
     patterns = [class_patterns()] * groups
     information_dataset(patterns, information_settings(groups), repeats=1).to_netcdf(path)
+    return path
+
+
+def write_accuracy(path: Path) -> Path:
+    """An error budget of a run without scenes, nothing of it lost to the slices."""
+    values = {"grid": 0.0049, "field": 0.0081, "slices": 0.0, "phonons": 0.04}
+    values |= {"signal": 0.31, "signal_cubic": 0.19}
+    about = {"thicknesses_nm": [5.0, 20.0]}
+    entries = {
+        f"accuracy.{name}": entry(
+            value, RELATIVE, f"change by {name} of patterns", low=0.8 * value, high=1.2 * value, n=8
+        )
+        | about
+        | {"by_thickness": [0.5 * value, 1.5 * value]}
+        for name, value in values.items()
+    }
+    empty = {"thicknesses_nm": [], "by_thickness": []}
+    window = entry(float("nan"), RELATIVE, "This run scans no scenes at all", n=0) | empty
+    entries["accuracy.window"] = window
+    path.write_text(json.dumps(entries), encoding="utf-8")
     return path
 
 

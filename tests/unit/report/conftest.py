@@ -56,6 +56,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         model_dirs=models,
         limit_json=limit,
         claims_json=folder / "claims.json",
+        accuracy_json=synthetic.write_accuracy(folder / "accuracy.json"),
     )
     draw_figures(
         structures=structures,
