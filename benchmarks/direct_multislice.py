@@ -9,7 +9,7 @@ into detector pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import abtem
@@ -134,7 +134,7 @@ def rows(options: Options) -> list[Row]:
     """Compare phonons and disorder on one grid, and phonons at equal error."""
     say("direct multislice: the wrapper against the bare call")
     size = REDUCED if options.reduced else FULL
-    alone = Options(options.reduced, threads=1, runs=options.runs)
+    alone = replace(options, threads=1)
     return [
         case("a frozen-phonon configuration", size, alone, phonons={"configurations": 1}),
         case("random K/Na", size, alone),

@@ -6,6 +6,8 @@ On one thread each: the transforms are a lower bound for any multislice.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -43,7 +45,7 @@ def rows(options: Options) -> list[Row]:
     """Measure the propagation and the transforms that it needs."""
     say("propagation: against its transforms")
     cells, nm = (4, (2.0, 4.0)) if options.reduced else (8, (10.0, 20.0, 30.0, 40.0, 50.0, 60.0))
-    alone = Options(options.reduced, threads=1, runs=options.runs)
+    alone = replace(options, threads=1)
     work = multislice(cells, nm)
     workspace = Workspace(work.shape)
     counts = [

@@ -20,11 +20,12 @@ Quotient = Literal["theirs / ours", "ours / theirs", "patterns/s"]
 
 @dataclass(frozen=True)
 class Options:
-    """How much is computed, and on how many threads."""
+    """How much is computed, on how many threads, how often, and by which clock."""
 
     reduced: bool = False
     threads: int = 2
     runs: int = 3
+    cpu_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def _row(
         met=reaches(ratio, target),
         disagreement=None if disagreement is None else rounded(disagreement),
         note=note,
-        machine=f"{processor()}, {options.threads} threads",
+        machine=f"{processor()}, {options.threads} threads"
+        + (", CPU time of all threads" if options.cpu_time else ""),
         commit=git_commit(),
     )
 
