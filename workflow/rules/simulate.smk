@@ -91,6 +91,7 @@ rule measure_patterns:
             "simulate/microscope",
             "simulate/parallel.py",
             "simulate/potential/crystal.py",
+            "simulate/potential/lattice_match.py",
             "simulate/potential/repeating_unit.py",
             "simulate/scattering_matrix/matrix.py",
             "simulate/scattering_matrix/measure.py",

@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from polarstem.errors import PolarstemError
 from polarstem.simulate.jobs.specimen_patterns import Specimen
 from polarstem.simulate.microscope.camera import Patterns
 from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.lattice_match import TOLERANCE, partners
 from polarstem.simulate.potential.repeating_unit import repeating_unit
 from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.structures.symmetry import Turn
-
-_TOLERANCE = 1e-3  # within which two positions are the same [Å]
 
 
 def measure_specimen(
@@ -86,17 +84,14 @@ def same_crystal(crystal: Crystal, turn: Turn, other: Crystal, flat: bool) -> bo
         return False
     if crystal.planes != other.planes:
         return False
-    if not np.allclose(box, other.atoms.cell.lengths(), rtol=0, atol=_TOLERANCE):
+    if not np.allclose(box, other.atoms.cell.lengths(), rtol=0, atol=TOLERANCE):
         return False
-    places = [crystal.atoms.positions.copy(), other.atoms.positions.copy()]
-    places[0][:, :2] = places[0][:, :2] @ matrix.T
-    for each in places:
-        if flat:
+    ours, theirs = crystal.atoms.positions.copy(), other.atoms.positions.copy()
+    ours[:, :2] = ours[:, :2] @ matrix.T
+    if flat:
+        for each in (ours, theirs):
             each[:, 2] = np.floor(each[:, 2] * crystal.planes / box[2])
-        each[:, :2] %= box[:2]
-        each[:, :2] = np.where(each[:, :2] >= box[:2], 0.0, each[:, :2])
-    tree = cKDTree(places[1], boxsize=[*box[:2], 0])
-    distance, partner = tree.query(places[0], distance_upper_bound=_TOLERANCE)
-    if not np.isfinite(distance).all() or len(np.unique(partner)) < len(partner):
+    partner = partners(ours, theirs, box)
+    if partner is None or len(np.unique(partner)) < len(partner):
         return False
     return bool((crystal.atoms.numbers == other.atoms.numbers[partner]).all())

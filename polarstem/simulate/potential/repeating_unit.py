@@ -5,13 +5,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-from scipy.spatial import cKDTree
-
 from polarstem.errors import PolarstemError
 from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.lattice_match import TOLERANCE, first_of_each, partners
 
-_TOLERANCE = 1e-3  # within which two positions are the same [Å]
 _LARGEST_UNIT = 2  # projected cells along each side; rock-salt order of the A site needs two
 
 
@@ -62,10 +59,7 @@ def repeating_unit(crystal: Crystal) -> Crystal:
     repeats = (lateral[0], lateral[1], along)
     size = box * repeats / crystal.repeats
     inside = atoms[atoms.positions[:, 2] < size[2]]
-    folded = np.mod(inside.positions, [*size[:2], np.inf])
-    folded[:, :2] = np.where(folded[:, :2] >= size[:2], 0.0, folded[:, :2])
-    twins = cKDTree(folded, boxsize=[*size[:2], 0]).query_pairs(_TOLERANCE, output_type="ndarray")
-    unit = inside[np.setdiff1d(np.arange(len(inside)), twins.max(axis=1))]
+    unit = inside[first_of_each(inside.positions, size)]
     unit.set_cell(size)
     planes = crystal.slices_per_period * along
     return replace(crystal, atoms=unit, repeats=repeats, planes=planes)
@@ -75,17 +69,8 @@ def _repeats(crystal: Crystal, axis: int, cells: int) -> bool:
     """Whether a shift by so many cells maps the crystal onto itself, as far as it reaches."""
     atoms = crystal.atoms
     box = atoms.cell.lengths()
-    places = atoms.positions.copy()
-    places[:, :2] = np.mod(places[:, :2], box[:2])
-    places[:, :2] = np.where(places[:, :2] >= box[:2], 0.0, places[:, :2])
-    moved = places.copy()
+    moved = atoms.positions.copy()
     moved[:, axis] += cells * crystal.cell[axis]
-    if axis < 2:
-        moved[:, axis] = np.mod(moved[:, axis], box[axis])
-        moved[:, axis] = np.where(moved[:, axis] >= box[axis], 0.0, moved[:, axis])
-    kept = moved[:, 2] < box[2] - _TOLERANCE
-    tree = cKDTree(places, boxsize=[*box[:2], 0])
-    distance, partner = tree.query(moved[kept], distance_upper_bound=_TOLERANCE)
-    if not np.isfinite(distance).all():
-        return False
-    return bool((atoms.numbers[kept] == atoms.numbers[partner]).all())
+    kept = moved[:, 2] < box[2] - TOLERANCE
+    partner = partners(moved[kept], atoms.positions, box)
+    return partner is not None and bool((atoms.numbers[kept] == atoms.numbers[partner]).all())
