@@ -24,7 +24,7 @@ DATA = {"assemble_dataset", "check_leakage"} | TRAIN
 SCENES = {"simulate_scene", "compute_library"}
 SIMULATE = {"simulate_patterns"} | SCENES | DATA
 MEASURE = {"measure_patterns", "measure_dataset"} | SCENES | DATA
-LIMIT = {"compute_information"} | MEASURE
+LIMIT = {"compute_information", "measure_accuracy"} | MEASURE
 MATRICES = {"compute_scattering_matrix", "compute_thermal_matrices"} | LIMIT
 STRUCTURES = {"build_structure", "build_scene", "tabulate_specimens"} | MATRICES | SIMULATE
 
@@ -112,7 +112,8 @@ def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: P
             dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage"}, 1)
             | {"compute_scattering_matrix": 3, "measure_patterns": 12, "simulate_patterns": 5}
             | {"compute_thermal_matrices": 3, "compute_information": 1, "measure_dataset": 3}
-            | {"assemble_dataset": 5, "train_model": 7, "predict_patterns": 7}
+            | {"measure_accuracy": 1, "assemble_dataset": 5}
+            | {"train_model": 7, "predict_patterns": 7}
             | dict.fromkeys(ANOMALY | {"compute_library"}, 1),
             id="detector",
         ),

@@ -41,6 +41,7 @@ def test_every_stage_left_its_outputs(tiny: SimpleNamespace) -> None:
     expected += [f"figures/{name}.{kind}" for name, kinds in FIGURES.items() for kind in kinds]
     expected += ["structures/specimens.csv", "datasets/manifest.json", "metrics.csv"]
     expected += ["confusion.nc", "claims.json", "summary.json", "config.resolved.yaml"]
+    expected += ["accuracy.json"]
     expected += ["report.html", "information.nc", "limit.json", "reference_model/MODEL_CARD.md"]
     scans = [name for name, found in config.experiments.items() if found.scene]
     expected += [f"scans/{name}{suffix}" for name in scans for suffix in (".hspy", ".truth.nc")]
@@ -139,6 +140,9 @@ def test_summary_entries_are_explained(tiny: SimpleNamespace) -> None:
         assert f"other_thickness.10.{model}" in summary
     assert "same_thickness.best" in summary
     assert "other_thickness.10.best" in summary
+    for name in ("grid", "field", "window", "slices", "phonons", "signal"):
+        assert summary[f"accuracy.{name}"]["n"] > 0
+    assert summary["accuracy.signal"]["value"] > summary["accuracy.grid"]["value"] > 0
     for score in ("cell_accuracy", "wall_error_nm", "answered", "thickness_error_nm"):
         assert f"maps.four_domains.{score}" in summary
 

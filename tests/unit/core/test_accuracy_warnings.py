@@ -13,6 +13,8 @@ from polarstem.cli import main
 from polarstem.config import check, load
 from polarstem.config.accuracy_warnings import accuracy_warnings
 from polarstem.config.error_budget import accuracy_mb, accuracy_settings, sets_in_use
+from polarstem.config.physics import Simulate
+from polarstem.config.scene_limits import MOST_OFFSETS, window_cells
 from polarstem.simulate.wave.plane_waves import WaveGrid
 
 ROOT = Path(__file__).parents[3]
@@ -116,3 +118,11 @@ def test_memory_follows_the_widest_field() -> None:
     grid = WaveGrid((3.98, 3.98), (cells[1], cells[0]), 200.0, 24.0, 0.0, 48.0)
     # three thicknesses and that of the scene
     assert accuracy_mb(config) == pytest.approx(grid.predicted_mb(4), rel=0.25)
+
+
+def test_more_configurations_than_offsets_make_no_smaller_windows() -> None:
+    many, most = (
+        Simulate.model_validate({"phonons": {"configurations": count}})
+        for count in (100 * MOST_OFFSETS, MOST_OFFSETS)
+    )
+    assert window_cells(many, 3.98, 30.0) == window_cells(most, 3.98, 30.0) > 3

@@ -20,7 +20,7 @@ import yaml
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.entries import entry
 from polarstem.report import FIGURES
-from polarstem.report.html import TEMPLATES, interval, number, write_report
+from polarstem.report.html import TEMPLATES, interval, number, percent, write_report
 from polarstem.report.speed import duration, speed_rows
 
 VERSIONS = {"python": "3.11.9", "polarstem": "0.1.0", "abtem": "1.0.11"}
@@ -285,7 +285,8 @@ def test_speed_section_with_and_without_a_comparison(drawn, page, tmp_path):
     bench.write_text(json.dumps(ROWS))
     figures = {name: drawn.figures / f"{name}.png" for name in FIGURES}
     arguments = (drawn.summary_json, drawn.metrics_csv, figures, drawn.config_yaml, VERSIONS, out)
-    write_report(*arguments, bench, drawn.figures / "resources.svg")
+    svg = drawn.figures / "resources.svg"
+    write_report(*arguments, bench, svg, error_time=svg)
     found = Page(out.read_text(encoding="utf-8"))
     text = found.text.replace("\u00a0", " ")
     for words in (
@@ -299,7 +300,7 @@ def test_speed_section_with_and_without_a_comparison(drawn, page, tmp_path):
     ):
         assert words in text
     assert text.count("extrapolated") == 1
-    assert len([tag for tag, _ in found.tags if tag == "img"]) == len(FIGURES) + 1
+    assert len([tag for tag, _ in found.tags if tag == "img"]) == len(FIGURES) + 2
     assert "make bench" not in text
     assert not found.stack
 
@@ -336,3 +337,25 @@ def test_adapted_models_stand_among_the_models(drawn, tmp_path):
     assert f"{model}_symmetry{model}, answers averaged over copies" in text
     assert f"fitted{model}, batch statistics of each unlabelled scan" in text
     assert "each data domain is a scan" in text
+
+
+def test_how_exact_says_what_there_is_and_what_is_set_by_hand(drawn, page, tmp_path):
+    assert page.data["accuracy.grid"][1] == "0.49\u00a0%"
+    assert page.data["accuracy.signal"][1] == "31\u00a0%"
+    assert "the windows of scenes" not in page.text
+    assert "This run scans no scenes at all" in page.text
+    assert "miss the accuracy" not in page.text
+    figures = {name: drawn.figures / f"{name}.png" for name in FIGURES}
+    out = tmp_path / "r.html"
+    write_report(
+        *(drawn.summary_json, drawn.metrics_csv, figures, drawn.config_yaml, VERSIONS, out),
+        warnings=["a field of 6 < 9 cells"],
+    )
+    assert "a field of 6 < 9 cells" in Page(out.read_text(encoding="utf-8")).text
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(0.00055, "0.055"), (0.0049, "0.49"), (0.0999, "10"), (1.234, "123")]
+)
+def test_shares_of_any_size(share, shown):
+    assert percent(share) == f"{shown}\u00a0%"
