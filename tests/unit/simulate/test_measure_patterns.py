@@ -26,6 +26,7 @@ from polarstem.simulate.jobs.simulate_patterns import simulate_specimen
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.potential.repeating_unit import repeating_unit
 from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.wave.plane_waves import WaveGrid
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.recipes import make_recipe
 from polarstem.structures.symmetry import IDENTITY
@@ -115,6 +116,30 @@ def test_engines_agree(config, structures, tmp_path):
     assert ScatteringMatrix.load(matrix).array.nbytes == pytest.approx(
         jobs.matrix_mb(made, crystal) * 1e6, rel=0.3
     )
+
+
+def test_sizes_asked_for_are_those_of_the_standard_matrices():
+    """Of the larger ones, counted wave by wave: 11 x 11 cells, 200 MB."""
+    standard = load(ROOT / "config.yaml")
+    sizes = {}
+    for crystal in plan.all_crystals(standard):
+        settings = jobs.matrix_settings(standard, crystal)
+        if "phonons" in settings["simulate"]:
+            continue
+        simulate, (nx, ny) = settings["simulate"], settings["cells"]
+        x, y, _ = Crystal.build(settings["structure"]).cell
+        grid = WaveGrid(
+            size=(y, x),
+            units=(ny, nx),
+            energy_kv=simulate["energy_kv"],
+            semiangle_mrad=simulate["semiangle_mrad"],
+            margin_mrad=settings["margin_mrad"],
+            reach_mrad=settings["reach_mrad"] + settings["margin_mrad"],
+        )
+        sizes[crystal.name] = grid.predicted_mb(len(settings["thicknesses_nm"]))
+        asked = jobs.matrix_mb(standard, crystal)
+        assert asked == pytest.approx(sizes[crystal.name], rel=0.15), crystal.name
+    assert max(sizes.values()) > 150
 
 
 def test_tilt_is_that_of_the_other_engine(config, tmp_path):
