@@ -58,6 +58,7 @@ def write_report(
     scaling: Path | str | None = None,
     maps: Path | str | None = None,
     warnings: Sequence[str] = (),
+    error_time: Path | str | None = None,
 ) -> None:
     """Write the report.
 
@@ -78,8 +79,8 @@ def write_report(
         Versions of the software, by name.
     output : path
         The page.
-    bench_json, scaling : path, optional
-        Rows and figure that ``make bench`` leaves.
+    bench_json, scaling, error_time : path, optional
+        Rows and figures that ``make bench`` leaves.
     maps : path, optional
         Figure of the maps of all experiments.
     warnings : sequence of str
@@ -136,6 +137,7 @@ def write_report(
         panel=report_panel(summary),
         speed=speed_rows(bench_json) if bench_json else [],
         scaling=embed(Path(scaling)) if scaling else None,
+        error_time=embed(Path(error_time)) if error_time else None,
         versions=dict(versions),
     )
     with atomic_path(output) as path:

@@ -5,7 +5,12 @@ from polarstem.report import FIGURES
 BENCH = [
     path
     for path in map(
-        workflow.pathvars.apply, ("<results>/bench.json", "<results>/bench/scaling.svg")
+        workflow.pathvars.apply,
+        (
+            "<results>/bench.json",
+            "<results>/bench/scaling.svg",
+            "<results>/bench/error_time.svg",
+        ),
     )
     if Path(path).exists()
 ]

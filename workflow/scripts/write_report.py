@@ -23,4 +23,5 @@ with job_log(snakemake.log[0]):
         bench.get("scaling.svg"),
         next(iter(snakemake.input.maps), None),
         snakemake.params.warnings,
+        bench.get("error_time.svg"),
     )
