@@ -10,10 +10,10 @@ import numpy as np
 
 from polarstem.config.physics import Simulate
 from polarstem.data.patterns import PatternSet
-from polarstem.simulate.crystal import Crystal
-from polarstem.simulate.scattering.measure import VirtualMicroscope
-from polarstem.simulate.scattering.optics import Optics
-from polarstem.simulate.scattering.propagate import compute_scattering_matrix
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.build import build_specimen
 from polarstem.structures.recipes import make_recipe
 

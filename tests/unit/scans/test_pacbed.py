@@ -3,27 +3,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from polarstem.errors import PolarstemError
 from polarstem.scans.pacbed import PacbedFitter, fit_pacbed
+from polarstem.simulate.jobs.compute_library import write_library
 from polarstem.simulate.microscope.camera import Camera
-from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.pattern_library import Library
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.position_averaged import position_averaged
 
 ROTATION = 17.0
 TILT = (1.6, -0.9)
 SHIFT = (2.3, -1.6)  # right, down [pixels]
-OTHERS = (11, 12, 13)  # seeds that the library does not know
+OTHERS = tuple(range(11, 19))  # seeds that the library does not know
 PIXEL = 1.25
 
 
 @pytest.fixture(scope="module")
-def fitter(small_library) -> PacbedFitter:
-    return PacbedFitter(small_library)
+def fitter(library_recipe, tmp_path_factory) -> PacbedFitter:
+    """Of a library whose atoms are averaged: with one configuration it turns by two degrees."""
+    file = tmp_path_factory.mktemp("library") / "library.nc"
+    write_library(file, {**library_recipe, "configurations": 4, "cells": [3, 3]})
+    return PacbedFitter(Library.open(file))
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +43,15 @@ def image_of(column_matrix):
         camera = Camera(
             44, PIXEL, rotation_deg=rotation, shift_pixels=SHIFT, psf_pixels=0.6, background=0.01
         )
-        optics = Optics(20.0, tilt_mrad=TILT)
+        # blur and background come after the mean over positions
+        sharp = replace(camera, psf_pixels=0.0, background=0.0)
         mean = torch.zeros(44, 44)
         for seed in OTHERS:
             matrix = column_matrix(variant, seed)
-            eye = VirtualMicroscope(matrix, camera)
-            mean += position_averaged(eye, [matrix.nominal_nm[plane]], optics)[0] / len(OTHERS)
+            eye = VirtualMicroscope(matrix, sharp)
+            found = position_averaged(eye, sharp, np.array([TILT]), 20.0)[plane, 0]
+            mean += torch.from_numpy(found) / len(OTHERS)
+        mean = camera.expose(mean, dose=None)
         generator = torch.Generator().manual_seed(1)
         return torch.poisson(mean * 1e7, generator).numpy()
 
@@ -63,9 +72,10 @@ def test_thickness_tilt_and_orientation_are_found(fitter, image_of, variant, pla
     low, high = fit.thickness.interval
     assert low <= truth <= high
     assert high - low < 5
-    assert fit.rotation.value == pytest.approx(ROTATION, abs=1.5)
     low, high = fit.rotation.interval
-    assert low <= ROTATION <= high
+    assert high - low < 8
+    # thin crystals show it least; nearer than half of what is said
+    assert fit.rotation.value == pytest.approx(ROTATION, abs=(high - low) / 4)
     assert fit.tilt_error < 0.8
     assert fit.tilt.value == pytest.approx(TILT, abs=2 * fit.tilt_error)
     assert fit.residual.min() < 0.1
@@ -88,7 +98,9 @@ def test_another_axis_is_the_same_fit(fitter, image_of):
     assert turned.rotation.value == pytest.approx(fit.rotation.value + 90)
     given = fitter.fit(image, **WHERE, rotation_deg=turned.rotation.value)
     np.testing.assert_allclose(turned.tilt.value, given.tilt.value, atol=0.1)
-    np.testing.assert_allclose(turned.measured, given.measured, atol=1e-4)
+    seen = np.isfinite(turned.measured) & np.isfinite(given.measured)
+    assert seen.sum() > 0.98 * np.isfinite(given.measured).sum()  # but for pixels at the edge
+    np.testing.assert_allclose(turned.measured[seen], given.measured[seen], atol=1e-4)
     assert fit.turned_to(fit.rotation.value + 40).tilt.value == pytest.approx(fit.tilt.value)
 
 

@@ -22,7 +22,11 @@ from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import make_scene
 
 SETTINGS: dict[str, Any] = {
-    "simulate": {"pixels_per_cell": 16, "detector": {"pixels": 24, "mrad_per_pixel": 2.6}},
+    "simulate": {
+        "accuracy": 0.1,
+        "pixels_per_cell": 16,
+        "detector": {"pixels": 24, "mrad_per_pixel": 2.6},
+    },
     "conditions": {"dose_electrons": 2e4, "tilt_mrad": [1, 1], "rotation_deg": [0.5, 0.5]},
     "positions_per_cell": 4,
     "detector_rotation_deg": 0.0,
