@@ -7,6 +7,7 @@ the CPU conditions run side by side on one thread each; a GPU takes one after th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -82,7 +83,7 @@ def _what(where: str) -> str:
 def _repeated(work: Callable[[], None], runs: int) -> list[float]:
     seconds = []
     for run in range(runs):
-        seconds.append(timed(work)[0])
+        seconds.append(timed(work, time.perf_counter)[0])
         say(f"  run {run + 1} of {runs}: {seconds[-1]:.3g} s")
     return seconds
 
