@@ -6,7 +6,7 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 _OFFSETS = "tests/unit/simulate/test_offsets.py"
-_RULES = "tests/unit/core/test_accuracy.py"
+_RULES = "tests/unit/core/test_accuracy_rules.py"
 _PROBES = "polarstem/simulate/multislice/probes.py"
 _WAVES = "polarstem/simulate/wave/plane_waves.py"
 _ACCURACY = "polarstem/config/accuracy.py"
