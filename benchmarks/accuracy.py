@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
 from benchmarks.common import from_matrices, l1, parser, perovskite, say
 from benchmarks.rows import processor, rounded
@@ -203,6 +204,7 @@ def draw(errors: Sequence[Error], output: Path) -> None:
         _draw_fields(right, [e for e in errors if e.of == "field" and e.semiangle_mrad == 24])
         for panel, letter in ((left, "a"), (right, "b")):
             panel.set_yscale("log")
+            panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             panel.axhline(1, color="0.6", linewidth=0.7, zorder=0)
             panel.set_title(letter, loc="left", fontweight="bold")
         left.set_ylabel("error of a pattern [%]")
@@ -225,7 +227,7 @@ def _draw_grids(panel: Axes, errors: Sequence[Error]) -> None:
                 marker,
                 color=colour,
                 markerfacecolor=colour if moving else "white",
-                label=material if moving else None,
+                label=material.replace("O3", "O\N{SUBSCRIPT THREE}") if moving else None,
             )
             rule = [(e.pixels_per_cell, 100 * e.rule) for e in mine if e.rule and e.rule > 3e-5]
             if rule:

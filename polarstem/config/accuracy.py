@@ -41,7 +41,7 @@ def grid_error(
     -------
     float
         Relative L1. Of the cases that it was fitted to, 0.25 to 4 % in three materials at 80 to
-        300 kV and 10 to 40 nm, no error was more than 1.6 times as large. Atoms at rest err more:
+        300 kV and 10 to 40 nm, no error was more than 1.8 times as large. Atoms at rest err more:
         four times at 1 %, ten times at 0.1 %.
     """
     heaviest = max((*material.a_site, material.b_site, "O"), key=ATOMIC_NUMBERS.__getitem__)
