@@ -170,6 +170,7 @@ def draw(points: Sequence[Point], outputs: Sequence[Path]) -> None:
             x, y = [p.seconds for p in mine], [100 * p.error for p in mine]
             joined = "" if mine[0].interpolation else "-"
             axes.plot(x, y, marker + joined, color=colour, linewidth=1)
+            beneath = method in ("scattering matrix", "multislice, exact phases")
             for p in mine:
                 label = f"{p.cells}, {p.pixels_per_cell}"
                 if p.interpolation:
@@ -177,19 +178,20 @@ def draw(points: Sequence[Point], outputs: Sequence[Path]) -> None:
                 axes.annotate(
                     label,
                     (p.seconds, 100 * p.error),
-                    (4, 4),
+                    (-5, -9) if beneath or p.interpolation == 1 else (4, 4),
                     textcoords="offset points",
+                    ha="right" if beneath or p.interpolation == 1 else "left",
                     fontsize=6.5,
                     color=colour,
                 )
-            last = mine[0]
+            # each name stands where its line ends, above the highest where there is none
+            end = mine[-1] if joined else max(mine, key=lambda p: p.error)
             axes.annotate(
                 method,
-                (last.seconds, 100 * last.error),
-                (-4, 12),
+                (end.seconds, 100 * end.error),
+                (7, -3) if beneath else (-10, -14) if joined else (-40, 14),
                 textcoords="offset points",
                 color=colour,
-                ha="left",
                 fontweight="bold",
             )
         axes.axhline(1, color="0.6", linewidth=0.7, zorder=0)
@@ -202,7 +204,7 @@ def draw(points: Sequence[Point], outputs: Sequence[Path]) -> None:
         plain = FuncFormatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_major_formatter(plain)
         axes.yaxis.set_major_formatter(plain)
-        axes.margins(x=0.1, y=0.15)
+        axes.margins(x=0.16, y=0.15)
         style.save(figure, outputs)
 
 
