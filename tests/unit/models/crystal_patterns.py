@@ -22,7 +22,9 @@ FOUR = ("RM", "MU", "LM", "MD")
 SPACING = (2.42, 2.42)
 _SETTINGS = Simulate.model_validate(
     {
+        # few pixels, on which abTEM's projection is the smoother one
         "pixels_per_cell": 16,
+        "projection": "abtem",
         "semiangle_mrad": 16.0,
         "detector": {"pixels": 24, "mrad_per_pixel": 2.6},
     }

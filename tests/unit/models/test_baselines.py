@@ -55,7 +55,7 @@ def test_a_cubic_crystal_gets_no_preference(fitted, name):
     score = np.log(fitted[name].predict_proba(cubic)).mean(axis=0)
     np.testing.assert_allclose(score, score.mean(), atol=0.02)
     centre = crystal_set(1, 0.0, amplitude=0.0, **conditions).read(slice(0, 1))
-    np.testing.assert_allclose(fitted[name].predict_proba(centre), 0.25, atol=2e-3)
+    np.testing.assert_allclose(fitted[name].predict_proba(centre), 0.25, atol=4e-3)
 
 
 @pytest.mark.parametrize("name", BASELINES)

@@ -11,10 +11,10 @@ import pytest
 from polarstem.config.conditions import Conditions
 from polarstem.config.physics import Simulate
 from polarstem.config.scene_limits import (
-    WINDOW_CELLS,
     band_problem,
     margin_problem,
     source_problem,
+    window_cells,
 )
 from polarstem.errors import PolarstemError
 from polarstem.simulate.microscope.camera import Camera
@@ -27,6 +27,9 @@ from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import SceneRecipe, make_scene
 from polarstem.structures.scenes.truth import ScanFrame
 
+# windows of five cells
+WINDOWED = Simulate.model_validate({"accuracy": 0.02})
+
 
 def scene(**settings: Any) -> SceneRecipe:
     usual = {"kind": "single_domain", "name": "s", "material": "KNN", "thickness_nm": 0.4}
@@ -38,7 +41,7 @@ def microscope(
 ) -> Simulate:
     size = dict(zip(("pixels", "mrad_per_pixel"), detector, strict=True))
     return Simulate.model_validate(
-        {"pixels_per_cell": pixels_per_cell, "detector": size} | settings
+        {"pixels_per_cell": pixels_per_cell, "detector": size, "accuracy": 0.1} | settings
     )
 
 
@@ -48,9 +51,10 @@ def within(recipe: SceneRecipe, fwhm: float) -> bool:
         frame = ScanFrame.over(recipe, 6, offset)
         down, right = (_Axis.of(n, frame.step, fwhm, recipe.cell) for n in frame.shape)
         places = frame.places(down.samples, right.samples).reshape(-1, 2)
-        for window in windows(places, np.arange(len(places)), recipe.cell, 1, WINDOW_CELLS):
+        side = window_cells(WINDOWED, recipe.cell, recipe.field[2] * recipe.cell / 10)
+        for window in windows(places, np.arange(len(places)), recipe.cell, 1, side):
             first = np.array(window.first)
-            if (first < 0).any() or (first + WINDOW_CELLS > recipe.field[:2]).any():
+            if (first < 0).any() or (first + side > recipe.field[:2]).any():
                 return False
     return True
 
@@ -61,14 +65,14 @@ def test_a_margin_that_is_asked_for_holds_the_windows(cells, turn):
     for fwhm in np.arange(0.8, 8, 0.4):
         conditions = Conditions(source_fwhm_angstrom=(fwhm, fwhm))
         recipe = scene(cells=list(cells), margin_cells=3, crystal_rotation_deg=turn)
-        problem = margin_problem(recipe, conditions)
+        problem = margin_problem(recipe, WINDOWED, conditions)
         if problem is None:
             assert within(recipe, fwhm)
             continue
         needed = int(problem.rsplit(" ", 1)[1])
         enough = scene(cells=list(cells), margin_cells=needed, crystal_rotation_deg=turn)
         assert within(enough, fwhm)
-        assert margin_problem(enough, conditions) is None
+        assert margin_problem(enough, WINDOWED, conditions) is None
         if not turn:
             # nor is more asked for than is needed, but for the places of single samples
             less = scene(cells=list(cells), margin_cells=needed - 1)
