@@ -32,7 +32,8 @@ STAGES = {
     "polarstem/structures/build.py": STRUCTURES,
     "resources/crystals.yaml": STRUCTURES,
     "polarstem/simulate/microscope/probe_positions.py": MEASURE | SIMULATE,
-    "polarstem/simulate/multislice/abtem_run.py": SIMULATE,
+    # no model learns from these: streams and training sets are measured on matrices
+    "polarstem/simulate/multislice/abtem_run.py": SIMULATE - {"train_model"},
     "polarstem/simulate/potential/projection.py": MATRICES | SIMULATE,
     "polarstem/simulate/scattering_matrix/propagate.py": MATRICES,
     "polarstem/simulate/scattering_matrix/measure.py": LIMIT,

@@ -12,7 +12,15 @@ def code_of_measuring(wildcards):
     """Modules that measure a stream; none where a source joins data domains."""
     if wildcards.source not in CONFIG.streams():
         return []
-    return source_files("polarstem/data/stream.py", "polarstem/simulate")
+    return source_files(
+        "polarstem/data/stream.py",
+        "polarstem/simulate/microscope",
+        "polarstem/simulate/parallel.py",
+        "polarstem/simulate/scattering_matrix/matrix.py",
+        "polarstem/simulate/scattering_matrix/measure.py",
+        "polarstem/simulate/scattering_matrix/thermal_matrices.py",
+        "polarstem/simulate/wave/plane_waves.py",
+    )
 
 
 def matrices_of_source(wildcards):
