@@ -29,7 +29,7 @@ from polarstem.maps.mapper import map_scan
 from polarstem.models.registry import read_description
 from polarstem.report.figures.maps import draw_map_figures
 from polarstem.report.map_page import write_map_page
-from polarstem.scans.writers import write_hspy
+from polarstem.scans.files.writers import write_hspy
 from polarstem.simulate.pattern_library import FILE_NAME, Library
 
 PIXELS, DOSE, NM = 256, 3e5, 12.0

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import xarray as xr
 
-from polarstem.scans.lattice import features, find_lattice
-from polarstem.scans.pacbed import PacbedFitter
+from polarstem.scans.specimen.lattice import features, find_lattice
+from polarstem.scans.specimen.pacbed import PacbedFitter
 from polarstem.simulate.pattern_library import Library
 
 DOMAINS = ("emulated", "emulated_cubic")

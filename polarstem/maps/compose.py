@@ -18,10 +18,10 @@ from polarstem.maps.dataset import MOST_PATTERNS, Classes, assemble, described
 from polarstem.maps.predict import Answers
 from polarstem.maps.setup import Setup
 from polarstem.models.calibration import Calibration
-from polarstem.scans.cells import Cells, Lattice, boxes
-from polarstem.scans.handedness import Handedness, handedness
-from polarstem.scans.lattice import features, find_lattice
-from polarstem.scans.steps import Status, Step
+from polarstem.scans.calibration.steps import Status, Step
+from polarstem.scans.specimen.cells import Cells, Lattice, boxes
+from polarstem.scans.specimen.handedness import Handedness, handedness
+from polarstem.scans.specimen.lattice import features, find_lattice
 
 Arrays = dict[str, NDArray[Any]]
 

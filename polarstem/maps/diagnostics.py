@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from polarstem.scans.calibrate import Calibration, Step
-from polarstem.scans.cells import Lattice
+from polarstem.scans.calibration.calibrate import Calibration, Step
+from polarstem.scans.specimen.cells import Lattice
 
 # variable: (step, its array, what it is)
 _ARRAYS = {

@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from polarstem.errors import PolarstemError
-from polarstem.scans.handedness import Handedness
 from polarstem.scans.sourced import Sourced
+from polarstem.scans.specimen.handedness import Handedness
 
 _AGREE = 3.0  # degrees: farther apart, two estimates are worth a warning
 _COARSE = 20.0  # degrees that the curl of a noisy scan may be off

@@ -41,8 +41,8 @@ from polarstem.maps.setup import Setup, set_up
 from polarstem.maps.specimen import Specimen
 from polarstem.maps.summary import listed, plain, summarise
 from polarstem.provenance import provenance
-from polarstem.scans.calibrate import Calibration, calibrate
-from polarstem.scans.steps import Step
+from polarstem.scans.calibration.calibrate import Calibration, calibrate
+from polarstem.scans.calibration.steps import Step
 from polarstem.simulate.parallel import one_blas_thread
 
 BLOCK_MB = 32
@@ -84,7 +84,7 @@ def map_scan(
     Parameters
     ----------
     scan_path : path
-        Detector file or folder, see `polarstem.scans.readers.open_scan`.
+        Detector file or folder, see `polarstem.scans.files.readers.open_scan`.
     model_dir : path
         Saved model, with its library and its anomaly reference where it has them.
     out_dir : path

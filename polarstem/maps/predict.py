@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from polarstem.maps.anomaly import AnomalyReference
 from polarstem.models.base import Model
 from polarstem.models.calibration import Calibration
-from polarstem.scans.lattice import RINGS
-from polarstem.scans.lattice import features as virtual_detectors
+from polarstem.scans.specimen.lattice import RINGS
+from polarstem.scans.specimen.lattice import features as virtual_detectors
 from polarstem.simulate.microscope.camera import pixel_angles
 
 Block = tuple[NDArray[np.integer], NDArray[np.generic]]

@@ -15,7 +15,7 @@ from polarstem.maps.anomaly import AnomalyReference
 from polarstem.maps.trained import differences, trained_for
 from polarstem.models import load_model
 from polarstem.models.base import Model
-from polarstem.scans.readers import open_scan
+from polarstem.scans.files.readers import open_scan
 from polarstem.scans.scan import Scan
 from polarstem.scans.sheet import load_sheet
 from polarstem.scans.sourced import Sourced

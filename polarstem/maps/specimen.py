@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.maps.setup import Setup
-from polarstem.scans.calibrate import Calibration, Step
-from polarstem.scans.pacbed import PacbedFit, PacbedFitter
+from polarstem.scans.calibration.calibrate import Calibration, Step
 from polarstem.scans.sourced import Sourced
+from polarstem.scans.specimen.pacbed import PacbedFit, PacbedFitter
 
 _FINER = 2  # pixels along one of the model's
 _WIDER = 1.45  # than the model's grid: a turned one lies within

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
-from polarstem.scans.frames import ArrayFrames, Stored, tiles
+from polarstem.scans.files.stored import ArrayFrames, Stored, tiles
 from polarstem.scans.settings import known_settings
 from polarstem.scans.sourced import Sourced
 

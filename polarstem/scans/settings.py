@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from polarstem.config.sheet import Sheet
-from polarstem.scans.frames import Stored
+from polarstem.scans.files.stored import Stored
 from polarstem.scans.sourced import Origin, Sourced
 
 _UNITS = {

@@ -21,7 +21,7 @@ from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
 from polarstem.provenance import provenance
-from polarstem.scans.writers import as_stored, write_hspy, write_raw
+from polarstem.scans.files.writers import as_stored, write_hspy, write_raw
 from polarstem.seeds import derive_seed
 from polarstem.simulate.microscope.drawn_conditions import drawn_for
 from polarstem.simulate.multislice.running_sums import RunningSums

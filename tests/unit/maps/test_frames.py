@@ -8,8 +8,8 @@ import pytest
 
 from polarstem.errors import PolarstemError
 from polarstem.maps.frames import Frames, angle_on_detector, apart, confirmed, settle
-from polarstem.scans.handedness import Handedness
 from polarstem.scans.sourced import Sourced
+from polarstem.scans.specimen.handedness import Handedness
 
 
 def told(value: float, origin: str = "estimated") -> Sourced:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from polarstem.cli import main
 from polarstem.errors import PolarstemError
 from polarstem.maps.mapper import map_scan
-from polarstem.scans.writers import write_hspy
+from polarstem.scans.files.writers import write_hspy
 
 CELLS = 6
 FILES = {"map.nc", "map.hspy", "labels.tif", "cells.csv", "summary.json", "diagnostics.nc"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from measured_files import gold, merlin
 
-from polarstem.scans.pixels import bad_pixels, saturated_share
+from polarstem.scans.calibration.pixels import bad_pixels, saturated_share
 
 
 def disc(level: float, background: float) -> np.ndarray:

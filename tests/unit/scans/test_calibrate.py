@@ -9,8 +9,8 @@ from measured_files import gold, merlin
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
-from polarstem.scans.calibrate import calibrate
-from polarstem.scans.resample import Resampler, centre_of_mass
+from polarstem.scans.calibration.calibrate import calibrate
+from polarstem.scans.calibration.resample import Resampler, centre_of_mass
 from polarstem.scans.scan import ArrayScan
 
 TRAINED = {"semiangle_mrad": 24.0, "pixels": 32, "mrad_per_pixel": 3.0}

@@ -9,9 +9,9 @@ import torch
 from measured_files import gold, merlin
 
 from polarstem.errors import PolarstemError
-from polarstem.scans.centre import fit_plane
-from polarstem.scans.disc import find_disc, fit_edge, mended
-from polarstem.scans.pixels import bad_pixels
+from polarstem.scans.calibration.centre import fit_plane
+from polarstem.scans.calibration.disc import find_disc, fit_edge, mended
+from polarstem.scans.calibration.pixels import bad_pixels
 from polarstem.simulate.microscope.camera import Camera
 
 SEMIANGLE = 24.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polarstem.scans.lattice import RINGS, boxes, features, find_lattice
+from polarstem.scans.specimen.lattice import RINGS, boxes, features, find_lattice
 
 CELL = (3.98, 3.98)  # Å
 STEP = (0.06, 0.07)  # nm

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from polarstem.errors import PolarstemError
-from polarstem.scans.pacbed import PacbedFitter, fit_pacbed
+from polarstem.scans.specimen.pacbed import PacbedFitter, fit_pacbed
 from polarstem.simulate.jobs.compute_library import write_library
 from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.pattern_library import Library

@@ -17,8 +17,8 @@ import xarray as xr
 
 from polarstem.config.physics import wavelength
 from polarstem.errors import PolarstemError
-from polarstem.scans.readers import open_scan
-from polarstem.scans.writers import write_hspy, write_raw
+from polarstem.scans.files.readers import open_scan
+from polarstem.scans.files.writers import write_hspy, write_raw
 
 SHAPE = {"scan_shape": [3, 4]}
 OPTICS = {"step_nm": (0.1, 0.2), "mrad_per_pixel": 1.5, "energy_kv": 200, "semiangle_mrad": 24}

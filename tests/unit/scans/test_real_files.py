@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polarstem.scans.readers import open_scan
+from polarstem.scans.files.readers import open_scan
 
 # corners of a frame in which the chip writes its own row and column numbers
 TOP_LEFT = """

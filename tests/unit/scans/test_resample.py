@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from polarstem.errors import PolarstemError
-from polarstem.scans.resample import Resampler, centre_of_mass
+from polarstem.scans.calibration.resample import Resampler, centre_of_mass
 from polarstem.simulate.microscope.camera import Camera
 
 PIXELS, MRAD = 32, 3.0

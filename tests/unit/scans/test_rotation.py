@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polarstem.scans.handedness import handedness
-from polarstem.scans.rotation import scan_rotation
+from polarstem.scans.calibration.rotation import scan_rotation
+from polarstem.scans.specimen.handedness import handedness
 from polarstem.simulate.pattern_library import Library
 
 CELL = 12  # positions

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from polarstem.errors import PolarstemError
-from polarstem.scans.frames import ArrayFrames, tiles
+from polarstem.scans.files.stored import ArrayFrames, tiles
+from polarstem.scans.files.writers import as_stored
 from polarstem.scans.scan import ArrayScan
 from polarstem.scans.sheet import load_sheet
-from polarstem.scans.writers import as_stored
 
 
 def whole(scan: ArrayScan, **options: object) -> np.ndarray:

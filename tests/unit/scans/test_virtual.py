@@ -14,7 +14,7 @@ import xarray as xr
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 from polarstem.scans import virtual
-from polarstem.scans.readers import open_scan
+from polarstem.scans.files.readers import open_scan
 from polarstem.scans.sheet import load_sheet
 from polarstem.scans.virtual import write_scene
 from polarstem.structures.build import write_specimen

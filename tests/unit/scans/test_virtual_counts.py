@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from polarstem.config.physics import Simulate
-from polarstem.scans.readers import open_scan
+from polarstem.scans.files.readers import open_scan
 from polarstem.scans.sheet import load_sheet
 from polarstem.scans.virtual import write_scene
 from polarstem.simulate.microscope.drawn_conditions import drawn_for

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.optimize import minimize
 
-from polarstem.scans.cells import Lattice, boxes
 from polarstem.scans.sourced import Sourced
+from polarstem.scans.specimen.cells import Lattice, boxes
 
 RINGS = ((0.0, 0.5), (0.5, 0.95), (0.95, 1.35), (1.35, 2.2))
 """Inner and outer radius of the virtual ring detectors [semi-angles]."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
-from polarstem.scans.frames import Stored
+from polarstem.scans.files.stored import Stored
 
 
 class TiffFrames:

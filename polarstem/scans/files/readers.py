@@ -19,12 +19,12 @@ import numpy as np
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
-from polarstem.scans.axes import facts_of, scan_first
-from polarstem.scans.frames import ArrayFrames, DatasetFrames, Frames, Stored
-from polarstem.scans.netcdf import read_netcdf
+from polarstem.scans.files.axes import facts_of, scan_first
+from polarstem.scans.files.netcdf import read_netcdf
+from polarstem.scans.files.stored import ArrayFrames, DatasetFrames, Frames, Stored
+from polarstem.scans.files.tiffs import read_tiffs
 from polarstem.scans.scan import Scan
 from polarstem.scans.sheet import load_sheet
-from polarstem.scans.tiffs import read_tiffs
 
 _PLUGINS = {
     "mib": "quantumdetector",

@@ -12,8 +12,8 @@ import numpy as np
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 from polarstem.files import open_netcdf
-from polarstem.scans.axes import facts_of
-from polarstem.scans.frames import ArrayFrames, Stored
+from polarstem.scans.files.axes import facts_of
+from polarstem.scans.files.stored import ArrayFrames, Stored
 from polarstem.scans.sourced import Sourced
 
 _AXES = ("y", "x", "ky", "kx")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
-from polarstem.scans.shares import Grids, Table, make_table, seen_share
+from polarstem.scans.calibration.shares import Grids, Table, make_table, seen_share
 from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.parallel import in_parts
 

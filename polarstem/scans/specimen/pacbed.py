@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from polarstem.scans.pacbed_fit import PacbedFit
-from polarstem.scans.pattern_image import PatternImage
 from polarstem.scans.sourced import Sourced
+from polarstem.scans.specimen.pacbed_fit import PacbedFit
+from polarstem.scans.specimen.pattern_image import PatternImage
 from polarstem.simulate.microscope.camera import pixel_angles
 from polarstem.simulate.pattern_library import FINER, Library
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
-from polarstem.scans.centre import Plane, fit_plane
-from polarstem.scans.disc import Disc, find_disc
-from polarstem.scans.pixels import bad_pixels, saturated_share
-from polarstem.scans.rotation import Rotation
+from polarstem.scans.calibration.centre import Plane, fit_plane
+from polarstem.scans.calibration.disc import Disc, find_disc
+from polarstem.scans.calibration.pixels import bad_pixels, saturated_share
+from polarstem.scans.calibration.rotation import Rotation
 from polarstem.scans.scan import Scan
 from polarstem.scans.sourced import Origin, Sourced
 

@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
-from polarstem.scans.centre import Plane
-from polarstem.scans.disc import Disc, fit_edge, mended
-from polarstem.scans.resample import Resampler, centre_of_mass
-from polarstem.scans.rotation import Rotation, scan_rotation
+from polarstem.scans.calibration.centre import Plane
+from polarstem.scans.calibration.disc import Disc, fit_edge, mended
+from polarstem.scans.calibration.resample import Resampler, centre_of_mass
+from polarstem.scans.calibration.rotation import Rotation, scan_rotation
+from polarstem.scans.calibration.steps import Findings, Step
 from polarstem.scans.scan import Scan
 from polarstem.scans.sourced import Sourced
-from polarstem.scans.steps import Findings, Step
 
 _TILES = 5  # down and across the scan
 _TILE = 6  # positions along each side of a tile: neighbours, for the curl; about a cell

@@ -70,7 +70,7 @@ def scan_rotation(
     is bright, or, without a dark field, has its tail on the negative side. In thicker crystals
     the electrons oscillate about the columns, and the divergence has either sign, by thickness
     and defocus: there the angle between -90 and 90 degrees is given, and not called settled.
-    Comparison with simulated patterns settles it (see `polarstem.scans.handedness`).
+    Comparison with simulated patterns settles it (see `polarstem.scans.specimen.handedness`).
 
     Parameters
     ----------
