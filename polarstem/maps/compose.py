@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.maps.anomaly import score
-from polarstem.maps.cells import answer, cell_means, pooled, renumbered, whole_cells
+from polarstem.maps.pooling import answer, cell_means, pooled, renumbered, whole_cells
 from polarstem.maps.dataset import MOST_PATTERNS, Classes, assemble, described
 from polarstem.maps.predict import Answers
 from polarstem.maps.setup import Setup

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from polarstem.maps.cells import Answer
+from polarstem.maps.pooling import Answer
 from polarstem.simulate.microscope.camera import pixel_angles
 
 MOST_PATTERNS = 20_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polarstem.maps.cells import answer, cell_means, pooled, renumbered, whole_cells
+from polarstem.maps.pooling import answer, cell_means, pooled, renumbered, whole_cells
 from polarstem.models.calibration import Calibration
 
 
@@ -52,7 +52,7 @@ def test_pooling_is_the_calibration_of_the_model():
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
 def test_means_of_cells(dtype, monkeypatch):
-    monkeypatch.setattr("polarstem.maps.cells._CHUNK", 7)
+    monkeypatch.setattr("polarstem.maps.pooling._CHUNK", 7)
     rng = np.random.default_rng(1)
     cell = rng.permutation(np.repeat([-1, 0, 1, 2, 3], [5, 3, 9, 1, 6]))
     values = rng.random((24, 2, 3)).astype(dtype)

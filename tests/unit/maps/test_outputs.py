@@ -13,7 +13,7 @@ import pytest
 import tifffile
 import xarray as xr
 
-from polarstem.maps.cells import answer
+from polarstem.maps.pooling import answer
 from polarstem.maps.dataset import Classes, assemble, described
 from polarstem.maps.outputs import write_cells, write_hspy, write_labels, write_netcdf
 from polarstem.maps.summary import plain, summarise
