@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 import xarray as xr
 
-from polarstem.scans.specimen.lattice import features, find_lattice
+from polarstem.scans.specimen.lattice import find_lattice
 from polarstem.scans.specimen.pacbed import PacbedFitter
+from polarstem.scans.specimen.rings import ring_signals
 from polarstem.simulate.pattern_library import Library
 
 DOMAINS = ("emulated", "emulated_cubic")
@@ -59,8 +60,8 @@ def main() -> None:
         low, high = fit.thickness.interval or (0.0, 0.0)
         step = (float(simulation["y"].diff("y")[0]) / 10, float(simulation["x"].diff("x")[0]) / 10)
         cell = (10 * step[0] * shape[0], 10 * step[1] * shape[1])
-        field = features(np.tile(patterns, (REPEATS, REPEATS, 1, 1)), pixel)
-        templates = features(library.templates(fit.thickness.value).mean(axis=0), pixel)
+        field = ring_signals(np.tile(patterns, (REPEATS, REPEATS, 1, 1)), pixel)
+        templates = ring_signals(library.templates(fit.thickness.value).mean(axis=0), pixel)
         lattice = find_lattice(field, step, cell, rotation_deg=0.0, templates=templates)
         cells = lattice.cells(*field.shape[:2])
         missed = [

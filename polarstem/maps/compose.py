@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.maps.anomaly import score
-from polarstem.maps.pooling import answer, cell_means, pooled, renumbered, whole_cells
 from polarstem.maps.dataset import MOST_PATTERNS, Classes, assemble, described
+from polarstem.maps.pooling import answer, cell_means, pooled, renumbered, whole_cells
 from polarstem.maps.predict import Answers
 from polarstem.maps.setup import Setup
 from polarstem.models.calibration import Calibration
 from polarstem.scans.calibration.steps import Status, Step
 from polarstem.scans.specimen.cells import Cells, Lattice, boxes
 from polarstem.scans.specimen.handedness import Handedness, handedness
-from polarstem.scans.specimen.lattice import features, find_lattice
+from polarstem.scans.specimen.lattice import find_lattice
+from polarstem.scans.specimen.rings import ring_signals
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -48,7 +49,7 @@ def lattice_of(
     templates = None
     if setup.library is not None and templates_nm is not None:
         scale = setup.trained["mrad_per_pixel"] / setup.trained["semiangle_mrad"]
-        templates = features(setup.library.templates(templates_nm).mean(0), scale)
+        templates = ring_signals(setup.library.templates(templates_nm).mean(0), scale)
     images = answers.signals.reshape(*setup.scan.shape[:2], -1)
     return find_lattice(images, setup.step_nm, cell, rotation_deg=rotation_deg, templates=templates)
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from polarstem.maps.anomaly import AnomalyReference
 from polarstem.models.base import Model
 from polarstem.models.calibration import Calibration
-from polarstem.scans.specimen.lattice import RINGS
-from polarstem.scans.specimen.lattice import features as virtual_detectors
+from polarstem.scans.specimen.rings import RINGS, ring_signals
 from polarstem.simulate.microscope.camera import pixel_angles
 
 Block = tuple[NDArray[np.integer], NDArray[np.generic]]
@@ -149,7 +148,7 @@ class Predictor:
         total = sums[:, :1]
         small /= total[:, :, None]
         found.probability[index] = self._calibration.apply(self.model.predict_proba(small))
-        found.signals[index] = virtual_detectors(small, self._pixel_semiangles)
+        found.signals[index] = ring_signals(small, self._pixel_semiangles)
         if self.reference is not None:
             found.features[index] = self.reference.features(small)
         found.pattern[index] = small * len(self._weights)

@@ -15,43 +15,14 @@ from scipy.optimize import minimize
 
 from polarstem.scans.sourced import Sourced
 from polarstem.scans.specimen.cells import Lattice, boxes
+from polarstem.scans.specimen.rings import RINGS
 
-RINGS = ((0.0, 0.5), (0.5, 0.95), (0.95, 1.35), (1.35, 2.2))
-"""Inner and outer radius of the virtual ring detectors [semi-angles]."""
 _STRETCH = 0.06  # of the lattice, looked for
 _MOST_STEP = 0.5  # of a cell between two positions, beyond which no lattice is looked for
 _COEFFICIENTS = np.array([(0, 1), (1, 0), (1, 1), (1, -1)])  # along the cell's y and x
 _PLACES = 64  # along the cell, where the A column is looked for
 # Power over noise of the weaker vector, in logarithms of the number tried; noise has up to 1.2
 _CLEAR = 3.0
-
-
-def features(patterns: NDArray[np.floating], pixel_semiangles: float) -> NDArray[np.float32]:
-    """Signals of virtual detectors: rings, and the deflection of the beam.
-
-    Parameters
-    ----------
-    patterns : ndarray, shape (..., ky, kx)
-        In the crystal's frame, y down, the optic axis in the middle.
-    pixel_semiangles : float
-        Size of a pixel in units of the convergence semi-angle.
-
-    Returns
-    -------
-    ndarray, shape (..., feature), float32
-        Shares of the detected electrons in `RINGS`, and the mean angle along x (right) and y (up)
-        in semi-angles.
-    """
-    n = patterns.shape[-1]
-    along = (np.arange(n) - (n - 1) / 2) * pixel_semiangles
-    x, y = np.meshgrid(along, -along)
-    radius = np.hypot(x, y)
-    masks = [(low <= radius) & (radius < high) for low, high in RINGS]
-    inside = radius < RINGS[-1][1]
-    weights = np.stack([*masks, x * inside, y * inside, inside], axis=-1).reshape(n * n, -1)
-    sums = patterns.reshape(-1, n * n).astype(np.float32) @ weights.astype(np.float32)
-    shares = sums[:, :-1] / np.maximum(sums[:, -1:], np.finfo(np.float32).tiny)
-    return shares.reshape(*patterns.shape[:-2], -1).astype(np.float32)
 
 
 def find_lattice(
@@ -67,7 +38,7 @@ def find_lattice(
     Parameters
     ----------
     images : ndarray, shape (ny, nx, feature)
-        Images of virtual detectors, as `features` gives them; values that are no numbers are
+        Images of virtual detectors, as `ring_signals` gives them; values that are no numbers are
         left out.
     step_nm : tuple of float
         Distance of two positions along y and x [nm].

@@ -6,7 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polarstem.scans.specimen.lattice import RINGS, boxes, features, find_lattice
+from polarstem.scans.specimen.cells import boxes
+from polarstem.scans.specimen.lattice import find_lattice
+from polarstem.scans.specimen.rings import RINGS, ring_signals
 
 CELL = (3.98, 3.98)  # Å
 STEP = (0.06, 0.07)  # nm
@@ -138,13 +140,13 @@ def test_coarse_steps_give_boxes():
     assert boxes((0.05, 0.1), CELL, "x").cells(8, 8).index.max() == 1
 
 
-def test_features_are_shares_and_deflections():
+def test_ring_signals_are_shares_and_deflections():
     n, pixel = 32, 0.125
     along = (np.arange(n) - 15.5) * pixel
     x, y = np.meshgrid(along, -along)
     disc = (np.hypot(x, y) < 1).astype(np.float32)
     moved = np.roll(disc, (-2, 3), axis=(0, 1))  # up and to the right
-    still, shifted = features(np.stack([disc, 7 * moved])[None], pixel)[0]
+    still, shifted = ring_signals(np.stack([disc, 7 * moved])[None], pixel)[0]
     assert still[: len(RINGS)].sum() == pytest.approx(1)
     assert still[len(RINGS) - 1] == 0
     np.testing.assert_allclose(still[len(RINGS) :], 0, atol=1e-6)
