@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a map is made of: the scan, the model and what lies beside it, and whether they fit."""
+"""What a map is made of: the scan, the models and what lies beside them, and whether they fit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
@@ -16,12 +18,15 @@ from polarstem.maps.trained import differences, trained_for
 from polarstem.models import load_model
 from polarstem.models.base import Model
 from polarstem.scans.files.readers import open_scan
-from polarstem.scans.scan import Scan
+from polarstem.scans.scan import ArrayScan, Scan
 from polarstem.scans.sheet import load_sheet
 from polarstem.scans.sourced import Sourced
 from polarstem.simulate.pattern_library import FILE_NAME as LIBRARY_FILE
 from polarstem.simulate.pattern_library import Library
+from polarstem.structures.symmetry import turns_of
 
+ScanSource = Path | str | NDArray[Any] | Scan
+ModelSource = Path | str | Sequence[Path | str]
 _NEEDED = {
     "step_nm": "distance of probe positions [nm]",
     "energy_kv": "accelerating voltage [kV]",
@@ -31,7 +36,7 @@ _NEEDED = {
 
 @dataclass
 class Setup:
-    """A scan and a model that are to be brought together.
+    """A scan and the models that are to be brought together.
 
     Attributes
     ----------
@@ -39,26 +44,26 @@ class Setup:
         The scan.
     sheet : Sheet
         What is known of it beside its file.
-    model : Model
-        The model.
+    models : list of Model
+        The models, of the same classes and on the same grid.
     trained : dict
-        What patterns the model was trained for.
+        What patterns the first model was trained for.
     library : Library or None
-        Simulated patterns, where the model has them and the sheet does not switch off what they
-        are needed for.
+        Simulated patterns, where the first model has them and the sheet does not switch off what
+        they are needed for.
     reference : AnomalyReference or None
-        What defect-free scans look like, where the model has it.
+        What defect-free scans look like, where the first model has it.
     settings : dict of str to Sourced
         What is known of the scan, by name of the sheet.
     warnings : list of str
         What a user should know, a sentence each.
     forced : str
-        Why the model should not be used for the scan; empty if it may.
+        Why a model should not be used for the scan; empty if all may.
     """
 
     scan: Scan
     sheet: Sheet
-    model: Model
+    models: list[Model]
     trained: dict[str, Any]
     library: Library | None
     reference: AnomalyReference | None
@@ -67,10 +72,21 @@ class Setup:
     forced: str = ""
 
     @property
+    def model(self) -> Model:
+        """The first of the models."""
+        return self.models[0]
+
+    @property
     def step_nm(self) -> tuple[float, float]:
         """Distance of positions along y and x [nm]."""
         y, x = self.settings["step_nm"].value
         return float(y), float(x)
+
+    @property
+    def period_deg(self) -> float:
+        """After which turn the projected lattice is itself again [degrees]."""
+        zone = tuple(self.trained["zone_axis"])
+        return 360 / (len(turns_of(zone)) // 2)
 
     def given(self, name: str) -> Sourced | None:
         """A setting of the sheet."""
@@ -83,57 +99,77 @@ class Setup:
 
 
 def set_up(
-    scan_path: Path | str,
-    model_dir: Path | str,
-    sheet: Path | str | Mapping[str, Any] | Sheet | None,
+    scan: ScanSource,
+    model: ModelSource,
+    sheet: Path | str | Mapping[str, Any] | Sheet | None = None,
     *,
     force: bool = False,
 ) -> Setup:
-    """Open a scan and a model, and check that one is for the other.
+    """Open a scan and models, and check that one is for the other.
 
     Parameters
     ----------
-    scan_path : path
-        Detector file or folder.
-    model_dir : path
-        Saved model.
+    scan : path, array or Scan
+        Detector file or folder, counts (ny, nx, ky, kx), or what `open_scan` gave.
+    model : path or sequence of paths
+        Saved models.
     sheet : path, mapping, Sheet or None
         What is known of the scan beside its file.
     force : bool
-        Go on with a model that was trained for something else.
+        Go on with models that were trained for something else.
 
     Raises
     ------
     PolarstemError
-        If something cannot be read, the scan's optics are unknown, or the model was not trained
-        for them.
+        If something cannot be read, the scan's optics are unknown, the models do not belong
+        together, or were not trained for the scan.
     """
     checked = load_sheet(sheet)
-    model = load_model(model_dir, device="cpu")
-    trained = trained_for(model, model_dir)
-    scan = open_scan(scan_path, checked)
-    settings = dict(scan.settings)
+    directories = [Path(model)] if isinstance(model, Path | str) else [Path(m) for m in model]
+    models = [load_model(directory) for directory in directories]
+    trained = [trained_for(*pair) for pair in zip(models, directories, strict=True)]
+    _check_alike(models, trained, directories)
+    if isinstance(scan, Path | str):
+        opened = open_scan(scan, checked)
+    else:
+        opened = scan if isinstance(scan, Scan) else ArrayScan(scan, checked)
+    settings = dict(opened.settings)
     missing = [name for name in _NEEDED if name not in settings]
     if missing:
         told = ", ".join(f"`{name}` ({_NEEDED[name]})" for name in missing)
         raise PolarstemError(
-            f"{scan_path} does not say, and neither does a scan sheet: {told}; give it in the "
+            f"{opened.path} does not say, and neither does a scan sheet: {told}; give it in the "
             "sheet (--sheet)."
         )
     note = "that of the model"
-    settings.setdefault("zone_axis", Sourced(tuple(trained["zone_axis"]), "", "assumed", note))
-    against = differences(
-        trained, settings["energy_kv"], settings["semiangle_mrad"], settings["zone_axis"]
-    )
+    settings.setdefault("zone_axis", Sourced(tuple(trained[0]["zone_axis"]), "", "assumed", note))
+    needed = [settings[name] for name in ("energy_kv", "semiangle_mrad", "zone_axis")]
+    against = list(dict.fromkeys(text for each in trained for text in differences(each, *needed)))
     if against and not force:
         raise PolarstemError(
-            f"The model {model_dir} does not serve {scan_path}. {' '.join(against)} Train a model "
-            "for this scan, correct the scan sheet, or go on with --force: every output is then "
-            "stamped."
+            f"The model {directories[0]} does not serve {opened.path}. {' '.join(against)} Train a "
+            "model for this scan, correct the scan sheet, or go on with --force: every output is "
+            "then stamped."
         )
-    setup = Setup(scan, checked, model, trained, None, None, settings, forced=" ".join(against))
-    _load_company(setup, Path(model_dir))
+    forced = " ".join(against)
+    setup = Setup(opened, opened.sheet, models, trained[0], None, None, settings, forced=forced)
+    _load_company(setup, directories[0])
     return setup
+
+
+def _check_alike(
+    models: Sequence[Model], trained: Sequence[Mapping[str, Any]], directories: Sequence[Path]
+) -> None:
+    """Refuse models that do not look at the same patterns or tell the same classes."""
+    for model, own, directory in zip(models[1:], trained[1:], directories[1:], strict=True):
+        same = list(model.class_names) == list(models[0].class_names)
+        for name in ("pixels", "mrad_per_pixel", "semiangle_mrad"):
+            same &= bool(own[name] == trained[0][name])
+        if not same:
+            raise PolarstemError(
+                f"The models {directories[0]} and {directory} do not look at the same grid or do "
+                "not tell the same classes; map with one of them, or with models of one run."
+            )
 
 
 def _load_company(setup: Setup, directory: Path) -> None:
@@ -146,6 +182,8 @@ def _load_company(setup: Setup, directory: Path) -> None:
                 f"Thickness, tilt and orientation were not measured: the model {directory} has no "
                 f"{LIBRARY_FILE}."
             )
+    if not setup.wants("anomaly"):
+        return
     if (directory / ANOMALY_FILE).exists():
         setup.reference = AnomalyReference.load(directory)
     else:
