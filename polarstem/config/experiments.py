@@ -114,3 +114,9 @@ class Experiment(Section):
         False, description="map it even if the model was not trained for it; every output says so"
     )
     scene: Scene | None = Field(None, description="a virtual experiment instead of a file")
+    reality: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9_]*$",
+        description="how its specimen or scan departs from the ideal, in one word: experiments of "
+        "the same word are scored together, as `maps.reality.<word>`",
+    )
