@@ -81,7 +81,7 @@ def column_matrix() -> Callable[..., Any]:
             simulate,
             cells=(4, 4),
             margin_mrad=1e3 * np.tan(LIBRARY["tilt_mrad"] / 1e3),
-            reach_mrad=detector.pixels * detector.mrad_per_pixel / 2,
+            reach_mrad=1.15 * detector.pixels * detector.mrad_per_pixel / 2,
         )
 
     return make
