@@ -11,13 +11,13 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.special import ndtri
-from scipy.stats import binomtest
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from polarstem.evaluate.entries import Entry, entry
-from polarstem.evaluate.maps import read_scored
+from polarstem.evaluate.entries import Entry, entry, share
+from polarstem.evaluate.maps import AWAY_CELLS, read_scored, truth_of_cells
 from polarstem.maps.anomaly import roots, upper_quartiles
 from polarstem.models.base import Model
 from polarstem.models.network import NetworkModel
@@ -44,8 +44,10 @@ def score_defects(map_nc: Path | str, truth_nc: Path | str, confidence: float) -
     Returns
     -------
     dict of str to entry
-        With a defect: ``defect_auroc``, ``defect_average_precision``, ``defects_flagged``. Always:
-        ``sound_flagged``, of the other cells; where part of a scene without defects is disturbed,
+        With a defect: ``defect_auroc``, ``defect_average_precision``, ``defects_flagged``. Of the
+        cells without one ``sound_flagged`` of those farther than one cell from walls and defects,
+        ``wall_flagged`` of those within one cell of a wall, and ``defect_border_flagged`` of the
+        other ones within one cell of a defect. Where part of a scene without defects is disturbed,
         ``control_flagged``, of the cells in that part.
 
     Raises
@@ -65,8 +67,13 @@ def score_defects(map_nc: Path | str, truth_nc: Path | str, confidence: float) -
         scores |= _ranked(score[known], defective[known], confidence)
         meaning = "Fraction of the unit cells with a defect that are flagged"
         scores["defects_flagged"] = _share(flagged[known & defective], meaning, confidence)
+    cell_nm = float(truth.attrs["cell_nm"])
+    wall = truth_of_cells(found, truth)["wall_distance"] <= AWAY_CELLS * cell_nm
+    border = _near_defects(found, truth, AWAY_CELLS * cell_nm)
     for name, which, meaning in (
-        ("sound_flagged", ~defective, "without a defect"),
+        ("sound_flagged", ~wall & ~border & ~defective, "farther than one from walls and defects"),
+        ("wall_flagged", wall & ~defective, "within one cell of a wall, outside defects,"),
+        ("defect_border_flagged", border & ~wall & ~defective, "beside a defect"),
         ("control_flagged", control, "disturbed without a defect"),
     ):
         if (which & known).any():
@@ -180,8 +187,15 @@ def _ranked(score: FloatArray, defective: NDArray[np.bool_], confidence: float) 
     }
 
 
+def _near_defects(found: xr.Dataset, truth: xr.Dataset, reach_nm: float) -> NDArray[np.bool_]:
+    """Which cells have their middle within a distance of a position in a defect's core."""
+    y, x = np.nonzero(truth["defect"].values)
+    if not len(y):
+        return np.zeros(found.sizes["cell"], bool)
+    tree = cKDTree(np.stack([truth["y"].values[y], truth["x"].values[x]], axis=1))
+    centres = np.stack([found["cell_centre_y"].values, found["cell_centre_x"].values], axis=1)
+    return np.asarray(tree.query(centres)[0] <= reach_nm)
+
+
 def _share(true: NDArray[np.bool_], meaning: str, confidence: float) -> Entry:
-    interval = binomtest(int(true.sum()), len(true)).proportion_ci(confidence)
-    return entry(
-        float(true.mean()), "fraction", meaning, low=interval.low, high=interval.high, n=len(true)
-    )
+    return share(int(true.sum()), len(true), meaning, confidence)

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.defects import score_defects
 from polarstem.evaluate.entries import Entry, entry
 from polarstem.evaluate.maps import score_map
+from polarstem.evaluate.reality_ladder import over_all, reality_entries
 from polarstem.files import atomic_path, open_netcdf
 
 STRONG = ("antiphase_boundary", "ruddlesden_popper", "edge_dislocation", "nb_antisite")
@@ -29,6 +31,7 @@ def summarise_maps(
     truths: Mapping[str, Path | str],
     output_json: Path | str,
     confidence: float,
+    reality: Mapping[str, str] | None = None,
 ) -> None:
     """Collect what the maps say, and how right those of virtual experiments are.
 
@@ -40,9 +43,13 @@ def summarise_maps(
         ``truth.nc`` of the experiments that have one.
     output_json : path
         ``{maps.<experiment>.<number>: entry}``, and over all experiments
-        ``maps.strong_defects_auroc`` and ``maps.controls_flagged``.
+        ``maps.strong_defects_auroc``, ``maps.controls_flagged``, ``maps.confidently_wrong`` and
+        ``maps.cells_answered``; of the ladder of reality ``maps.reality.<factor>.<number>``, see
+        `polarstem.evaluate.reality_ladder`.
     confidence : float
         Level of the intervals.
+    reality : mapping of str to str, optional
+        Factor of each experiment that belongs to the ladder of reality.
 
     Raises
     ------
@@ -75,6 +82,9 @@ def summarise_maps(
         if values:
             text = f"{meaning} ({', '.join(names)})"
             found[f"maps.{key}"] = entry(worst(values), "1", text, n=len(values))
+    scored = {name: factor for name, factor in (reality or {}).items() if name in kinds}
+    found |= over_all(found, list(kinds), confidence)
+    found |= reality_entries(found, scored, confidence)
     with atomic_path(output_json) as path:
         text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
         path.write_text(text + "\n", encoding="utf-8")
@@ -123,12 +133,21 @@ def _of_map(folder: Path) -> dict[str, Entry]:
 
 
 def _against(folder: Path, truth: xr.Dataset) -> dict[str, Entry]:
-    """Errors of what was estimated of the specimen."""
-    summary, numbers = read_summary(folder), {}
+    """Errors of what was estimated of the specimen, and how it was scanned."""
+    summary, numbers = read_summary(folder), _scanned(truth)
     thickness, tilt = summary.get("thickness_nm"), summary.get("tilt_mrad")
     if thickness is not None and thickness["origin"] == "estimated":
-        error = abs(thickness["value"] - float(truth.attrs["thickness_nm"]))
-        numbers["thickness_error_nm"] = entry(error, "nm", "Error of the estimated thickness")
+        error = abs(thickness["value"] - float(_thickness(truth).mean()))
+        meaning = "Error of the estimated thickness, against the mean over the scan"
+        numbers["thickness_error_nm"] = entry(error, "nm", meaning)
+    with open_netcdf(folder / "map.nc", "map") as found:
+        errors = thickness_errors(found, truth)
+    if errors is not None:
+        low, median, high = np.quantile(errors, [0.05, 0.5, 0.95])
+        text = "Median error of the thickness from place to place; 5 % and 95 % of the places"
+        numbers["thickness_map_error_nm"] = entry(
+            float(median), "nm", text, low=float(low), high=float(high), n=len(errors)
+        )
     true = np.stack([truth["tilt_x"].values, truth["tilt_y"].values], axis=-1)
     uniform = np.ptp(true, axis=(0, 1)).max() < _UNIFORM_MRAD
     if tilt is not None and tilt["origin"] == "estimated" and uniform:
@@ -140,6 +159,59 @@ def _against(folder: Path, truth: xr.Dataset) -> dict[str, Entry]:
         )
         text = "Error of the estimated tilt of the beam"
         numbers["tilt_error_mrad"] = entry(float(abs(found - real)), "mrad", text)
+    return numbers
+
+
+def thickness_errors(found: xr.Dataset, truth: xr.Dataset) -> NDArray[np.float64] | None:
+    """How far a map of the thickness is off at each of its places [nm].
+
+    Parameters
+    ----------
+    found : Dataset
+        A map. ``cell_thickness`` (cell) or else ``thickness``, on a grid whose coordinates are
+        y and x in the scan [nm], is its thickness [nm]; NaN where it has none.
+    truth : Dataset
+        Truth on the positions of the scan, with ``thickness`` (y, x) or one for all of them.
+
+    Returns
+    -------
+    ndarray, shape (place,), or None
+        Absolute errors; None without such a map.
+    """
+    if "cell_thickness" in found:
+        values = found["cell_thickness"].values
+        y, x = found["cell_centre_y"].values, found["cell_centre_x"].values
+    elif "thickness" in found and found["thickness"].ndim == 2:
+        values = found["thickness"].values
+        y, x = np.meshgrid(*(found[d].values for d in found["thickness"].dims), indexing="ij")
+    else:
+        return None
+    rows, columns = (
+        np.abs(np.subtract.outer(place, truth[name].values)).argmin(-1)
+        for place, name in ((y, "y"), (x, "x"))
+    )
+    errors = np.abs(values - _thickness(truth)[rows, columns])
+    known = np.isfinite(errors)
+    return errors[known] if known.any() else None
+
+
+def _thickness(truth: xr.Dataset) -> NDArray[np.float64]:
+    """True thickness at each position (y, x) [nm]."""
+    if "thickness" in truth:
+        return truth["thickness"].values.astype(float)
+    return np.full(truth["defect"].shape, float(truth.attrs["thickness_nm"]))
+
+
+def _scanned(truth: xr.Dataset) -> dict[str, Entry]:
+    """Probe positions per unit cell, and electrons per pattern where the truth tells them."""
+    axes = [axis for axis in "yx" if truth.sizes[axis] > 1]
+    steps = [np.ptp(truth[axis].values) / (truth.sizes[axis] - 1) for axis in axes]
+    count = (float(truth.attrs["cell_nm"]) / float(np.mean(steps))) ** 2
+    text = "Probe positions per unit cell of the scan"
+    numbers = {"positions_per_cell": entry(count, "1", text)}
+    dose = json.loads(truth.attrs.get("conditions", "{}")).get("dose_electrons")
+    if dose is not None:
+        numbers["dose_electrons"] = entry(dose, "1", "Electrons per pattern, as drawn for the scan")
     return numbers
 
 

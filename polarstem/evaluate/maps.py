@@ -12,10 +12,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import binomtest
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.entries import Entry, entry
+from polarstem.evaluate.entries import Entry, entry, share
 from polarstem.files import open_netcdf
 
 AWAY_CELLS = 1.0
@@ -24,6 +23,7 @@ _REACH_CELLS = 4.0  # how far from a wall its position is looked for
 _SHORTEST_CELLS = 2.0  # length of a strip across a wall
 _TINY = 1e-6
 _TYPE_TOLERANCE = 1.0  # degrees: directions are multiples of 45
+_DIRECTION_TOLERANCE = 11.25  # degrees: a quarter of what lies between neighbouring classes
 
 FloatArray = NDArray[np.float64]
 
@@ -81,9 +81,14 @@ def score_map(map_nc: Path | str, truth_nc: Path | str, confidence: float) -> di
     Returns
     -------
     dict of str to entry
-        ``cell_accuracy`` (cells farther than one from any wall and outside defects),
-        ``cell_accuracy_answered``, ``cells_answered``, ``position_accuracy``, ``wall_error_cells``,
-        ``wall_error_nm``, ``wall_types``; only what the scene has.
+        Only what the scene has. Of the cells farther than one from any wall and outside defects:
+        ``cell_accuracy``, ``cell_accuracy_answered``, ``cells_answered``; ``confidently_wrong``,
+        those that have an answer and a wrong one, of all of them, answered or not, and
+        ``confidently_wrong_cells``, how many these are. Of the probe positions there:
+        ``position_accuracy``, ``positions_answered``, ``positions_confidently_wrong``, without
+        intervals, as probes overlap. Where the scene has no polarization, ``unpolar_abstained``;
+        an answer there is a wrong one. Of walls ``wall_error_cells``, ``wall_error_nm``,
+        ``wall_types``.
 
     Raises
     ------
@@ -92,28 +97,66 @@ def score_map(map_nc: Path | str, truth_nc: Path | str, confidence: float) -> di
     """
     found, truth = read_scored(map_nc, truth_nc)
     cell_nm = float(truth.attrs["cell_nm"])
-    scores: dict[str, Entry] = {}
-    own = _truth_of_cells(found, truth)
+    own = truth_of_cells(found, truth)
+    far = (own["wall_distance"] > AWAY_CELLS * cell_nm) & ~own["defect"]
     polar = own["class_index"] >= 0
-    clean = (own["wall_distance"] > AWAY_CELLS * cell_nm) & ~own["defect"] & polar
-    right = found["cell_class_index"].values == in_map(found, own["direction"])
+    right = agrees(found, found["cell_class_index"].values, own["direction"]) & polar
     answered = found["cell_answered"].values.astype(bool)
+    scores = _cell_scores(found, far, polar, right, answered, confidence)
+    unpolar = ~polar & ~own["defect"]
+    if unpolar.any():
+        meaning = "Fraction of unit cells without polarization that have no answer"
+        count = int((~answered)[unpolar].sum())
+        scores["unpolar_abstained"] = share(count, int(unpolar.sum()), meaning, confidence)
+    return scores | _position_scores(found, truth, cell_nm) | _wall_scores(found, truth, cell_nm)
+
+
+def _cell_scores(
+    found: xr.Dataset,
+    far: NDArray[np.bool_],
+    polar: NDArray[np.bool_],
+    right: NDArray[np.bool_],
+    answered: NDArray[np.bool_],
+    confidence: float,
+) -> dict[str, Entry]:
+    """What the cells say that are far from walls and defects."""
     what = "unit cells farther than one cell from any wall and outside defects"
+    scores: dict[str, Entry] = {}
+    clean = far & polar
     for name, mask, where in (
         ("cell_accuracy", clean, f"of {what}"),
         ("cell_accuracy_answered", clean & answered, f"of answered {what}"),
     ):
         if mask.any():
             meaning = f"Fraction {where} with the true direction"
-            scores[name] = _fraction(right[mask], meaning, confidence)
+            scores[name] = share(int(right[mask].sum()), int(mask.sum()), meaning, confidence)
     if clean.any():
-        meaning = f"Fraction of {what} that have an answer"
-        scores["cells_answered"] = _fraction(answered[clean], meaning, confidence)
-        scores["position_accuracy"] = _position_accuracy(found, truth, cell_nm)
-    if len(own["unpolar"]) and own["unpolar"].any():
-        meaning = "Fraction of unit cells without polarization that have no answer"
-        scores["unpolar_abstained"] = _fraction(~answered[own["unpolar"]], meaning, confidence)
-    return scores | _wall_scores(found, truth, cell_nm)
+        meaning = f"Fraction of {what} that have an answer{_why_not(found, clean & ~answered)}"
+        count = int(answered[clean].sum())
+        scores["cells_answered"] = share(count, int(clean.sum()), meaning, confidence)
+    if far.any():
+        wrong, n = int((far & answered & ~right).sum()), int(far.sum())
+        meaning = f"Fraction of {what} that have an answer and a wrong one"
+        scores["confidently_wrong"] = share(wrong, n, meaning, confidence)
+        meaning = f"Number of {what} that have an answer and a wrong one"
+        scores["confidently_wrong_cells"] = entry(wrong, "1", meaning, n=n)
+    return scores
+
+
+def _why_not(found: xr.Dataset, without: NDArray[np.bool_]) -> str:
+    """Why cells have no answer, the most frequent reason first, where the map tells."""
+    if "cell_withheld" not in found or not without.any():
+        return ""
+    codes = found["cell_withheld"]
+    values = np.atleast_1d(codes.attrs.get("flag_values", [])).tolist()
+    words = dict(zip(values, str(codes.attrs.get("flag_meanings", "")).split(), strict=False))
+    reasons, counts = np.unique(codes.values[without], return_counts=True)
+    told = [
+        f"{words.get(reason, f'reason {reason}').replace('_', ' ')} {count}"
+        for reason, count in sorted(zip(reasons.tolist(), counts.tolist(), strict=True),
+                                    key=lambda pair: -pair[1])
+    ]  # fmt: skip
+    return f"; the others have none because of: {', '.join(told)}"
 
 
 def read_scored(map_nc: Path | str, truth_nc: Path | str) -> tuple[xr.Dataset, xr.Dataset]:
@@ -145,6 +188,28 @@ def in_map(found: xr.Dataset, direction_deg: NDArray[np.floating]) -> NDArray[np
     apart = np.abs((np.asarray(direction_deg)[..., None] - classes + 180) % 360 - 180)
     # what has no direction is no polar class, whichever this gives
     return np.nan_to_num(apart, nan=np.inf).argmin(-1)
+
+
+def agrees(
+    found: xr.Dataset, classes: NDArray[np.integer], direction_deg: NDArray[np.floating]
+) -> NDArray[np.bool_]:
+    """Whether classes of a map (-1: none) are the true ones.
+
+    The class nearest to the true direction counts, and only where a map that took the crystal to
+    be turned otherwise has not moved it away.
+
+    Parameters
+    ----------
+    found : Dataset
+        The map.
+    classes : ndarray of int
+        Class indices of the map.
+    direction_deg : ndarray
+        True directions in the frame of the scan, of the same shape [degrees].
+    """
+    told = found["class_direction"].values + float(found.attrs["crystal_rotation_deg"])
+    apart = np.abs((told[classes] - direction_deg + 180) % 360 - 180)  # of class -1: of any
+    return (classes == in_map(found, direction_deg)) & (apart <= _DIRECTION_TOLERANCE)
 
 
 def walls_of(truth: xr.Dataset) -> list[Wall]:
@@ -241,28 +306,51 @@ def _most_common(values: FloatArray) -> float:
     return float(unique[count.argmax()])
 
 
-def _truth_of_cells(found: xr.Dataset, truth: xr.Dataset) -> dict[str, NDArray[Any]]:
-    """Truth at the position nearest to the middle of each cell."""
+def truth_of_cells(found: xr.Dataset, truth: xr.Dataset) -> dict[str, NDArray[Any]]:
+    """Truth at the position nearest to the middle of each cell.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (cell,)
+        ``class_index``, ``direction`` [degrees], ``wall_distance`` [nm], and ``defect``: whether
+        any position of the cell is in the core of a defect.
+    """
     y, x = np.meshgrid(truth["y"].values, truth["x"].values, indexing="ij")
     tree = cKDTree(np.stack([y.ravel(), x.ravel()], axis=1))
     centres = np.stack([found["cell_centre_y"].values, found["cell_centre_x"].values], axis=1)
     _, nearest = tree.query(centres)
     names = ("class_index", "direction", "wall_distance")
     own = {name: truth[name].values.ravel()[nearest] for name in names}
-    # a cell is defective if any of its positions is
     cell, defect = found["cell"].values, truth["defect"].values.astype(bool)
     own["defect"] = np.zeros(found.sizes["cell"], bool)
     own["defect"][np.unique(cell[defect & (cell >= 0)])] = True
-    own["unpolar"] = (own["class_index"] < 0) & ~own["defect"]
     return own
 
 
-def _position_accuracy(found: xr.Dataset, truth: xr.Dataset, cell_nm: float) -> Entry:
-    clean = (truth["wall_distance"].values > AWAY_CELLS * cell_nm) & ~truth["defect"].values
-    clean &= (truth["class_index"].values >= 0) & np.isfinite(found["confidence"].values)
-    right = found["class_index"].values[clean] == in_map(found, truth["direction"].values[clean])
-    meaning = "Fraction of probe positions away from walls and defects with the true direction"
-    return entry(float(right.mean()), "fraction", meaning, n=int(clean.sum()))
+def _position_scores(found: xr.Dataset, truth: xr.Dataset, cell_nm: float) -> dict[str, Entry]:
+    """What probe positions away from walls and defects say; they overlap: no intervals."""
+    far = (truth["wall_distance"].values > AWAY_CELLS * cell_nm) & ~truth["defect"].values
+    far &= np.isfinite(found["confidence"].values)
+    polar = truth["class_index"].values >= 0
+    right = agrees(found, found["class_index"].values, truth["direction"].values) & polar
+    answered = found["answered"].values.astype(bool)
+    what = "probe positions away from walls and defects"
+    scores = {}
+    for name, judged, counted, how in (
+        ("position_accuracy", far & polar, right, "with the true direction"),
+        ("positions_answered", far & polar, answered, "that have an answer"),
+        (
+            "positions_confidently_wrong",
+            far,
+            answered & ~right,
+            "that have an answer and a wrong one",
+        ),
+    ):
+        if judged.any():
+            value = float(counted[judged].mean())
+            text = f"Fraction of {what} {how}"
+            scores[name] = entry(value, "fraction", text, n=int(judged.sum()))
+    return scores
 
 
 def _wall_scores(found: xr.Dataset, truth: xr.Dataset, cell_nm: float) -> dict[str, Entry]:
@@ -293,11 +381,3 @@ def _wall_scores(found: xr.Dataset, truth: xr.Dataset, cell_nm: float) -> dict[s
             n=len(right),
         ),
     }
-
-
-def _fraction(right: NDArray[np.bool_], meaning: str, confidence: float) -> Entry:
-    """Share of true values with its exact binomial interval."""
-    interval = binomtest(int(right.sum()), len(right)).proportion_ci(confidence)
-    return entry(
-        float(right.mean()), "fraction", meaning, low=interval.low, high=interval.high, n=len(right)
-    )

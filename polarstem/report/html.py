@@ -27,6 +27,7 @@ from polarstem.report import FIGURES
 from polarstem.report.describe import adaptation_rows, domain_rows, model_rows, simulation_rows
 from polarstem.report.figures.resources import stage_table
 from polarstem.report.map_panel import report_panel
+from polarstem.report.reality_panel import reality_panel
 from polarstem.report.speed import speed_rows
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "resources" / "report"
@@ -56,7 +57,7 @@ def write_report(
     output: Path | str,
     bench_json: Path | str | None = None,
     scaling: Path | str | None = None,
-    maps: Path | str | None = None,
+    maps: Mapping[str, Path | str] | None = None,
     warnings: Sequence[str] = (),
     error_time: Path | str | None = None,
 ) -> None:
@@ -81,8 +82,9 @@ def write_report(
         The page.
     bench_json, scaling, error_time : path, optional
         Rows and figures that ``make bench`` leaves.
-    maps : path, optional
-        Figure of the maps of all experiments.
+    maps : mapping of str to path, optional
+        Figures of the maps of all experiments (``maps``) and of the ladder of reality
+        (``reality``), where they were drawn.
     warnings : sequence of str
         Grids and fields that miss the accuracy, from
         `polarstem.config.accuracy_warnings.accuracy_warnings`.
@@ -102,7 +104,7 @@ def write_report(
     config_text = Path(config_resolved_yaml).read_text(encoding="utf-8")
     config = yaml.safe_load(config_text)
     table = pool_seeds(read_metrics(metrics_csv), float(config["evaluate"]["confidence"]))
-    drawn = dict(figures) | ({"maps": maps} if maps else {})
+    drawn = dict(figures) | dict(maps or {})
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -135,6 +137,7 @@ def write_report(
         stages=stage_table(summary),
         figures={name: embed(Path(path)) for name, path in drawn.items()},
         panel=report_panel(summary),
+        reality=reality_panel(summary),
         speed=speed_rows(bench_json) if bench_json else [],
         scaling=embed(Path(scaling)) if scaling else None,
         error_time=embed(Path(error_time)) if error_time else None,

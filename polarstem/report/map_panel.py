@@ -6,16 +6,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from polarstem.evaluate.reality_ladder import PREFIX as LADDER
+
 PREFIX = "maps."
 SHOWN = (
     "cell_accuracy",
     "cell_accuracy_answered",
     "answered",
+    "confidently_wrong",
     "mean_confidence",
     "wall_error_cells",
     "wall_types",
     "defect_auroc",
     "defect_average_precision",
+    "sound_flagged",
+    "wall_flagged",
     "control_flagged",
     "thickness_error_nm",
 )
@@ -42,6 +47,8 @@ def report_panel(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     others = []
     for key, entry in summary.items():
         if not key.startswith(PREFIX):
+            continue
+        if key.startswith(LADDER):  # a section of its own
             continue
         experiment, _, score = key.removeprefix(PREFIX).partition(".")
         if not score:

@@ -220,6 +220,8 @@ def test_dry_run_shows_the_whole_benchmark(path: Path, tmp_path: Path) -> None:
         unused |= {"compute_library", "write_reference_model"}
     if not config.experiments:
         unused |= MAPPING
+    if not any(experiment.reality for experiment in config.experiments.values()):
+        unused |= {"draw_reality"}
     assert set(jobs) == set(RULES) - {"all"} - unused
 
 

@@ -33,6 +33,12 @@ def of_mapped_scenes(template):
     return [template.format(experiment=n) for n in CONFIG.mapped() if n in SCENES]
 
 
+def factors_of_reality():
+    """How the mapped experiments that belong to the ladder of reality depart from the ideal."""
+    found = {name: CONFIG.experiments[name].reality for name in CONFIG.mapped()}
+    return {name: factor for name, factor in found.items() if factor and name in SCENES}
+
+
 def defect_free(template):
     return [template.format(scene=name) for name in CONFIG.evaluate.defect_free]
 
@@ -63,4 +69,5 @@ def is_forced(wildcards):
 # experiments without defects calibrate it
 ANOMALY = ["<results>/anomaly.npz"] if CONFIG.evaluate.defect_free else []
 MAPS = ["<results>/maps.json"] if CONFIG.mapped() else []
-FIGURE_OF_MAPS = ["<results>/figures/maps.png"] if CONFIG.mapped() else []
+FIGURES_OF_MAPS = ["<results>/figures/maps.png"] if CONFIG.mapped() else []
+FIGURES_OF_MAPS += ["<results>/figures/reality.svg"] if factors_of_reality() else []

@@ -170,6 +170,7 @@ rule summarise_maps:
         runtime="30m",
     params:
         confidence=CONFIG.evaluate.confidence,
+        reality=factors_of_reality(),
     script:
         "../scripts/summarise_maps.py"
 
@@ -194,3 +195,30 @@ rule draw_maps:
         runtime="10m",
     script:
         "../scripts/draw_maps.py"
+
+
+rule draw_reality:
+    """Draw what maps are worth where crystals are not ideal."""
+    input:
+        code=code_of(
+            "draw_reality",
+            "report/figures",
+            "report/reality_panel.py",
+            "evaluate/reality_ladder.py",
+        ),
+        scores="<results>/maps.json",
+    output:
+        png=annotated("<results>/figures/reality.png", "reality", "3 Evaluation"),
+        svg="<results>/figures/reality.svg",
+    log:
+        "<logs>/draw_reality.log",
+    benchmark:
+        "<benchmarks>/draw_reality.jsonl"
+    conda:
+        "../../envs/map.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    script:
+        "../scripts/draw_reality.py"

@@ -75,7 +75,7 @@ rule write_report:
         code=code_of("write_report", "report"),
         template=templates_of_report(),
         figures=rules.draw_figures.output,
-        maps=FIGURE_OF_MAPS,
+        maps=FIGURES_OF_MAPS,
         summary="<results>/summary.json",
         metrics="<results>/metrics.csv",
         config="<results>/config.resolved.yaml",

@@ -11,4 +11,5 @@ with job_log(snakemake.log[0]):
         {Path(path).name.removesuffix(".truth.nc"): path for path in snakemake.input.truths},
         snakemake.output.json,
         snakemake.params.confidence,
+        snakemake.params.reality,
     )

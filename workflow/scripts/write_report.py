@@ -21,7 +21,7 @@ with job_log(snakemake.log[0]):
         snakemake.output.html,
         bench.get("bench.json"),
         bench.get("scaling.svg"),
-        next(iter(snakemake.input.maps), None),
+        {Path(path).stem: path for path in snakemake.input.maps},
         snakemake.params.warnings,
         bench.get("error_time.svg"),
     )

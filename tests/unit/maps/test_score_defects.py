@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import logsumexp, softmax
-from synthetic_map import make_map
+from synthetic_map import CELL_NM, make_map
 
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.defects import compare_scores, plain_scores, score_defects, touched
@@ -20,6 +20,7 @@ from polarstem.models.equivariant import EquivariantModel
 def scene():
     """A map and its truth, with anomaly scores that find most of the defect."""
     found, truth = make_map(cells=6, steps=4, patterns=False)
+    truth.attrs["cell_nm"] = CELL_NM
     truth["control"] = truth["x"].broadcast_like(truth["defect"]).T < 0.5
     defective = cells_by_loop(found, truth["defect"].values)
     rng = np.random.default_rng(3)
@@ -55,7 +56,6 @@ def test_area_is_the_share_of_pairs_in_the_right_order(tmp_path, scene):
     precision = (np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean()
     assert result["defect_average_precision"]["value"] == pytest.approx(precision)
     assert result["defects_flagged"]["value"] == pytest.approx(flagged[defective].mean())
-    assert result["sound_flagged"]["value"] == pytest.approx(flagged[~defective].mean())
     control = cells_by_loop(found, truth["control"].values)
     assert result["control_flagged"]["value"] == pytest.approx(flagged[control].mean())
 
@@ -64,7 +64,31 @@ def test_scene_without_defects_has_flagged_shares_alone(tmp_path, scene):
     found, truth = scene
     truth["defect"][:] = False
     truth["control"][:] = False
-    assert set(entries(tmp_path, found, truth)) == {"sound_flagged"}
+    assert set(entries(tmp_path, found, truth)) == {"sound_flagged", "wall_flagged"}
+
+
+def test_flags_of_sound_cells_are_told_apart_at_walls_and_defects(tmp_path, scene):
+    found, truth = scene
+    defective = cells_by_loop(found, truth["defect"].values)
+    x, y = found["cell_centre_x"].values, found["cell_centre_y"].values
+    places = np.argwhere(truth["defect"].values) * float(truth["x"][1])
+    wall, border = np.zeros((2, len(x)), bool)
+    for i in range(len(x)):
+        nearest = np.hypot(truth["y"] - y[i], truth["x"] - x[i]).argmin(...)
+        wall[i] = truth["wall_distance"][nearest] <= CELL_NM
+        border[i] = np.hypot(*(places - (y[i], x[i])).T).min() <= CELL_NM
+    kinds = {
+        "sound_flagged": ~wall & ~border & ~defective,
+        "wall_flagged": wall & ~defective,
+        "defect_border_flagged": border & ~wall & ~defective,
+    }
+    assert all(kind.any() for kind in kinds.values())
+    assert sum(kind.sum() for kind in kinds.values()) == (~defective).sum()
+    for name, kind in kinds.items():
+        found["cell_flagged"] = "cell", kind  # each is counted in its own place alone
+        result = entries(tmp_path, found, truth)
+        assert {other: result[other]["value"] for other in kinds} == {n: n == name for n in kinds}
+        assert result[name]["n"] == kind.sum()
 
 
 def test_truth_of_another_scan_is_refused(tmp_path, scene):

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import beta
 from synthetic_map import CELL_NM, make_map
 
 from polarstem.errors import PolarstemError
@@ -53,6 +55,124 @@ def test_wrong_cells_are_counted(tmp_path: Path) -> None:
     answered = told["cell_accuracy_answered"]
     assert (answered["value"], answered["n"]) == (1.0, n - 1)
     assert told["cells_answered"]["value"] == pytest.approx((n - 1) / n)
+
+
+def test_confidently_wrong_are_answered_and_wrong_of_all_judged(tmp_path: Path) -> None:
+    map_nc, truth_nc, found, truth = scene(tmp_path)
+    found["cell_answered"][:] = True
+    right = scores(map_nc, truth_nc, found, truth)
+    n = right["cell_accuracy"]["n"]
+    assert right["confidently_wrong"]["value"] == 0
+    assert right["confidently_wrong"]["high"] == pytest.approx(1 - 0.025 ** (1 / n))
+    corners = [int(found["cell"][place]) for place in ((-3, -3), (2, -3), (-3, 2))]
+    for corner in corners:
+        found["cell_class_index"][corner] = (found["cell_class_index"][corner] + 4) % 8
+    found["cell_answered"][corners[0]] = False  # wrong, but not sure of it
+    told = scores(map_nc, truth_nc, found, truth)
+    wrong = told["confidently_wrong"]
+    assert (wrong["value"], wrong["n"]) == (pytest.approx(2 / n), n)
+    low, high = clopper_pearson(2, n)
+    assert (wrong["low"], wrong["high"]) == (pytest.approx(low), pytest.approx(high))
+    assert told["confidently_wrong_cells"]["value"] == 2
+    assert told["cell_accuracy_answered"]["value"] == pytest.approx((n - 3) / (n - 1))
+
+
+def clopper_pearson(count: int, of: int) -> tuple[float, float]:
+    low = beta.ppf(0.025, count, of - count + 1)
+    return float(low), float(beta.ppf(0.975, count + 1, of - count))
+
+
+def test_who_says_nothing_is_not_wrong_and_has_no_answers(tmp_path: Path) -> None:
+    map_nc, truth_nc, found, truth = scene(tmp_path)
+    found["cell_class_index"][:] = (found["cell_class_index"] + 4) % 8
+    found["cell_answered"][:] = False
+    told = scores(map_nc, truth_nc, found, truth)
+    assert told["confidently_wrong"]["value"] == told["cells_answered"]["value"] == 0
+    assert "cell_accuracy_answered" not in told
+
+
+def test_cells_at_walls_and_defects_are_not_judged(tmp_path: Path) -> None:
+    map_nc, truth_nc, found, truth = scene(tmp_path)
+    n = scores(map_nc, truth_nc, found, truth)["confidently_wrong"]["n"]
+    y, x = (found[f"cell_centre_{axis}"].values for axis in "yx")
+    middle = float(truth["x"][-1] / 2)
+    near = np.minimum(abs(y - middle), abs(x - middle)) < 0.9 * CELL_NM
+    near |= [truth["defect"].values[found["cell"].values == i].any() for i in range(len(x))]
+    assert 0 < near.sum() < len(near) - n + 1
+    found["cell_class_index"][near] = (found["cell_class_index"][near] + 4) % 8
+    found["cell_answered"][:] = True
+    assert scores(map_nc, truth_nc, found, truth)["confidently_wrong"]["value"] == 0
+
+
+def test_positions_are_counted_as_cells_are(tmp_path: Path) -> None:
+    map_nc, truth_nc, found, truth = scene(tmp_path)
+    far = (truth["wall_distance"].values > CELL_NM) & ~truth["defect"].values
+    found["class_index"][:] = truth["class_index"]
+    found["answered"][:] = True
+    rows, columns = np.nonzero(far)
+    for i in range(5):
+        found["class_index"][rows[i], columns[i]] = (truth["class_index"].values[far][i] + 4) % 8
+    for i in (3, 4, 7):
+        found["answered"][rows[i], columns[i]] = False
+    near = np.argwhere(~far)[0]
+    found["class_index"][near[0], near[1]] = (found["class_index"][near[0], near[1]] + 4) % 8
+    told = scores(map_nc, truth_nc, found, truth)
+    n = int(far.sum())
+    assert told["positions_confidently_wrong"]["value"] == pytest.approx(3 / n)
+    assert told["positions_answered"]["value"] == pytest.approx((n - 3) / n)
+    assert told["position_accuracy"]["value"] == pytest.approx((n - 5) / n)
+    assert told["position_accuracy"]["n"] == told["positions_confidently_wrong"]["n"] == n
+
+
+def test_an_answer_where_nothing_is_polar_is_wrong(tmp_path: Path) -> None:
+    map_nc, truth_nc, found, truth = scene(tmp_path)
+    truth["class_index"][:] = -1
+    found["cell_answered"][:] = False
+    told = scores(map_nc, truth_nc, found, truth)
+    assert told["confidently_wrong"]["value"] == 0
+    assert told["unpolar_abstained"]["value"] == 1
+    assert "cells_answered" not in told
+    found["cell_answered"][:] = True
+    assert scores(map_nc, truth_nc, found, truth)["confidently_wrong"]["value"] == 1
+
+
+@pytest.mark.parametrize(("turn", "right"), [(0, 1), (6, 1), (20, 0), (-20, 0), (45, 0)])
+def test_a_map_that_is_turned_is_wrong_although_its_classes_are_nearest(
+    tmp_path: Path, turn: float, right: float
+) -> None:
+    map_nc, truth_nc, found, truth = scene(tmp_path)
+    found["cell_answered"][:] = True
+    found["class_index"][:] = truth["class_index"]
+    found.attrs["crystal_rotation_deg"] += turn
+    told = scores(map_nc, truth_nc, found, truth)
+    assert told["cell_accuracy"]["value"] == told["position_accuracy"]["value"] == right
+    assert told["confidently_wrong"]["value"] == 1 - right
+
+
+def test_cells_without_a_class_are_not_right(tmp_path: Path) -> None:
+    map_nc, truth_nc, found, truth = scene(tmp_path)
+    found["cell_class_index"][:] = -1
+    found["cell_answered"][:] = False
+    # class -1 is no class, not the last one
+    truth["direction"][:] = (
+        found["class_direction"][-1] + truth.attrs["crystal_rotation_deg"]
+    ) % 360
+    assert scores(map_nc, truth_nc, found, truth)["cell_accuracy"]["value"] == 0
+
+
+def test_it_is_told_why_cells_have_no_answer(tmp_path: Path) -> None:
+    map_nc, truth_nc, found, truth = scene(tmp_path)
+    found["cell_answered"][:] = False
+    codes = np.where(np.arange(found.sizes["cell"]) % 3 == 0, 2, 9).astype("i1")
+    attributes = {
+        "flag_values": np.array([0, 2, 9], "i1"),
+        "flag_meanings": "answered vacuum no_one",
+    }
+    found["cell_withheld"] = "cell", codes, attributes
+    found["vacuum"] = ("y", "x"), np.zeros(found["cell"].shape, bool)
+    told = scores(map_nc, truth_nc, found, truth)["cells_answered"]
+    assert re.search(r"because of: no one (\d+), vacuum (\d+)$", told["meaning"])
+    assert sum(map(int, re.findall(r"\d+", told["meaning"]))) == told["n"]
 
 
 @pytest.mark.parametrize("steps", [-5, 4, 9])

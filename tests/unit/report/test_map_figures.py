@@ -210,7 +210,7 @@ def test_report_shows_the_scores_of_maps(drawn, folder, tmp_path):
     draw_maps({"four_domains": folder}, tmp_path / "maps.png")
     figures = {name: drawn.figures / f"{name}.{formats[-1]}" for name, formats in FIGURES.items()}
     files = (summary, drawn.metrics_csv, figures, drawn.config_yaml, VERSIONS)
-    write_report(*files, tmp_path / "r.html", maps=tmp_path / "maps.png")
+    write_report(*files, tmp_path / "r.html", maps={"maps": tmp_path / "maps.png"})
     page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
     for words in ("97.1\u00a0%", "0.26\u00a0unit cells", "96.4\u00a0%", "99.8\u00a0%"):
         assert words in page.text

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wrong scores of maps, and bounds that cannot be missed."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import Mutation
+
+_MAPS = "polarstem/evaluate/maps.py"
+_DEFECTS = "polarstem/evaluate/defects.py"
+_SUMMARY = "polarstem/evaluate/map_summary.py"
+_LADDER = "polarstem/evaluate/reality_ladder.py"
+_PANEL = "polarstem/report/reality_panel.py"
+_SCORED = "tests/unit/maps/test_score_map.py"
+_FLAGGED = "tests/unit/maps/test_score_defects.py"
+_RUNGS = "tests/unit/evaluate/test_reality_ladder.py"
+_PAGE = "tests/unit/report/test_reality.py"
+
+MUTATIONS = [
+    Mutation(
+        "wrong cells without an answer count as confidently wrong",
+        _MAPS,
+        "wrong, n = int((far & answered & ~right).sum())",
+        "wrong, n = int((far & ~right).sum())",
+        f"{_SCORED}::test_confidently_wrong_are_answered_and_wrong_of_all_judged",
+    ),
+    Mutation(
+        "confidently wrong are of the answered cells alone",
+        _MAPS,
+        "int((far & answered & ~right).sum()), int(far.sum())",
+        "int((far & answered & ~right).sum()), int((far & answered).sum())",
+        f"{_SCORED}::test_confidently_wrong_are_answered_and_wrong_of_all_judged",
+    ),
+    Mutation(
+        "cells at walls are judged",
+        _MAPS,
+        'far = (own["wall_distance"] > AWAY_CELLS * cell_nm) & ~own["defect"]',
+        'far = ~own["defect"]',
+        f"{_SCORED}::test_cells_at_walls_and_defects_are_not_judged",
+    ),
+    Mutation(
+        "cells with a defect are judged",
+        _MAPS,
+        'far = (own["wall_distance"] > AWAY_CELLS * cell_nm) & ~own["defect"]',
+        'far = own["wall_distance"] > AWAY_CELLS * cell_nm',
+        f"{_SCORED}::test_cells_at_walls_and_defects_are_not_judged",
+    ),
+    Mutation(
+        "an answer where nothing is polar is not judged",
+        _MAPS,
+        "    if far.any():\n        wrong",
+        "    far = clean\n    if far.any():\n        wrong",
+        f"{_SCORED}::test_an_answer_where_nothing_is_polar_is_wrong",
+    ),
+    Mutation(
+        "the nearest class is right however the map is turned",
+        _MAPS,
+        "& (apart <= _DIRECTION_TOLERANCE)",
+        "& (apart <= 360)",
+        f"{_SCORED}::test_a_map_that_is_turned_is_wrong_although_its_classes_are_nearest",
+    ),
+    Mutation(
+        "positions without an answer count as confidently wrong",
+        _MAPS,
+        "            answered & ~right,\n",
+        "            ~right,\n",
+        f"{_SCORED}::test_positions_are_counted_as_cells_are",
+    ),
+    Mutation(
+        "the interval is narrower than its level",
+        "polarstem/evaluate/entries.py",
+        ".proportion_ci(confidence)",
+        ".proportion_ci(confidence / 2)",
+        f"{_SCORED}::test_confidently_wrong_are_answered_and_wrong_of_all_judged",
+    ),
+    Mutation(
+        "flags at walls are among those of sound cells",
+        _DEFECTS,
+        '("sound_flagged", ~wall & ~border & ~defective,',
+        '("sound_flagged", ~border & ~defective,',
+        f"{_FLAGGED}::test_flags_of_sound_cells_are_told_apart_at_walls_and_defects",
+    ),
+    Mutation(
+        "flags beside defects are among those of sound cells",
+        _DEFECTS,
+        '("sound_flagged", ~wall & ~border & ~defective,',
+        '("sound_flagged", ~wall & ~defective,',
+        f"{_FLAGGED}::test_flags_of_sound_cells_are_told_apart_at_walls_and_defects",
+    ),
+    Mutation(
+        "a fraction of nothing meets its bound",
+        _LADDER,
+        "        if value is None:\n            return MISSED\n",
+        "        if value is None:\n            return MET\n",
+        f"{_RUNGS}::test_bounds_are_met_at_the_bound_and_missed_beyond",
+    ),
+    Mutation(
+        "bounds are turned round",
+        _LADDER,
+        "value >= self.limit if self.least else value <= self.limit",
+        "value <= self.limit if self.least else value >= self.limit",
+        f"{_RUNGS}::test_bounds_are_met_at_the_bound_and_missed_beyond",
+    ),
+    Mutation(
+        "sparse scans have the bounds of dense ones",
+        _LADDER,
+        "return SPARSE_BOUNDS if factor.endswith(SPARSE) else DENSE_BOUNDS",
+        "return DENSE_BOUNDS",
+        f"{_RUNGS}::test_bounds_are_met_at_the_bound_and_missed_beyond",
+    ),
+    Mutation(
+        "experiments count alike however many cells they have",
+        _LADDER,
+        'share(count, sum(each["n"] for each in known), meaning, confidence)',
+        'share(round(100 * sum(e["value"] for e in known) / len(known)), 100, meaning, confidence)',
+        f"{_RUNGS}::test_fractions_are_pooled_by_what_they_count",
+    ),
+    Mutation(
+        "the smallest error of a factor stands",
+        _LADDER,
+        "max(known) if largest else min(known)",
+        "min(known)",
+        f"{_RUNGS}::test_largest_error_of_a_factor_stands",
+    ),
+    Mutation(
+        "answered stands for right among answered",
+        _LADDER,
+        '"right_of_answered": ("cell_accuracy_answered"',
+        '"right_of_answered": ("cells_answered"',
+        f"{_RUNGS}::test_ladder_has_the_numbers_of_its_factor_and_their_verdicts",
+    ),
+    Mutation(
+        "a wedge is compared with its nominal thickness",
+        _SUMMARY,
+        '    if "thickness" in truth:\n',
+        "    if not truth:\n",
+        f"{_RUNGS}::test_thickness_of_a_wedge_is_compared_with_its_mean",
+    ),
+    Mutation(
+        "a map of the thickness is compared with one value",
+        _SUMMARY,
+        "np.abs(values - _thickness(truth)[rows, columns])",
+        "np.abs(values - _thickness(truth).mean())",
+        f"{_RUNGS}::test_thickness_on_a_grid_of_tiles",
+    ),
+    Mutation(
+        "a factor is said to have met its bounds if one is met",
+        _PANEL,
+        'if numbers[score]["verdict"] != MET',
+        'if numbers["answered"]["verdict"] != MET',
+        f"{_PAGE}::test_it_is_said_which_bounds_are_met_and_by_how_much_they_are_missed",
+    ),
+    Mutation(
+        "sparse scans are drawn with the numbers of dense ones",
+        "polarstem/report/figures/reality.py",
+        "return row.sparse if sparse else row.dense",
+        "return row.dense or row.sparse",
+        f"{_PAGE}::test_bounds_and_numbers_stand_where_they_are",
+    ),
+    Mutation(
+        "the ladder stands among the maps as an experiment",
+        "polarstem/report/map_panel.py",
+        "if key.startswith(LADDER):",
+        "if not key:",
+        f"{_PAGE}::test_page_has_the_ladder_where_there_is_one",
+    ),
+]
