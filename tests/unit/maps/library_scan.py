@@ -131,7 +131,7 @@ def facts(make: Make, steps: int = STEPS) -> dict[str, Any]:
 
 
 def write_model(make: Make, library: Path, folder: Path, trained: dict[str, Any]) -> Path:
-    """A linear model of the four classes beside its library, with an anomaly reference.
+    """Templates of the four classes as a model beside its library, with an anomaly reference.
 
     Parameters
     ----------
@@ -146,24 +146,17 @@ def write_model(make: Make, library: Path, folder: Path, trained: dict[str, Any]
     """
     detector = trained["simulate"]["detector"]
     camera = Camera(detector["pixels"], detector["mrad_per_pixel"])
-    size, count = cell_angstrom(make), 2 * STEPS
-    along = (np.arange(count) + 0.5) / count * size
-    places = np.stack(np.meshgrid(along, along[::-1]), axis=-1).reshape(-1, 2)
-    parts, labels = [], []
-    for plane in (2, 3, 4):
-        for tilt in ((0.0, 0.0), (1.5, 0.0), (-1.0, -1.0), (0.0, 1.5)):
-            for quarters in range(4):
-                found = measure(make, places, quarters, camera, plane, tilt, (21, 22, 23))
-                parts.append(found)
-                labels.append(np.full(len(found), quarters))
-    patterns = np.concatenate(parts)
-    counts = np.random.default_rng(1).poisson(3e4 * patterns).astype(np.float32)
-    counts /= counts.sum((1, 2), keepdims=True)
-    known = PatternSet.from_arrays(counts, np.concatenate(labels), NAMES, DIRECTIONS)
-    fitted = create("linear", {}, NAMES, DIRECTIONS)
-    fitted.fit(known, known, workdir=Path(), seed=0)
+    size = cell_angstrom(make)
+    fitted = create("template", {"templates": 1024}, NAMES, DIRECTIONS)
+    seeds = (21, 22, 23, 24, 25, 26), (31, 32, 33)
+    tilts = [(0.0, 0.0), (1.0, -1.0)], [(0.6, -0.4)]
+    known, others = (
+        _labelled(make, camera, count, own, tilt)
+        for count, own, tilt in zip((8, 4), seeds, tilts, strict=True)
+    )
+    fitted.fit(known, others, workdir=Path(), seed=0)
     fitted.info["calibration"] = {
-        "temperature": 1.5, "threshold": 0.25, "cell_temperature": 1.5, "cell_threshold": 0.25,
+        "temperature": 1.0, "threshold": 0.2, "cell_temperature": 0.15, "cell_threshold": 0.2,
     }  # fmt: skip
     nm = trained["thicknesses_nm"]
     fitted.info["trained_for"] = {
@@ -186,10 +179,33 @@ def write_model(make: Make, library: Path, folder: Path, trained: dict[str, Any]
     maps = []
     for seed in (5, 6):
         out = folder.parent / f"calm{seed}"
-        map_scan(_file(counted(calm, seed=seed), folder.parent / f"c{seed}.npy"), folder, out, sheet)
+        map_scan(
+            _file(counted(calm, seed=seed), folder.parent / f"c{seed}.npy"), folder, out, sheet
+        )
         maps.append(scan_of_map(out / "map.nc"))
     fit_anomaly(maps, DIRECTIONS).save(folder)
     return folder
+
+
+def _labelled(
+    make: Make,
+    camera: Camera,
+    count: int,
+    seeds: tuple[int, ...],
+    tilts: list[tuple[float, float]],
+) -> PatternSet:
+    """Counts over the cell of all classes, and what they are."""
+    along = (np.arange(count) + 0.5) / count * cell_angstrom(make)
+    places = np.stack(np.meshgrid(along, along[::-1]), axis=-1).reshape(-1, 2)
+    parts = [
+        measure(make, places, quarters, camera, PLANE, tilt, seeds)
+        for tilt in tilts
+        for quarters in range(4)
+    ]
+    labels = np.tile(np.repeat(np.arange(4), len(places)), len(tilts))
+    counts = counted(np.concatenate(parts), seed=1).astype(np.float32)
+    counts /= counts.sum((1, 2), keepdims=True)
+    return PatternSet.from_arrays(counts, labels, NAMES, DIRECTIONS)
 
 
 def _file(counts: NDArray[np.uint16], path: Path) -> Path:
