@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from polarstem.config.conditions import LISTED, NAMED, ascending, pair
-from polarstem.config.physics import Count, Positive, Section, _zone_axis
+from polarstem.config.conditions import LISTED, NAMED, ascending
+from polarstem.config.physics import NUMBER, WORD, Count, Positive, Section, _zone_axis
+from polarstem.config.quantities import pair_of, quantity, shape_of
 
 # `auto` goes by the extension and, for HDF5, by the content
 Reader: TypeAlias = Literal[
@@ -27,10 +28,27 @@ Reader: TypeAlias = Literal[
     "hdf5",
     "npy",
     "netcdf",
-    "tiffs",
+    "zspy",
+    "py4dstem",
+    "prz",
+    "tiff",
+    "images",
+    "raw",
 ]
 Step: TypeAlias = Literal[
-    "pixels", "centring", "disc", "ellipticity", "rotation", "lattice", "thickness", "tilt"
+    "pixels",
+    "centring",
+    "disc",
+    "ellipticity",
+    "rotation",
+    "lattice",
+    "thickness",
+    "tilt",
+    "handedness",
+    "vacuum",
+    "linearity",
+    "drift",
+    "anomaly",
 ]
 
 
@@ -40,8 +58,28 @@ def _rectangle(value: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     return value
 
 
+def _counts_or_numbers(value: str) -> str:
+    import numpy as np
+
+    try:
+        known = np.dtype(value).kind in ("u", "i", "f")
+    except TypeError:
+        known = False
+    if not known:
+        raise ValueError("is no type of numbers; write one such as uint16, float32 or >u2")
+    return value
+
+
 def _form(value: Any) -> str:
     return LISTED if isinstance(value, Sequence) and not isinstance(value, str) else NAMED
+
+
+def _in(unit: str) -> BeforeValidator:
+    return BeforeValidator(quantity(unit), json_schema_input_type=float | str)
+
+
+def _power_or_word(value: Any) -> str:
+    return WORD if isinstance(value, str) and value.isalpha() else NUMBER
 
 
 Index = Annotated[int, Field(ge=0)]
@@ -52,8 +90,33 @@ _Pixels = Annotated[
 ]
 
 
+_SHAPE = BeforeValidator(shape_of, json_schema_input_type=tuple[int, int] | str)
+_NM_PAIR = BeforeValidator(
+    pair_of("nm"), json_schema_input_type=float | str | tuple[float | str, float | str] | None
+)
+_Gamma = Annotated[
+    Annotated[Annotated[float, Field(ge=0.05, le=5), _in("")], Tag(NUMBER)]
+    | Annotated[Literal["log"], Tag(WORD)],
+    Discriminator(_power_or_word),
+]
+
+
+class Raw(Section):
+    """How a file of bare numbers is laid out; `scan_shape` belongs to it."""
+
+    dtype: Annotated[str, AfterValidator(_counts_or_numbers)] = Field(
+        description="type of the numbers as NumPy names it: `uint16`, `float32`, or `>u2` where "
+        "the high byte comes first"
+    )
+    frame_shape: Annotated[tuple[Count, Count], _SHAPE] = Field(
+        description="detector pixels as stored [rows, columns]"
+    )
+    header_bytes: Index = Field(0, description="bytes before the first pattern")
+    gap_bytes: Index = Field(0, description="bytes between a pattern and the next")
+
+
 class Sheet(Section):
-    """What is known of a scan beside its file; every key is optional."""
+    """What is known of a scan beside its file; every key is optional, numbers may have units."""
 
     reader: Reader = Field(
         "auto",
@@ -62,35 +125,53 @@ class Sheet(Section):
     dataset: str | None = Field(
         None, description="path of the patterns inside an HDF5 or netCDF file that holds several"
     )
-    scan_shape: tuple[Count, Count] | None = Field(
-        None, description="probe positions as stored [rows, columns]"
+    select: Index | None = Field(
+        None,
+        description="which one of a file that holds several scans, such as depths or times "
+        "[0 is the first]",
     )
-    step_nm: Annotated[tuple[Positive, Positive] | None, BeforeValidator(pair)] = Field(
+    raw: Raw | None = Field(None, description="layout of a file of bare numbers")
+    scan_shape: Annotated[tuple[Count, Count], _SHAPE] | None = Field(
+        None, description="probe positions as stored [rows, columns], without `flyback_frames`"
+    )
+    flyback_frames: Index = Field(
+        0, description="patterns at the start of each stored row that belong to no position"
+    )
+    exchange_axes: bool = Field(
+        False, description="the file's first two axes are the detector's, its last two the scan's"
+    )
+    step_nm: Annotated[tuple[Positive, Positive] | None, _NM_PAIR] = Field(
         None, description="distance of probe positions [nm]: one number, or [down, right]"
     )
-    energy_kv: Annotated[float, Field(ge=20, le=1500)] | None = Field(
+    energy_kv: Annotated[float, Field(ge=20, le=1500), _in("kV")] | None = Field(
         None, description="accelerating voltage [kV]"
     )
-    semiangle_mrad: Annotated[float, Field(gt=0, le=100)] | None = Field(
+    semiangle_mrad: Annotated[float, Field(gt=0, le=100), _in("mrad")] | None = Field(
         None, description="convergence semi-angle [mrad]"
     )
-    mrad_per_pixel: Positive | None = Field(None, description="angle per detector pixel [mrad]")
-    disc_radius_pixels: Positive | None = Field(
+    mrad_per_pixel: Annotated[Positive, _in("mrad")] | None = Field(
+        None, description="angle per detector pixel [mrad]"
+    )
+    disc_radius_pixels: Annotated[Positive, _in("pixel")] | None = Field(
         None, description="radius of the bright-field disc [detector pixels]"
     )
-    camera_length_mm: Positive | None = Field(None, description="camera length [mm]")
-    pixel_um: Positive | None = Field(None, description="size of a detector pixel [µm]")
-    centre: tuple[float, float] | None = Field(
+    camera_length_mm: Annotated[Positive, _in("mm")] | None = Field(
+        None, description="camera length [mm]"
+    )
+    pixel_um: Annotated[Positive, _in("um")] | None = Field(
+        None, description="size of a detector pixel [µm]"
+    )
+    centre: tuple[Annotated[float, _in("pixel")], Annotated[float, _in("pixel")]] | None = Field(
         None,
         description="where the undeflected beam falls on the upright detector [row, column; 0 is "
         "the centre of the first pixel]",
     )
-    detector_rotation_deg: Degrees | None = Field(
+    detector_rotation_deg: Annotated[Degrees, _in("deg")] | None = Field(
         None,
         description="angle by which the scan's x axis appears turned counter-clockwise on the "
         "upright detector [degrees]",
     )
-    crystal_rotation_deg: Degrees | None = Field(
+    crystal_rotation_deg: Annotated[Degrees, _in("deg")] | None = Field(
         None,
         description="angle of the crystal's x axis, any of the four, counter-clockwise from the "
         "scan's x axis [degrees]",
@@ -114,7 +195,7 @@ class Sheet(Section):
     )
     thickness_nm: Annotated[
         Annotated[tuple[Positive, Positive], AfterValidator(ascending)] | None,
-        BeforeValidator(pair),
+        _NM_PAIR,
     ] = Field(None, description="thickness [nm]: a number, [lowest, highest], or null if unknown")
     mask: str | None = Field(
         None,
@@ -130,6 +211,21 @@ class Sheet(Section):
         None,
         description="pixels of the upright detector that say nothing: a list of [row, column], or "
         "an image that is not 0 there",
+    )
+    dark: str | None = Field(
+        None,
+        description="image, .npy or detector file of the upright detector without beam, in counts "
+        "per pattern; it is subtracted",
+    )
+    gain: str | None = Field(
+        None,
+        description="the same of the evenly lit detector, without its `dark`; patterns are divided "
+        "by it, as a factor whose mean is 1",
+    )
+    gamma: _Gamma | None = Field(
+        None,
+        description="how stored values v go with counts c: v in proportion to c^gamma [1: linear], "
+        "or `log`: v = log(1 + c); null if unknown, when they are taken as linear",
     )
     invalid: Literal["refuse", "zero"] = Field(
         "refuse",

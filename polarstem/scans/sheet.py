@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from polarstem.config.check import explain
+from polarstem.config.experiments import Experiment
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 
@@ -57,12 +58,13 @@ def load_sheet(source: Path | str | Mapping[str, Any] | Sheet | None) -> Sheet:
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise PolarstemError(f"The scan sheet {path} cannot be read: {error}") from error
     sheet = _check({} if data is None else data, f"The scan sheet {path}")
-    files = {k: getattr(sheet, k) for k in ("mask", "bad_pixels")}
+    files = {k: getattr(sheet, k) for k in ("mask", "bad_pixels", "dark", "gain")}
     beside = {k: str(path.parent / v) for k, v in files.items() if isinstance(v, str)}
     return sheet.model_copy(update=beside)
 
 
 def _check(data: object, name: str) -> Sheet:
+    data = _innermost(data, name)
     if not isinstance(data, Mapping):
         raise SheetError(name, ["(top level): expected keys such as `step_nm`"])
     try:
@@ -73,6 +75,24 @@ def _check(data: object, name: str) -> Sheet:
     if problems:
         raise SheetError(name, problems)
     return sheet
+
+
+def _innermost(data: object, name: str) -> object:
+    """The sheet within a configuration's `experiments`, where that was given instead."""
+    if isinstance(data, Mapping) and "experiments" in data:
+        data = data["experiments"]
+        if not isinstance(data, Mapping) or len(data) != 1:
+            held = ", ".join(map(str, data)) if isinstance(data, Mapping) else repr(data)
+            text = f"experiments: a scan sheet belongs to one experiment, but here are {held}"
+            raise SheetError(name, [f"{text}; write the keys below `sheet` of one by themselves"])
+        (data,) = data.values()
+        if isinstance(data, Mapping):
+            data = {"sheet": None, **data}
+    if isinstance(data, Mapping) and "sheet" in data and set(data) <= set(Experiment.model_fields):
+        data = data["sheet"]
+        if isinstance(data, str):
+            raise SheetError(name, [f"sheet: is a file of its own; give {data} instead"])
+    return {} if data is None else data
 
 
 def _cross_checks(sheet: Sheet) -> Iterator[str]:
@@ -88,3 +108,9 @@ def _cross_checks(sheet: Sheet) -> Iterator[str]:
         yield f"{ways[0]}: the angle per pixel is given more than once, by {told}; keep one"
     if len(set(sheet.off)) < len(sheet.off):
         yield "off: a step stands there twice"
+    if sheet.raw is not None and sheet.scan_shape is None:
+        yield "raw: bare numbers do not say how they were scanned; add `scan_shape`"
+    if sheet.raw is not None and sheet.reader not in ("auto", "raw"):
+        yield f"raw: is for bare numbers, which the reader {sheet.reader!r} does not read"
+    if sheet.raw is None and sheet.reader == "raw":
+        yield "reader: 'raw' needs the layout of the file; add `raw`"

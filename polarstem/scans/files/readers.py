@@ -85,8 +85,8 @@ def open_scan(path: Path | str, sheet: Any = None) -> Scan:
 
 def _reader(path: Path, sheet: Sheet) -> Callable[[Path, Sheet], Stored]:
     name = sheet.reader if sheet.reader != "auto" else _guess(path)
-    own = {"mib": _read_mib, "arina": _read_dectris, "netcdf": read_netcdf, "tiffs": read_tiffs}
-    if path.is_dir() != (name == "tiffs"):
+    own = {"mib": _read_mib, "arina": _read_dectris, "netcdf": read_netcdf, "images": read_tiffs}
+    if path.is_dir() != (name == "images"):
         what = "a folder" if path.is_dir() else "a file"
         raise PolarstemError(f"{path} is {what}, which the reader {name!r} cannot read.")
     return own.get(name) or (lambda path, sheet: _read_plugin(name, path, sheet))
@@ -96,7 +96,7 @@ def _guess(path: Path) -> str:
     """The reader of a file, by its extension, or by its content for HDF5."""
     suffix = path.suffix.lower()
     if path.is_dir():
-        return "tiffs"
+        return "images"
     if suffix in _CONTAINERS:
         import h5py
 

@@ -79,7 +79,7 @@ def read_tiffs(path: Path, sheet: Sheet) -> Stored:
             f"The folder {path} holds {len(files)} images, but scan_shape asks for {rows} x "
             f"{columns} = {rows * columns}, and {what}; correct it, or complete the folder."
         )
-    return Stored(path, "tiffs", TiffFrames([order[n] for n in sorted(order)], (rows, columns)))
+    return Stored(path, "images", TiffFrames([order[n] for n in sorted(order)], (rows, columns)))
 
 
 def _image(file: Path) -> NDArray[Any]:

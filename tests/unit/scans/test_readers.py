@@ -326,7 +326,7 @@ def test_few_positions_of_a_large_dataset_are_read_alone(tmp_path, monkeypatch):
         ("scan.app5", {}, "cannot be read as 'app5'"),
         ("scan.nc", {}, "truncated or not netCDF"),
         ("scan.npy", {}, "cannot be read as 'npy'"),
-        ("scan.npy", {"reader": "tiffs"}, "is a file, which the reader 'tiffs' cannot read"),
+        ("scan.npy", {"reader": "images"}, "is a file, which the reader 'images' cannot read"),
         ("folder", {"reader": "mib"}, "is a folder, which the reader 'mib' cannot read"),
         ("folder", {}, "holds no TIFF images"),
     ],

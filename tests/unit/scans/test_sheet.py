@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from polarstem.config.quantities import factor, magnitude
 from polarstem.errors import PolarstemError
 from polarstem.scans.scan import ArrayScan
 from polarstem.scans.sheet import load_sheet
@@ -57,6 +60,8 @@ def test_every_problem_is_told_at_once():
         ({"mrad_per_pixel": 1, "disc_radius_pixels": 20}, "more than once"),
         ({"disc_radius_pixels": 2, "pixel_um": 55, "camera_length_mm": 90}, "more than once"),
         ({"off": ["tilt", "tilt"]}, "stands there twice"),
+        ({"raw": {"dtype": "u2", "frame_shape": [2, 2]}}, "add `scan_shape`"),
+        ({"reader": "raw"}, "needs the layout of the file"),
     ],
 )
 def test_keys_that_do_not_go_together(keys, told):
@@ -118,3 +123,93 @@ def test_three_ways_to_the_angle_per_pixel(patterns, keys, expected):
     assert scan.mrad_per_pixel.value == pytest.approx(expected)
     assert scan.mrad_per_pixel.origin == "sheet"
     assert "the file says 7" in scan.mrad_per_pixel.note
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "expected"),
+    [
+        ("0,03", "nm", 0.03),
+        ("3e-2", "nm", 0.03),
+        ("0.3 A", "nm", 0.03),
+        ("0.3 Å", "nm", 0.03),
+        ("3nm", "nm", 3),
+        ("300 pm", "nm", 0.3),
+        ("24 mrads", "mrad", 24),
+        ("1°", "mrad", 17.453292519943),
+        ("0.5 mrad/px", "mrad", 0.5),
+        ("200 keV", "kV", 200),
+        ("300000 V", "kV", 300),
+        ("20 px", "pixel", 20),
+    ],
+)
+def test_numbers_as_people_write_them(text, unit, expected):
+    assert magnitude(text, unit) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "told"),
+    [
+        ("1,234", "nm", "its comma may stand for a point or for thousands"),
+        ("0.3 s", "nm", "'s' is no unit of a length; write the number in nm"),
+        ("0.3 1/nm", "mrad", "'1/nm' is no unit of an angle"),
+        ("10-20", "nm", "'-20' is no unit of a length"),
+        ("thin", "nm", "is not a length; write a number in nm"),
+        ("3 )(", "nm", "is no unit of a length"),
+    ],
+)
+def test_numbers_that_could_mean_anything(text, unit, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        magnitude(text, unit)
+
+
+@pytest.mark.parametrize(
+    ("unit", "target", "expected"),
+    [
+        ("$A^{-1}$", "1/angstrom", 1),
+        ("nm$^{-1}$", "1/angstrom", 0.1),
+        ("nm-1", "1/angstrom", 0.1),
+        ("Å⁻¹", "1/angstrom", 1),
+        ("A^-1", "mrad", None),
+        ("", "mrad", None),
+        ("<undefined>", "nm", None),
+        ("px", "nm", None),  # pint's px is an inch / 96
+    ],
+)
+def test_units_as_programs_write_them(unit, target, expected):
+    assert factor(unit, target) == expected
+
+
+def test_sheet_of_quantities():
+    sheet = load_sheet(
+        {
+            "scan_shape": "128x64",
+            "step_nm": "0.3 x 0.4 Å",
+            "energy_kv": "200 keV",
+            "centre": ["3 px", 4],
+            "thickness_nm": ["10 nm", "200 Å"],
+            "gamma": "0,5",
+            "raw": {"dtype": ">u2", "frame_shape": "256 x 128"},
+        }
+    )
+    assert sheet.scan_shape == (128, 64)
+    assert sheet.step_nm == (0.03, 0.04)
+    assert (sheet.energy_kv, sheet.centre, sheet.thickness_nm) == (200, (3, 4), (10, 20))
+    assert (sheet.gamma, sheet.raw.frame_shape) == (0.5, (256, 128))
+    assert load_sheet({"gamma": "log"}).gamma == "log"
+    with pytest.raises(PolarstemError, match=r"4 problems:(?s:.)*step_nm: '3 s': 's' is no unit"):
+        load_sheet({"step_nm": "3 s", "scan_shape": "128", "energy_kv": True, "gamma": "lag"})
+
+
+def test_the_whole_block_of_a_configuration(tmp_path):
+    """What docs show under `experiments:` is understood where one experiment stands there."""
+    path = tmp_path / "scan.yaml"
+    path.write_text("experiments:\n  mine:\n    scan: a.mib\n    sheet: {step_nm: 0.03}\n")
+    assert load_sheet(path).step_nm == (0.03, 0.03)
+    assert load_sheet({"sheet": {"energy_kv": 80}, "force": True}).energy_kv == 80
+    with pytest.raises(PolarstemError, match="belongs to one experiment, but here are a, b"):
+        load_sheet({"experiments": {"a": {}, "b": {}}})
+    with pytest.raises(PolarstemError, match=r"is a file of its own; give other\.yaml"):
+        load_sheet({"experiments": {"a": {"sheet": "other.yaml"}}})
+    with pytest.raises(PolarstemError, match="scn: unknown key"):
+        load_sheet({"experiments": {"a": {"scn": "x"}}})
+    assert load_sheet({"experiments": {"a": {"scan": "x"}}}) == load_sheet(None)
