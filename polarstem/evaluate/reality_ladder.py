@@ -111,7 +111,7 @@ def reality_entries(
     for factor in dict.fromkeys(factors.values()):
         names = [name for name, own in factors.items() if own == factor]
         bounds = bounds_of(factor)
-        words = f"where reality departs by {factor.replace('_', ' ')} ({', '.join(names)})"
+        words = f"in scenes that are not ideal by {factor.replace('_', ' ')} ({', '.join(names)})"
         for score, (own, what) in _SHARES.items():
             key, bound = f"{PREFIX}{factor}.{score}", bounds.get(score)
             parts = _of(found, names, own)

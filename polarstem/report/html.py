@@ -43,7 +43,7 @@ EXPERIMENT = (
 )
 CONTROLS = ("abstained_cells", "abstained", "conformal_size")
 MINUS = "\u2212"
-_SMALL = {"1", "nm", "unit cells"}  # units of numbers that need decimals
+_SMALL = {"1", "nm", "mrad", "unit cells"}  # units of numbers that need decimals
 PIXELS_PER_INCH = 134  # a figure two columns wide fills the page
 _MIME = {".png": "image/png", ".svg": "image/svg+xml"}
 

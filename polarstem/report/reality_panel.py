@@ -29,7 +29,7 @@ FACTORS = {
     "thin": "thin specimen",
     "thick": "thick specimen",
     "half": "half the displacements",
-    "all": "all at once, moderate",
+    "all": "all at once",
 }
 SCORES = {
     "confidently_wrong": "confidently wrong",

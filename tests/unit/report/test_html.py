@@ -197,6 +197,7 @@ def test_numbers_in_words():
     assert interval(entry | {"low": 0.9, "high": 1.0}) == "90.0 – 100.0\u00a0%"
     assert number({"value": 12.34, "unit": "deg"}) == "12.3°"
     assert number({"value": 0.73, "unit": "1"}) == "0.73"
+    assert number({"value": 0.214, "unit": "mrad"}) == "0.21\u00a0mrad"
     assert number({"value": -0.083, "unit": "fraction"}) == "\u22128.3\u00a0%"
     assert interval({"low": -0.1, "high": 0.05, "unit": "fraction"}) == "\u221210.0 to 5.0\u00a0%"
     assert interval({"low": 0.7, "high": 0.75, "unit": "1"}) == "0.70 – 0.75"

@@ -67,13 +67,11 @@ def test_it_is_said_which_bounds_are_met_and_by_how_much_they_are_missed() -> No
     rows = reality_rows(ladder(MADE))
     dense, sparse = verdicts(rows, False), verdicts(rows, True)
     assert dense["met"] == ["local disorder"]
-    assert sparse["met"] == ["all at once, moderate"]
+    assert sparse["met"] == ["all at once"]
     told = {label: how.replace("\u00a0", " ") for label, how in dense["missed"] + sparse["missed"]}
     assert told == {
         "drift and row jitter": "answered 75.0 % < 90 %",
-        "all at once, moderate": (
-            "confidently wrong 1.2 % > 1 %, right among answered 98.7 % < 99 %"
-        ),
+        "all at once": ("confidently wrong 1.2 % > 1 %, right among answered 98.7 % < 99 %"),
         "dose x": "right among answered has nothing to count (bound 99 %), answered 0.0 % < 90 %",
         "local disorder": "answered 68.8 % < 70 %, sound cells flagged 6.2 % > 5 %",
     }
@@ -158,6 +156,8 @@ def test_page_has_the_ladder_where_there_is_one(drawn, tmp_path) -> None:
     text = " ".join(page.text.replace("\u00a0", " ").split())
     assert "50,000 electrons each: 1 of 4 met every bound (local disorder). Missed:" in text
     assert "right among answered at least 99 / 97 %, answered at least 90 / 70 %" in text
+    assert "0.43 nm" in text
+    assert "0.21 mrad" in text
     marked = [a["class"] for t, a in page.tags if t == "td" and "missed" in (a.get("class") or "")]
     assert len(marked) == 7
     assert not page.stack
