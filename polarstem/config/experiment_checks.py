@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from polarstem.config.experiment_conditions import disorder_problem
 from polarstem.config.experiments import DEFECTS, Scene
 from polarstem.config.map_jobs import scene_settings
 from polarstem.config.model import Config
@@ -60,6 +61,8 @@ def _scene_problems(config: Config, name: str, scene: Scene) -> Iterator[str]:
             f"{where}.conditions.defocus_spread_angstrom: is sampled by the thermal "
             f"configurations, but simulate.phonons.configurations is {configurations}; use 8, say"
         )
+    if problem := disorder_problem(conditions, simulate, recipe.material):
+        yield f"{where}.conditions.disorder: {problem}"
     if problem := source_problem(simulate, conditions, recipe.cell):
         yield f"{where}.conditions.source_fwhm_angstrom: {problem}"
     elif problem := margin_problem(recipe, simulate, conditions):

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag
 
-from polarstem.config.conditions import MAPPED, NAMED, Conditions
+from polarstem.config.conditions import MAPPED, NAMED
+from polarstem.config.experiment_conditions import SceneConditions
 from polarstem.config.physics import Count, Positive, Section
 from polarstem.config.sheet import Sheet
 from polarstem.structures.scenes.recipe import Charge, DefectKind, SceneKind
@@ -90,12 +91,12 @@ class Scene(Section):
         description="how the file holds the scan, by the keys of its sheet: `{scan_transpose: "
         "true}`",
     )
-    conditions: Conditions = Field(
-        default_factory=lambda: Conditions(
+    conditions: SceneConditions = Field(
+        default_factory=lambda: SceneConditions(
             source_fwhm_angstrom=(0.9, 0.9), dose_electrons=(1e5, 1e5)
         ),
-        description="what the microscope draws from, as for emulated experiments; it needs a dose, "
-        "and moving atoms need a source of a fifth of a cell or more",
+        description="what microscope and specimen draw from, as for emulated experiments; it needs "
+        "a dose, and moving atoms need a source of a fifth of a cell or more",
     )
     simulate: dict[str, Any] = Field(
         default_factory=dict, description="keys of `simulate` that differ, such as the detector"

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from polarstem.config.conditions import Drawn
+from polarstem.config.experiment_conditions import drawn_imperfections
 from polarstem.config.model import Config
 from polarstem.config.physics import wavelength
 from polarstem.config.plan import (
@@ -24,6 +25,8 @@ from polarstem.structures.crystals import cell_lengths, load_material
 def structure_settings(config: Config, plan: SpecimenPlan) -> dict[str, Any]:
     """Everything that the structure of a specimen depends on, as plain values."""
     structures = config.structures_of(plan.specimen_set)
+    conditions = config.specimens[plan.specimen_set].conditions
+    imperfect = drawn_imperfections(conditions, config.seed, plan.name) if conditions else {}
     return {
         "name": plan.name,
         "specimen_set": plan.specimen_set,
@@ -36,6 +39,7 @@ def structure_settings(config: Config, plan: SpecimenPlan) -> dict[str, Any]:
         "thickness_nm": max(plan.thicknesses_nm),
         **structures.model_dump(mode="json", exclude={"end_on", "amplitude_spread"}),
         "amplitude": plan.amplitude,
+        **imperfect,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from polarstem.config.experiment_conditions import drawn_imperfections
 from polarstem.config.jobs import trained_for
 from polarstem.config.library import library_settings
 from polarstem.config.model import Config
@@ -29,6 +30,7 @@ def scene_settings(config: Config, experiment: str) -> dict[str, Any]:
         "name": experiment,
         **config.structures.model_dump(mode="json", include={"material", "phase"}),
         **scene.model_dump(mode="json", exclude=_SCANNED | _MEASURED),
+        **drawn_imperfections(scene.conditions, config.seed, "scene", experiment),
         "seed": derive_seed(config.seed, "scene", experiment),
     }
 

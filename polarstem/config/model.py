@@ -126,7 +126,9 @@ class Config(Section):
             return structures
         simulate, thickness = self._unsized(settings.simulate), thickest(settings)
         cells = least_cells(material, structures, simulate, thickness)
-        if structures.a_site == "ordered":  # rock-salt order repeats every other cell
+        conditions = settings.conditions
+        tilted = conditions is not None and conditions.octahedral_tilt_deg[1] > 0
+        if structures.a_site == "ordered" or tilted:  # they repeat every other cell
             cells = cells[0] + cells[0] % 2, cells[1] + cells[1] % 2
         return structures.model_copy(update={"cells": cells})
 
@@ -163,8 +165,8 @@ class Config(Section):
     def thickest_nm(self) -> float:
         """Largest thickness of the run: one grid serves all of it [nm]."""
         sets = [thickest(settings) for settings in self.specimens.values()]
-        scenes = [e.scene.thickness_nm for e in self.experiments.values() if e.scene is not None]
-        return max(sets + scenes)
+        scenes = [e.scene for e in self.experiments.values() if e.scene is not None]
+        return max(sets + [s.thickness_nm * (1 + s.conditions.wedge[1]) for s in scenes])
 
     def _unsized(self, override: dict[str, Any]) -> Simulate:
         """Microscope settings with some keys applied, the grid left at its default."""

@@ -14,6 +14,7 @@ from typing import Any
 from polarstem.config.physics import Simulate
 from polarstem.config.scene_limits import SAMPLES_PER_CELL, window_cells
 from polarstem.structures.crystals import cell_lengths, load_material
+from polarstem.structures.imperfections import layer_slices
 from polarstem.structures.recipes import whole_periods
 from polarstem.structures.scenes.recipe import make_scene
 
@@ -98,10 +99,12 @@ def scene_mb(scene: Mapping[str, Any], scan: Mapping[str, Any]) -> float:
     pixels = simulate["pixels_per_cell"]
     # transmission functions, complex64
     slices = periods * _slices_per_unit(simulate["slices"])
+    slices += sum(layer_slices(10 * t) for t in recipe.amorphous_nm)
     field = 8e-6 * slices * nx * ny * pixels**2
     images = 4e-6 * simulate["detector"]["pixels"] ** 2
     # a window's samples of one configuration: patterns, and copies on their way to the camera
-    window = window_cells(Simulate.model_validate(simulate), recipe.cell, scene["thickness_nm"])
+    thickness_nm = periods * recipe.cell / 10
+    window = window_cells(Simulate.model_validate(simulate), recipe.cell, thickness_nm)
     points = (window * pixels) ** 2
     samples = SAMPLES_PER_CELL**2 * (3 * 4e-6 * points + 2 * images)
     positions = math.prod(recipe.cells) * scan["positions_per_cell"] ** 2

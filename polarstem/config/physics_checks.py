@@ -14,6 +14,7 @@ from typing import NamedTuple
 from polarstem.config.accuracy import coarsest_sampling, projected_cells
 from polarstem.config.angles import edge_of
 from polarstem.config.conditions import Conditions, Drawn
+from polarstem.config.experiment_conditions import ExperimentConditions, disorder_problem
 from polarstem.config.library import TILT_MRAD
 from polarstem.config.map_jobs import recommended_library
 from polarstem.config.model import Config
@@ -22,7 +23,7 @@ from polarstem.config.plan import engine_of, repeating_cells, specimens_of, used
 from polarstem.config.specimens import SOURCE_STEPS
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import Material, cell_lengths, load_material
-from polarstem.structures.recipes import whole_periods
+from polarstem.structures.recipes import doubled_cells, whole_periods
 from polarstem.structures.variants import classes
 
 _MOST_PIXELS = 512  # per cell, the largest that the config takes
@@ -183,6 +184,7 @@ def _emulated(config: Config, name: str, material: Material) -> Iterator[_Proble
             f"an emulated experiment has one thickness, not {count}; use "
             "{between: [lowest, highest]}, or a set for each",
         )
+    yield from _imperfect(conditions, config.structures_of(name), simulate, material)
     low, high = conditions.source_fwhm_angstrom
     shape = simulate.scan.positions
     # cells are x first, scans y first
@@ -206,6 +208,25 @@ def _emulated(config: Config, name: str, material: Material) -> Iterator[_Proble
             "is sampled by the thermal configurations, but simulate.phonons.configurations is "
             f"{simulate.phonons.configurations}; use 8, say",
         )
+
+
+def _imperfect(
+    conditions: ExperimentConditions,
+    structures: Structures,
+    simulate: Simulate,
+    material: Material,
+) -> Iterator[_Problem]:
+    """Imperfections that a crystal cannot have, or its box cannot hold."""
+    if problem := disorder_problem(conditions, simulate, material):
+        yield _Problem("conditions.disorder", problem)
+    doubled = doubled_cells(structures.zone_axis)
+    for axis, count, unit in zip("xy", structures.cells, doubled, strict=True):
+        if conditions.octahedral_tilt_deg[1] and count % unit:
+            yield _Problem(
+                "structures.cells",
+                f"an odd number of cells along {axis}, {count}, breaks the octahedral tilts of "
+                f"conditions.octahedral_tilt_deg; use {count + 1}",
+            )
 
 
 def _thermal_sets(config: Config) -> Iterator[str]:

@@ -11,6 +11,7 @@ import math
 from polarstem.config.accuracy import least_repeats
 from polarstem.config.angles import edge_of
 from polarstem.config.conditions import Conditions
+from polarstem.config.experiment_conditions import ExperimentConditions
 from polarstem.config.physics import Simulate, band_mrad
 from polarstem.structures.scenes.recipe import SceneRecipe
 
@@ -22,6 +23,8 @@ LEAST_SOURCE = 2.0
 """Full width at half maximum of a source that joins samples [their steps]."""
 SOURCE_REACH = 3.0
 """How far a source's image is followed [standard deviations]."""
+MOST_JITTER = 3.0
+"""Largest shift of a row [standard deviations]."""
 MOST_OFFSETS = 8
 """Offsets of the aperture's samples: so many neighbours the narrowest source joins."""
 _SIGMA_PER_FWHM = 1 / math.sqrt(8 * math.log(2))
@@ -56,13 +59,18 @@ def source_problem(simulate: Simulate, conditions: Conditions, cell: float) -> s
     )
 
 
-def margin_problem(recipe: SceneRecipe, simulate: Simulate, conditions: Conditions) -> str | None:
+def margin_problem(
+    recipe: SceneRecipe, simulate: Simulate, conditions: ExperimentConditions
+) -> str | None:
     """Say that windows would reach beyond the crystal."""
     window = window_cells(simulate, recipe.cell, recipe.field[2] * recipe.cell / 10)
     reach = SOURCE_REACH * _SIGMA_PER_FWHM * conditions.source_fwhm_angstrom[1] / recipe.cell
     turn = math.radians(recipe.crystal_rotation_deg)
     c, s = abs(math.cos(turn)), abs(math.sin(turn))
-    x, y = (n + 2 * reach for n in recipe.cells)
+    drift = conditions.drift[1] * recipe.cells[1] / 2
+    jitter = MOST_JITTER * conditions.row_jitter_angstrom[1] / recipe.cell
+    x = recipe.cells[0] + 2 * (reach + drift + jitter)
+    y = recipe.cells[1] + 2 * (reach + drift)
     extents = (x * c + y * s, x * s + y * c)
     # of an odd number of cells the smaller half lies on the left
     room = min(n // 2 - extent / 2 for n, extent in zip(recipe.field, extents, strict=False))
@@ -71,7 +79,8 @@ def margin_problem(recipe: SceneRecipe, simulate: Simulate, conditions: Conditio
         return None
     return (
         f"{recipe.margin_cells} cells around the scan do not hold the windows of {window} "
-        f"cells that probes go through, with a source of {conditions.source_fwhm_angstrom[1]:g} Å; "
+        f"cells that probes go through, with a source of {conditions.source_fwhm_angstrom[1]:g} Å"
+        f"{' in a distorted scan' if drift + jitter else ''}; "
         f"use {recipe.margin_cells + lacking}"
     )
 

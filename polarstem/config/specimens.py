@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from polarstem.config.conditions import LISTED, MAPPED, Conditions, Drawn, list_or_section
+from polarstem.config.experiment_conditions import ExperimentConditions
 from polarstem.config.physics import Positive, Section
 
 SOURCE_STEPS = 1.5
@@ -46,10 +47,10 @@ class SpecimenSet(Section):
     simulate: dict[str, Any] = Field(
         default_factory=dict, description="keys of `simulate` that differ for this set"
     )
-    conditions: Conditions | None = Field(
+    conditions: ExperimentConditions | None = Field(
         None,
         description="emulated experiment: each specimen draws its own tilt, aberrations, source, "
-        "detector and dose from these; simulated by multislice",
+        "detector, dose and imperfections from these; simulated by multislice",
     )
 
 

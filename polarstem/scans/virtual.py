@@ -84,7 +84,8 @@ def write_scene(
     logger.info("%s (%s): %s", recipe.name, recipe.kind, drawn.described())
 
     offset = np.random.default_rng(derive_seed(seed, "scan offset")).random(2)
-    frame = ScanFrame.over(recipe, settings["positions_per_cell"], offset.tolist())
+    wanted = ScanFrame.over(recipe, settings["positions_per_cell"], offset.tolist())
+    frame = drawn.over(wanted, seed)
     tilts = np.tile(np.array(drawn.optics.tilt_mrad), (frame.shape[1], 1))
     if recipe.kind == "tilt_ramp":
         tilts[:, 0] = np.linspace(-recipe.tilt_mrad, recipe.tilt_mrad, len(tilts))

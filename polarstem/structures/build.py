@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
 from polarstem.seeds import derive_seed
+from polarstem.structures.amorphous import with_layers
 from polarstem.structures.crystals import Material, screen_metric
+from polarstem.structures.local_displacements import octahedral_tilts, static_displacements
 from polarstem.structures.recipes import SpecimenRecipe
 from polarstem.structures.templates import QUARTERS, SITES, displacements, polarization
 from polarstem.structures.thermal_motion import rms_displacements
@@ -94,6 +96,11 @@ def build_specimen(recipe: SpecimenRecipe) -> ase.Atoms:
     positions = quarters * (lengths / 4) + (shifts @ rotation.T)[site]
     box = lengths * (nx, ny, nz)
     positions[:, 2] += box[2] / planes / 2
+    volume = float(np.prod(lengths)) * len(SITES) / len(basis_site)
+    if recipe.octahedral_tilt_deg:
+        cubic = quarters @ axes // 4
+        tilts = octahedral_tilts(site, cubic, volume ** (1 / 3), recipe.octahedral_tilt_deg)
+        positions += tilts @ rotation.T
 
     symbols = np.array([recipe.material.b_site if s == "B" else "O" for s in SITES], dtype="<U2")
     symbols = symbols[site]
@@ -110,8 +117,11 @@ def build_specimen(recipe: SpecimenRecipe) -> ase.Atoms:
         else:
             symbols[column] = _mixture(recipe, len(column), "antisite")
 
+    if recipe.disorder:
+        positions += static_displacements(
+            recipe.material, symbols.tolist(), recipe.disorder, recipe.seed
+        )
     atoms = ase.Atoms(symbols.tolist(), positions, cell=box, pbc=(True, True, False))
-    volume = float(np.prod(lengths)) * len(SITES) / len(basis_site)
     elements, counts = np.unique(symbols, return_counts=True)
     atoms.info = _description(recipe) | {
         "composition": dict(zip(elements.tolist(), counts.tolist(), strict=True)),
@@ -122,7 +132,13 @@ def build_specimen(recipe: SpecimenRecipe) -> ase.Atoms:
         "thickness_nm": float(box[2]) / 10,
         "defect": defect,
     }
-    return atoms
+    if recipe.a_site == "virtual":
+        # its first element stands for the whole composition, in the layers too
+        material = recipe.material.model_copy(
+            update={"a_site": {next(iter(recipe.material.a_site)): 1.0}}
+        )
+        return with_layers(atoms, recipe, material, volume, recipe.seed)
+    return with_layers(atoms, recipe, recipe.material, volume, recipe.seed)
 
 
 def _description(recipe: SpecimenRecipe) -> dict[str, Any]:

@@ -100,6 +100,9 @@ class Material(_Frozen):
         `polarstem.structures.thermal_motion` has those of a phase.
     temperature_kelvin : dict
         Temperature of each phase [K], 300 where it is not named.
+    static_disorder_rms_angstrom : dict
+        Root-mean-square static displacement of every element along one axis [Å]; empty where it
+        is not known.
     sources : dict
         Where the numbers come from.
     """
@@ -111,6 +114,9 @@ class Material(_Frozen):
     born_charges: dict[str, float]
     debye_waller_rms_angstrom: dict[str, float]
     temperature_kelvin: dict[Phase, Annotated[float, Field(ge=1, le=2000)]] = Field(
+        default_factory=dict
+    )
+    static_disorder_rms_angstrom: dict[str, Annotated[float, Field(ge=0, le=0.3)]] = Field(
         default_factory=dict
     )
     sources: dict[str, str] = Field(default_factory=dict)
@@ -129,6 +135,9 @@ class Material(_Frozen):
                     f"{name} has {', '.join(sorted(getattr(self, name)))} where "
                     f"{', '.join(sorted(keys))} are needed"
                 )
+        static = self.static_disorder_rms_angstrom
+        if lacking := sorted((cations | {"O"}) - set(static)) if static else []:
+            problems.append(f"static_disorder_rms_angstrom lacks {', '.join(lacking)}")
         if not problems:
             total = self.a_charge + self.born_charges[self.b_site]
             total += self.born_charges["O_parallel"] + 2 * self.born_charges["O_perpendicular"]

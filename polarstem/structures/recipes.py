@@ -10,15 +10,23 @@ from typing import Any, Literal, get_args
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import Material, Metric, cell_lengths, load_material
-from polarstem.structures.variants import Phase, Vector, phase_variants, projection, zone_vector
+from polarstem.structures.imperfections import Imperfections, imperfection_problem
+from polarstem.structures.variants import (
+    Phase,
+    Vector,
+    phase_variants,
+    projection,
+    screen_axes,
+    zone_vector,
+)
 
 ASite = Literal["random", "ordered", "virtual"]
 _DEFECTS = {"vacancy_column": ("A", "B", "O"), "antisite_column": ("A", "B")}
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpecimenRecipe:
-    """One specimen to build.
+class SpecimenRecipe(Imperfections):
+    """One specimen to build, with its imperfections.
 
     Attributes
     ----------
@@ -53,7 +61,7 @@ class SpecimenRecipe:
     defect : mapping or None
         ``{"kind": "vacancy_column" | "antisite_column", "site": "A" | "B" | "O"}``.
     seed : int
-        Seed of the A-site order.
+        Seed of the A-site order, of static disorder and amorphous layers.
     """
 
     name: str
@@ -87,6 +95,15 @@ class SpecimenRecipe:
             self._fail(f"cells {self.cells} x {self.thickness_cells} must be three whole numbers")
         if self.defect is not None:
             self._check_defect(self.defect)
+        if problem := imperfection_problem(self, self.material):
+            self._fail(problem)
+        if self.octahedral_tilt_deg:
+            x, y = doubled_cells(self.zone_axis)
+            if self.cells[0] % x or self.cells[1] % y:
+                self._fail(
+                    f"octahedral tilts alternate from cell to cell and need an even number of "
+                    f"them, not {self.cells[0]} x {self.cells[1]}"
+                )
 
     def _fail(self, problem: str) -> None:
         raise PolarstemError(f"Specimen {self.name}: {problem}; correct its structure settings.")
@@ -112,6 +129,12 @@ class SpecimenRecipe:
     def cell_lengths(self) -> tuple[float, float, float]:
         """Projected cell along x, y and the beam [Å]."""
         return cell_lengths(self.material, self.phase, self.variant, self.zone_axis, self.metric)
+
+
+def doubled_cells(zone_axis: Vector) -> tuple[int, int]:
+    """Projected cells along x and y after which octahedral tilts about [001] repeat."""
+    x, y = (1 + (axis[0] + axis[1]) % 2 for axis in screen_axes(zone_axis)[:2])
+    return x, y
 
 
 def make_recipe(
@@ -140,6 +163,8 @@ def make_recipe(
     -------
     SpecimenRecipe
     """
+    if "amorphous_nm" in settings:
+        settings["amorphous_nm"] = tuple(settings["amorphous_nm"])
     recipe = SpecimenRecipe(
         material=load_material(material),
         variant=tuple(variant),  # type: ignore[arg-type]

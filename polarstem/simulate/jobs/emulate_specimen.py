@@ -30,6 +30,7 @@ from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
 from polarstem.simulate.multislice.running_sums import RunningSums
 from polarstem.simulate.potential.crystal import exit_periods
 from polarstem.simulate.potential.projection import projected_slices
+from polarstem.structures.scenes.truth import ScanFrame
 
 logger = logging.getLogger("polarstem")
 
@@ -44,8 +45,9 @@ def emulate_specimen(
 
     Each frozen-phonon configuration is scanned at every other position of every other row, and the
     source joins them: its image of a periodic cell is a periodic convolution over the scan. (To
-    move the probe at random in each configuration instead leaves twice the noise.) A spread of the
-    defocus is sampled by giving each configuration another one. What the detector does after an
+    move the probe at random in each configuration instead leaves twice the noise.) Drift and
+    row jitter move the places where that image is taken; the file has the wanted ones. A spread of
+    the defocus is sampled by giving each configuration another one. What the detector does after an
     electron has met it is left to `polarstem.data.assemble`. What is done is kept beside the output
     after each configuration, and a job that was stopped goes on there.
 
@@ -97,6 +99,12 @@ def _scan_cell(specimen: Specimen, drawn: Drawn, threads: int, sums: RunningSums
     images = np.zeros((*shape, camera.pixels, camera.pixels), np.float32)
     totals, visits = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     places = specimen.grid.positions.reshape(*shape, 2)
+    frame = drawn.over(ScanFrame((0.0, 0.0), shape, float(steps[0])), seed)
+    down, right = (
+        moved - axis for moved, axis in zip(frame.taken(), np.ix_(*frame.along()), strict=True)
+    )
+    if not joined:
+        places = places + np.stack([right, -down], axis=-1)
     gpts = crystal.grid_points(simulate.pixels_per_cell)
     scanned = places[::every, ::every].size // 2
     size = min(scanned, batch_size(gpts, 1, simulate.memory_mb))
@@ -125,19 +133,28 @@ def _scan_cell(specimen: Specimen, drawn: Drawn, threads: int, sums: RunningSums
     images /= visits[..., None, None]
     totals /= visits
     if joined:
-        down, right = (
-            _source(n, step, optics.source_fwhm) for n, step in zip(shape, steps, strict=True)
+        grid = np.ix_(specimen.grid.y, specimen.grid.x)
+        below, beside = (
+            _source(axis + moved, step, n, optics.source_fwhm)
+            for axis, moved, step, n in zip(grid, (down, right), steps, shape, strict=True)
         )
-        images[:] = np.einsum("ai,bj,ijyx->abyx", down, right, images, optimize=True)
-        totals[:] = down @ totals @ right.T
+        images[:] = np.einsum("abi,abj,ijyx->abyx", below, beside, images, optimize=True)
+        totals[:] = np.einsum("abi,abj,ij->ab", below, beside, totals, optimize=True)
     return Patterns(images.reshape(1, -1, camera.pixels, camera.pixels), totals.reshape(1, -1))
 
 
-def _source(count: int, step: float, fwhm: float) -> NDArray[np.float32]:
-    """Weights (position, position) of a Gaussian source over a periodic row of positions."""
-    apart = np.subtract.outer(np.arange(count), np.arange(count))
-    sigma = SIGMA_PER_FWHM * fwhm
-    reach = 3 + int(5 * sigma / (count * step))
-    images = np.arange(-reach, reach + 1)[:, None, None] * count  # of the periodic row
-    weights = np.exp(-(((apart + images) * step) ** 2) / (2 * sigma**2)).sum(0)
-    return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)
+def _source(
+    places: NDArray[np.float64], step: float, count: int, fwhm: float
+) -> NDArray[np.float32]:
+    """Weights (row, column, sample) of a Gaussian source at places over a periodic row of samples.
+
+    The places may lie between the samples and in another cell [Å].
+    """
+    period, sigma = count * step, float(SIGMA_PER_FWHM) * fwhm
+    apart = places[..., None] - step * np.arange(count)
+    apart -= period * np.round(apart / period)
+    reach = 3 + int(5 * sigma / period)
+    weights = np.zeros_like(apart)
+    for copy in range(-reach, reach + 1):  # of the periodic row
+        weights += np.exp(-((apart + copy * period) ** 2) / (2 * sigma**2))
+    return np.asarray(weights / weights.sum(-1, keepdims=True), np.float32)

@@ -14,10 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from polarstem.config.conditions import Conditions
+from polarstem.config.experiment_conditions import ExperimentConditions, SceneConditions
 from polarstem.config.physics import Detector, Simulate
 from polarstem.seeds import derive_seed
 from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.microscope.optics import Optics
+from polarstem.structures.scenes.truth import ScanFrame
 
 # aberrations with a direction: symmetry, which limits the azimuth to one turn's share
 _DIRECTED = {"astigmatism": ("C12", 2), "coma": ("C21", 1), "trefoil": ("C23", 3)}
@@ -35,11 +37,21 @@ class Drawn:
         The detector.
     dose : float or None
         Electrons per pattern; None for no noise.
+    drift : tuple of float
+        Of the specimen under the scan, to the right and down, as `ScanFrame.drift`.
+    row_jitter : float
+        Standard deviation of the rows' shifts [Å].
     """
 
     optics: Optics
     camera: Camera
     dose: float | None
+    drift: tuple[float, float] = (0.0, 0.0)
+    row_jitter: float = 0.0
+
+    def over(self, frame: ScanFrame, seed: int) -> ScanFrame:
+        """Where the probes of a scan come to lie; the seed is that of its specimen."""
+        return frame.distorted(self.drift, self.row_jitter, derive_seed(seed, "row jitter"))
 
     def exposed(
         self, patterns: NDArray[np.float32], seed: int, dose: float | None = None
@@ -76,13 +88,15 @@ class Drawn:
             "background": camera.background,
             "dead_pixels": 0 if camera.dead is None else int(camera.dead.sum()),
             "dose_electrons": self.dose,
+            "drift": list(self.drift),
+            "row_jitter_angstrom": self.row_jitter,
         }
 
 
 def drawn_for(conditions: Mapping[str, Any], simulate: Simulate, *seed: object) -> Drawn:
     """Draw for what a seed stands for, from a config section as plain values."""
     random = np.random.default_rng(derive_seed(*seed, "conditions"))
-    return draw(Conditions.model_validate(conditions), simulate, random)
+    return draw(SceneConditions.model_validate(conditions), simulate, random)
 
 
 def draw(conditions: Conditions, simulate: Simulate, random: np.random.Generator) -> Drawn:
@@ -141,7 +155,11 @@ def draw(conditions: Conditions, simulate: Simulate, random: np.random.Generator
     if conditions.dose_electrons is not None:
         least, most = conditions.dose_electrons
         dose = float(least * (most / least) ** share)
-    return Drawn(optics, camera, dose)
+    if not isinstance(conditions, ExperimentConditions):
+        return Drawn(optics, camera, dose)
+    drift, towards = one("drift"), azimuth()
+    across = drift * math.cos(towards), drift * math.sin(towards)
+    return Drawn(optics, camera, dose, across, one("row_jitter_angstrom"))
 
 
 def _camera(

@@ -10,6 +10,8 @@ Measured, it takes 90 times as long (benchmarks/scenes.py).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -34,9 +36,11 @@ from polarstem.simulate.microscope.drawn_conditions import Drawn
 from polarstem.simulate.multislice.abtem_run import check_band
 from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
 from polarstem.simulate.multislice.running_sums import RunningSums
-from polarstem.simulate.multislice.windows import Field, first_cells, windows
+from polarstem.simulate.multislice.windows import Field, Window, first_cells, windows
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.potential.projection import projected_slices
+from polarstem.simulate.potential.slices import Slices
+from polarstem.structures.imperfections import layer_slices
 from polarstem.structures.scenes.truth import ScanFrame
 
 _STRIDE = 3  # columns by which a configuration's samples move from row to row
@@ -88,7 +92,7 @@ def scan_scene(
     check_band(camera, crystal, simulate)
     count = max(1, simulate.phonons.configurations)
     cell = crystal.cell[0]
-    down, right = (_Axis.of(n, frame.step, optics.source_fwhm, cell) for n in frame.shape)
+    down, right = _axes(frame, optics.source_fwhm, cell)
     if count > 1 and optics.source_fwhm == 0:
         raise PolarstemError(
             "A scene with thermal motion needs a source that joins its configurations; set "
@@ -96,10 +100,17 @@ def scan_scene(
         )
     pixels = crystal.grid_points(simulate.pixels_per_cell)[0] // crystal.repeats[0]
     places = frame.places(down.samples, right.samples).reshape(-1, 2)
+    if optics.source_fwhm == 0:
+        places = frame.positions().reshape(-1, 2)
     side = window_cells(simulate, cell, crystal.cell[2] * crystal.repeats[2] / 10)
     _check_windows(crystal, side, places, optics.source_fwhm)
     row, column = (axis.ravel() for axis in np.indices((len(down.samples), len(right.samples))))
     turn = (_STRIDE * row + column) % count
+    left_out = np.zeros(len(places), np.int64)
+    slices_per_period = Slices.of(crystal, simulate.slices).per_period
+    if crystal.wedge is not None:
+        left_out += crystal.repeats[2] - crystal.wedge.periods_at(places)
+    behind = layer_slices(crystal.layers.exit.cell[2, 2]) if crystal.layers is not None else 0
     quantiles = scipy.special.ndtri((np.arange(count) + 0.5) / count) * optics.defocus_spread
     np.random.default_rng(derive_seed(seed, "defocus")).shuffle(quantiles)
     images = np.zeros((*frame.shape, camera.pixels, camera.pixels), np.float32)
@@ -107,7 +118,7 @@ def scan_scene(
     with abtem_settings(simulate.device, 1):
         for number, atoms in sums.configurations(crystal, simulate.phonons, seed, images=images):
             slices = projected_slices(crystal, atoms, simulate, [crystal.repeats[2]])
-            field = Field(slices, simulate.energy_kv, side * pixels)
+            field = Field(slices, simulate.energy_kv, side * pixels, behind)
             offsets = min(count, MOST_OFFSETS)
             sampling = Sampling.of(field.lengths, simulate.energy_kv, number % offsets, offsets)
             probe = partial(
@@ -118,28 +129,58 @@ def scan_scene(
             )
             light = field.illuminate(probe(optics))
             members = np.flatnonzero(turn == number)
-            for window in windows(places, members, cell, pixels, side):
+            for window, thinner in _alike(windows(places, members, cell, pixels, side), left_out):
                 rows, columns = row[window.members], column[window.members]
                 if tilts_mrad is not None:
                     nearest = round(float(right.samples[columns].mean()) / frame.step)
                     x, y = tilts_mrad[np.clip(nearest, 0, len(tilts_mrad) - 1)].tolist()
                     light = field.illuminate(probe(replace(optics, tilt_mrad=(x, y))))
-                found = on_camera(field.scan(window, light), sampling, camera)
-                _add(images, found, down.weights[:, rows], right.weights[:, columns])
+                patterns = field.scan(window, light, slices_per_period * thinner)
+                found = on_camera(patterns, sampling, camera)
+                _add(images, found, down.weights[..., rows], right.weights[..., columns])
     return images
 
 
+def _axes(frame: ScanFrame, fwhm: float, cell: float) -> tuple[_Axis, _Axis]:
+    """Samples of a scan down and to the right."""
+    down, right = frame.along()
+    down, right = down[:, None], right[None]
+    if fwhm == 0:
+        # the positions themselves, wherever they are
+        return _Axis.at(down), _Axis.at(right)
+    if frame.is_distorted:
+        down, right = frame.taken()
+    return _Axis.of(down, fwhm, cell), _Axis.of(right, fwhm, cell)
+
+
+def _alike(found: Iterable[Window], left_out: NDArray[np.int64]) -> Iterator[tuple[Window, int]]:
+    """Windows whose positions see one thickness each, and what is left out of it [periods]."""
+    for window in found:
+        thinner = left_out[window.members]
+        for number in np.unique(thinner).tolist():
+            own = thinner == number
+            yield Window(window.first, window.members[own], window.places[own]), number
+
+
 class _Axis(NamedTuple):
-    """Samples along one axis of a scan [Å], and their weights (position, sample) in its source."""
+    """Samples along one axis of a scan [Å], and their weights in the source of each position.
+
+    The weights have shape (row, column, sample), one of the first two being 1 where all rows or
+    all columns of the scan have the same.
+    """
 
     samples: NDArray[np.float64]
     weights: NDArray[np.float32]
 
     @classmethod
-    def of(cls, count: int, step: float, fwhm: float, cell: float) -> _Axis:
-        positions = step * np.arange(count, dtype=np.float64)
-        if fwhm == 0:
-            return cls(positions, np.eye(count, dtype=np.float32))
+    def at(cls, positions: NDArray[np.float64]) -> _Axis:
+        """Each row or column is its own sample."""
+        samples = positions.ravel()
+        return cls(samples, (positions[..., None] == samples).astype(np.float32))
+
+    @classmethod
+    def of(cls, positions: NDArray[np.float64], fwhm: float, cell: float) -> _Axis:
+        """Samples around positions, shape (row, column), for a source of some width."""
         fine, sigma = cell / SAMPLES_PER_CELL, float(SIGMA_PER_FWHM) * fwhm
         if fwhm < LEAST_SOURCE * fine:
             raise PolarstemError(
@@ -147,11 +188,12 @@ class _Axis(NamedTuple):
                 f"least {LEAST_SOURCE * fine:.2f} Å."
             )
         reach = SOURCE_REACH * sigma
-        around, last = int(reach / fine), int((positions[-1] + reach) / fine)
-        samples = fine * np.arange(-around, last + 1, dtype=np.float64)
+        first = math.ceil((positions.min() - reach) / fine)
+        last = math.floor((positions.max() + reach) / fine)
+        samples = fine * np.arange(first, last + 1, dtype=np.float64)
         apart = np.subtract.outer(positions, samples) / sigma
         weights = np.exp(-(apart**2) / 2) * (np.abs(apart) <= SOURCE_REACH + 1e-9)
-        return cls(samples, (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
+        return cls(samples, (weights / weights.sum(axis=-1, keepdims=True)).astype(np.float32))
 
 
 def _check_windows(crystal: Crystal, side: int, places: NDArray[np.float64], fwhm: float) -> None:
@@ -173,7 +215,11 @@ def _add(
     down: NDArray[np.float32],
     right: NDArray[np.float32],
 ) -> None:
-    """Add samples (n, ky, kx) to a scan, by their weights (row, n) and (column, n)."""
-    rows, columns = (np.flatnonzero(weights.any(axis=1)) for weights in (down, right))
+    """Add samples (n, ky, kx) to a scan, by their weights (row, column, n) along both axes."""
+    rows, columns = np.flatnonzero(down.any((1, 2))), np.flatnonzero(right.any((0, 2)))
+    if not len(rows) or not len(columns):
+        return  # beside a distorted scan
     part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    images[part] += np.tensordot(down[part[0], None] * right[part[1]], found, axes=1)
+    shape = len(images), len(images[0])
+    here = (np.broadcast_to(weights, (*shape, len(found)))[part] for weights in (down, right))
+    images[part] += np.tensordot(np.multiply(*here), found, axes=1)

@@ -83,10 +83,16 @@ class Field:
         Energy of the electrons [keV].
     points : int
         Grid points along the edge of a window.
+    behind : int
+        Slices behind the crystal, of a layer on its exit surface.
     """
 
     def __init__(
-        self, potential: abtem.Potential | abtem.PotentialArray, energy_kv: float, points: int
+        self,
+        potential: abtem.Potential | abtem.PotentialArray,
+        energy_kv: float,
+        points: int,
+        behind: int = 0,
     ) -> None:
         aperture = AntialiasAperture()
         self.slices = np.empty(potential.shape, np.complex64)
@@ -99,7 +105,7 @@ class Field:
         self._distances, self._distance = np.unique(
             np.round(potential.slice_thickness, 9), return_inverse=True
         )
-        self._points = points
+        self._points, self._behind = points, behind
         self._workspace = Workspace((points, points))
 
     def illuminate(self, probe: abtem.Probe) -> tuple[NDArray[np.complex64], ...]:
@@ -115,7 +121,9 @@ class Field:
         ]
         return amplitudes.astype(np.complex64), np.array(propagators, np.complex64)
 
-    def scan(self, window: Window, light: Sequence[NDArray[np.complex64]]) -> NDArray[np.float32]:
+    def scan(
+        self, window: Window, light: Sequence[NDArray[np.complex64]], left_out: int = 0
+    ) -> NDArray[np.float32]:
         """Diffraction patterns of a window's positions.
 
         Parameters
@@ -124,6 +132,8 @@ class Field:
             The positions.
         light : sequence of ndarray
             What `illuminate` gave.
+        left_out : int
+            Slices at the end of the crystal that are left out where it is thinner.
 
         Returns
         -------
@@ -132,7 +142,10 @@ class Field:
         """
         amplitudes, propagators = light
         (x, y), n = window.first, self._points
-        piece = np.ascontiguousarray(self.slices[:, x : x + n, y : y + n]).reshape(-1, n * n)
+        end = len(self.slices) - self._behind
+        met = np.r_[: end - left_out, end : len(self.slices)]
+        distances = self._distance[met]
+        piece = self.slices[met, x : x + n, y : y + n].reshape(-1, n * n)
         found = np.empty((len(window.places), n, n), np.float32)
         for first, last in batches(len(found), self._workspace.most):
             waves, forward, backward = self._workspace.batch(last - first)
@@ -142,7 +155,7 @@ class Field:
                 for places, d in zip(window.places[first:last].T, self.sampling, strict=True)
             )
             waves[:] = amplitudes * np.einsum("wx,wy->wxy", *phases)
-            for transmission, distance in zip(piece, self._distance, strict=True):
+            for transmission, distance in zip(piece, distances, strict=True):
                 backward.execute()
                 multiply(flat, transmission)
                 forward.execute()

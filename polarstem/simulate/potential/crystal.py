@@ -11,8 +11,10 @@ import ase
 import numpy as np
 
 from polarstem.errors import PolarstemError
+from polarstem.structures.amorphous import Layers, parted
 from polarstem.structures.build import build_specimen
 from polarstem.structures.recipes import make_recipe, whole_periods
+from polarstem.structures.scenes.wedge import Wedge
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class Crystal:
         where every atom is itself.
     rms_displacement : dict of str to float
         One-dimensional rms displacement of each element [Å].
+    layers : Layers or None
+        Amorphous layers before and behind the crystal, whose atoms rest.
+    wedge : Wedge or None
+        How the thickness varies over the field; None where it does not.
     """
 
     atoms: ase.Atoms
@@ -42,21 +48,26 @@ class Crystal:
     lattice_constant: float
     occupancy: dict[str, float]
     rms_displacement: dict[str, float]
+    layers: Layers | None = None
+    wedge: Wedge | None = None
 
     @classmethod
     def of(cls, atoms: ase.Atoms) -> Crystal:
         """Read it from a specimen and its description."""
         info = atoms.info
+        crystal, layers = parted(atoms)
         cell = info["cell_lengths_angstrom"]
         # the projected cell of [001] holds one formula unit, that of [110] two
         units = sum(abs(i) for i in info["zone_axis"])
         return cls(
-            atoms=atoms,
+            atoms=crystal,
             repeats=tuple(info["cells"]),
             planes=info["planes"],
             lattice_constant=float(np.prod(cell) / units) ** (1 / 3),
             occupancy=dict(info.get("virtual_a_site", {})),
             rms_displacement=info["debye_waller_rms_angstrom"],
+            layers=layers,
+            wedge=Wedge.of(info["wedge"]) if "wedge" in info else None,
         )
 
     @classmethod

@@ -21,8 +21,11 @@ from abtem.integrals import ScatteringFactorProjectionIntegrals
 from numpy.typing import NDArray
 
 from polarstem.config.physics import Simulate
+from polarstem.errors import PolarstemError
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.potential.slices import Slices
+from polarstem.structures.amorphous import Layers
+from polarstem.structures.imperfections import layer_slices
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,8 @@ def projected_slices(
     Returns
     -------
     Potential
-        Slices up to the last exit plane [V Å].
+        Slices up to the last exit plane [V Å], those of amorphous layers around them: the exit
+        layer lies behind the last exit plane.
     """
     slices = Slices.of(crystal, settings.slices)
     count = max(exits) * slices.per_period
@@ -151,6 +155,16 @@ def projected_slices(
     middle = (edges[:-1] + edges[1:]) / 2
     slab.positions[:, 2] = middle[slices.members[slices.members < count]]
     slab.cell[2, 2] = edges[-1]
+    last = np.array(sorted(exits)) * slices.per_period
+    if crystal.layers is not None:
+        if len(exits) > 1 and len(crystal.layers.exit):
+            raise PolarstemError(
+                "A specimen with an amorphous layer on its exit surface has one thickness, not "
+                f"{len(exits)}; simulate each by itself."
+            )
+        slab, thickness, before = _between_layers(slab, thickness, crystal.layers)
+        last += before
+        last[-1] = len(thickness)
     rms = {symbol: thermal_scale * u for symbol, u in crystal.rms_displacement.items()}
     elements = {symbol: Element({symbol: 1.0}, rms) for symbol in set(slab.get_chemical_symbols())}
     if crystal.occupancy:
@@ -161,8 +175,32 @@ def projected_slices(
         gpts=crystal.grid_points(settings.pixels_per_cell),
         slice_thickness=tuple(thickness.tolist()),
         integrator=projection(elements),
-        exit_planes=tuple(periods * slices.per_period - 1 for periods in sorted(exits)),
+        exit_planes=tuple((last - 1).tolist()),
     )
+
+
+def _between_layers(
+    slab: ase.Atoms, thickness: NDArray[np.float64], layers: Layers
+) -> tuple[ase.Atoms, NDArray[np.float64], int]:
+    """Put a cut crystal between its amorphous layers; also say how many slices come before it."""
+    parts, heights = [], []
+    for layer in layers:
+        height = float(layer.cell[2, 2])
+        count = layer_slices(height)
+        step = height / max(1, count)
+        cut = layer.copy()
+        # each atom in the middle of its slice, as those of the crystal
+        cut.positions[:, 2] = (np.clip(cut.positions[:, 2] // step, 0, count - 1) + 0.5) * step
+        parts.append(cut)
+        heights.append(np.full(count, step))
+    whole, (entrance, exit_) = slab.copy(), parts
+    depth = float(heights[0].sum())
+    whole.positions[:, 2] += depth
+    exit_.positions[:, 2] += depth + thickness.sum()
+    whole += entrance + exit_
+    total = np.concatenate([heights[0], thickness, heights[1]])
+    whole.cell[2, 2] = total.sum()
+    return whole, total, len(heights[0])
 
 
 def projected_potential(

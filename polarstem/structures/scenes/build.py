@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.seeds import derive_seed
+from polarstem.structures.amorphous import with_layers
 from polarstem.structures.build import exact_counts, projected_basis
+from polarstem.structures.local_displacements import octahedral_tilts, static_displacements
 from polarstem.structures.scenes.defects import column_places, moved
 from polarstem.structures.scenes.domains import lay_out
 from polarstem.structures.scenes.recipe import ZONE_AXIS, SceneRecipe
+from polarstem.structures.scenes.wedge import Wedge
 from polarstem.structures.templates import SITES
 from polarstem.structures.thermal_motion import rms_displacements
 
@@ -26,6 +29,21 @@ def origin_of(recipe: SceneRecipe) -> Floats:
     """Origin of a scene in its box: the A column nearest the middle, half-way through [Å]."""
     nx, ny, nz = recipe.field
     return recipe.cell * np.array([nx // 2, ny // 2, nz / 2])
+
+
+def wedge_of(recipe: SceneRecipe) -> Wedge | None:
+    """How the thickness of a scene varies; None where it does not."""
+    if not recipe.wedge:
+        return None
+    direction = np.exp(1j * np.radians(recipe.wedge_deg))
+    x, y = recipe.cell * np.array(recipe.cells)
+    # the corners of the scanned cells have the largest change
+    farthest = (abs(direction.real) * x + abs(direction.imag) * y) / 2
+    periods = 10 * recipe.thickness_nm / recipe.cell
+    along = np.exp(-1j * np.radians(recipe.crystal_rotation_deg)) * direction
+    along *= recipe.wedge * periods / farthest
+    right, up = origin_of(recipe)[:2].tolist()
+    return Wedge((right, up), periods, (float(along.real), float(along.imag)), recipe.field[2])
 
 
 def build_scene(recipe: SceneRecipe) -> ase.Atoms:
@@ -59,6 +77,9 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
     symbols = np.array([recipe.material.b_site if s == "B" else "O" for s in SITES], "<U2")[site]
     cation = site == _A
     symbols[cation] = _a_symbols(recipe, places[cation] - origin)
+    tilts = octahedral_tilts(
+        site, np.repeat(cells, len(basis_site), axis=0)[rows[inside]], a, recipe.octahedral_tilt_deg
+    )
     kept = np.ones(len(site), bool)
     if recipe.kind in ("a_vacancy_column", "nb_antisite"):
         apart = places[:, None, :2] - origin[:2] - column_places(recipe)
@@ -70,7 +91,12 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
     domains = lay_out(recipe)
     shares = domains.shares(places - origin)
     places = places + np.einsum("nd,ndi->ni", shares, domains.templates[:, site].swapaxes(0, 1))
+    places += tilts
     places[:, 2] += a / 4  # atomic planes in the middle of their slices
+    if recipe.disorder:
+        places += static_displacements(
+            recipe.material, symbols.tolist(), recipe.disorder, recipe.seed
+        )
     atoms = ase.Atoms(symbols[kept].tolist(), places[kept], cell=a * field, pbc=(True, True, False))
     scene = {k: v for k, v in asdict(recipe).items() if k != "material"}
     material = recipe.material.model_dump(mode="json", exclude_unset=True, exclude={"sources"})
@@ -84,7 +110,9 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
         "thickness_nm": float(a * field[2]) / 10,
         "debye_waller_rms_angstrom": rms_displacements(recipe.material, recipe.phase),
     }
-    return atoms
+    if (wedge := wedge_of(recipe)) is not None:
+        atoms.info["wedge"] = wedge.described()
+    return with_layers(atoms, recipe, recipe.material, a**3, recipe.seed)
 
 
 def _a_symbols(recipe: SceneRecipe, places: Floats) -> NDArray[np.str_]:

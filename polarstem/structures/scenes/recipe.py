@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import Material, cell_lengths, load_material
+from polarstem.structures.imperfections import Imperfections, imperfection_problem
 from polarstem.structures.variants import Phase, PolarClass, Vector, classes, dot
 
 WallKind = Literal[
@@ -45,8 +46,8 @@ _QUADRANTS = (0, 180, 270, 90)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SceneRecipe:
-    """One scene to build, seen along [001] on the common cubic cell.
+class SceneRecipe(Imperfections):
+    """One scene to build, with its imperfections, seen along [001] on the common cubic cell.
 
     Attributes
     ----------
@@ -84,8 +85,11 @@ class SceneRecipe:
         Radius of the sphere of ``k_na_cluster`` [nm] and share of the first A-site element in it.
     tilt_mrad : float
         ``tilt_ramp``: the beam's tilt goes from minus to plus this along the scan's x [mrad].
+    wedge, wedge_deg : float
+        Largest change of the thickness within the scanned cells, as a share of it, and the
+        direction in which it grows, counter-clockwise from the scan's x axis [degrees].
     seed : int
-        Seed of the A-site order.
+        Seed of the A-site order, of static disorder and amorphous layers.
     """
 
     kind: SceneKind
@@ -105,6 +109,8 @@ class SceneRecipe:
     cluster_radius_nm: float = 2.0
     cluster_share: float = 0.9
     tilt_mrad: float = 2.5
+    wedge: float = 0.0
+    wedge_deg: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -126,6 +132,10 @@ class SceneRecipe:
         self._check_count()
         if self.kind in ("a_vacancy_column", "nb_antisite"):
             self._check_columns()
+        if problem := imperfection_problem(self, self.material):
+            self._fail(problem)
+        if not 0 <= self.wedge < 1:
+            self._fail(f"wedge {self.wedge:g} must be a share of the thickness below 1")
 
     def _check_count(self) -> None:
         """Refuse more or fewer classes than there are domains."""
@@ -221,7 +231,8 @@ class SceneRecipe:
         x, y = self.cells
         sizes = (math.ceil(n - 1e-9) for n in (x * c + y * s, x * s + y * c))
         nx, ny = (n + 2 * self.margin_cells for n in sizes)
-        return nx, ny, max(1, round(10 * self.thickness_nm / self.cell))
+        thickest = self.thickness_nm * (1 + self.wedge)
+        return nx, ny, max(1, round(10 * thickest / self.cell))
 
 
 def wall_kinds(phase: str) -> tuple[SceneKind, ...]:

@@ -5,19 +5,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from polarstem.structures.scenes.build import origin_of
+from polarstem.structures.scenes.build import origin_of, wedge_of
 from polarstem.structures.scenes.defects import defects_of, unmoved
 from polarstem.structures.scenes.domains import lay_out
 from polarstem.structures.scenes.recipe import SceneRecipe
 
 Floats = NDArray[np.float64]
+_IMPERFECT = (
+    *("disorder", "octahedral_tilt_deg", "amorphous_nm", "amorphous_of"),
+    *("wedge", "wedge_deg"),
+)
+_MOST_JITTER = 3.0  # of its standard deviation: the crystal around a scan ends somewhere
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,19 @@ class ScanFrame:
         Distance of positions [Å].
     turn_deg : float
         Direction of the crystal's x axis, counter-clockwise from the scan's [degrees].
+    drift : tuple of float
+        How much further to the right and down than wanted the probe is for each Å that it was
+        moved down: the specimen drifts at a constant speed. The middle row is where it should be.
+    row_shifts : tuple of float
+        How much further to the right the probe is in each row; empty for nothing [Å].
     """
 
     first: tuple[float, float]
     shape: tuple[int, int]
     step: float
     turn_deg: float = 0.0
+    drift: tuple[float, float] = (0.0, 0.0)
+    row_shifts: tuple[float, ...] = ()
 
     @classmethod
     def over(
@@ -64,9 +76,53 @@ class ScanFrame:
         first = x + float(corner.real), y + float(corner.imag)
         return cls(first, (rows, columns), step, turn)
 
+    def distorted(self, drift: Sequence[float], row_jitter: float, seed: int) -> ScanFrame:
+        """The same scan of a specimen that drifts, with rows that begin late or early at random.
+
+        Parameters
+        ----------
+        drift : sequence of float
+            As the attribute.
+        row_jitter : float
+            Standard deviation of the rows' shifts, none larger than three of it [Å].
+        seed : int
+            Of the shifts.
+        """
+        shifts: tuple[float, ...] = ()
+        if row_jitter:
+            normal = np.random.default_rng(seed).normal(size=self.shape[0])
+            shifts = tuple((row_jitter * normal.clip(-_MOST_JITTER, _MOST_JITTER)).tolist())
+        return replace(self, drift=(drift[0], drift[1]), row_shifts=shifts)
+
+    @property
+    def is_distorted(self) -> bool:
+        """Whether positions are elsewhere than wanted."""
+        return any(self.drift) or any(self.row_shifts)
+
     def places(self, down: Floats, right: Floats) -> Floats:
         """x and y (up) in the box, shape (down, right, 2), of distances from the first [Å]."""
-        turned = np.exp(-1j * np.radians(self.turn_deg)) * (right - 1j * down[:, None])
+        return self._in_box(down[:, None], right)
+
+    def taken(self) -> tuple[Floats, Floats]:
+        """Distances down and right of the first wanted position where probes are, (row, column)."""
+        down, right = self.along()
+        late = down - down.mean()
+        moved = np.broadcast_to((down + self.drift[1] * late)[:, None], self.shape)
+        aside = self.drift[0] * late + (self.row_shifts or 0.0)
+        return moved, right + aside[:, None]
+
+    def positions(self) -> Floats:
+        """x and y (up) in the box where probes are, shape (row, column, 2) [Å]."""
+        return self._in_box(*self.taken())
+
+    def wanted(self, down: Floats, right: Floats) -> tuple[Floats, Floats]:
+        """Where a scan without drift would show what is at distances down and right [Å]."""
+        middle = self.step * (self.shape[0] - 1) / 2
+        late = (down - middle) / (1 + self.drift[1])
+        return middle + late, right - self.drift[0] * late
+
+    def _in_box(self, down: Floats, right: Floats) -> Floats:
+        turned = np.exp(-1j * np.radians(self.turn_deg)) * (right - 1j * down)
         return np.stack([turned.real, turned.imag], axis=-1) + self.first
 
     def along(self) -> tuple[Floats, Floats]:
@@ -91,19 +147,24 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
         On the scan's grid (y, x) [nm from its first position, y down]. Directions are in the
         frame of the scan, class indices in that of the crystal. Cells are those of the lattice
         where the atoms stand: shifted beyond a fault, strained around a dislocation, in whose core
-        they mean nothing. The attribute ``walls`` is a JSON
-        list of what each wall is (`Domains.described`) and of the ends ``[[y, x], [y, x]]`` of its
-        piece within the scan [nm]; ``defects`` has the ends of the defects. Class -1 is unpolar.
+        they mean nothing. In a distorted scan all of this is about the places where probes are,
+        and the grid about those where they were wanted. The attribute ``walls`` is a JSON list of
+        what each wall is (`Domains.described`) and of the ends ``[[y, x], [y, x]]`` of its piece
+        within the scan, drift taken out [nm]; ``defects`` has the ends of the defects. Class -1 is
+        unpolar.
     """
     a, origin = recipe.cell, origin_of(recipe)
     shape, turn = frame.shape, frame.turn_deg
-    places = frame.places(*frame.along()).reshape(-1, 2)
+    places = frame.positions().reshape(-1, 2)
     flat = places - origin[:2]
     domains, defects = lay_out(recipe), defects_of(recipe)
-    levels = (np.arange(recipe.field[2]) + 0.5) * a - origin[2]  # through the thickness
-    shares = np.mean(
-        [domains.shares(np.column_stack([flat, np.full(len(flat), z)])) for z in levels], axis=0
-    )
+    wedge, most = wedge_of(recipe), recipe.field[2]
+    periods = np.full(len(flat), most) if wedge is None else wedge.periods_at(places)
+    levels = (np.arange(most) + 0.5) * a - origin[2]  # through the thickness
+    shares = np.zeros((len(flat), len(recipe.domain_classes)))
+    for number, z in enumerate(levels):
+        there = domains.shares(np.column_stack([flat, np.full(len(flat), z)]))
+        shares += there * ((number < periods) / periods)[:, None]
     vectors = shares @ domains.polarization
     strongest = shares.argmax(axis=1)
     indices = np.array([c.index for c in recipe.domain_classes])[strongest]
@@ -132,14 +193,20 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
         "crystal_column": ((np.floor(cell[:, 0]) + more).astype(np.int16), "1", "its column"),
         "cell_y": ((1 - up) % 1, "1", "place in the cell, down from an A column"),
         "cell_x": (right, "1", "place in the cell, right of an A column"),
+        "thickness": (periods * a / 10, "nm", "thickness of the crystal"),
     }
+    if frame.is_distorted:
+        for axis, values in zip("yx", frame.taken(), strict=True):
+            text = f"where the probe is, along {axis} from the first wanted position"
+            found[f"true_{axis}"] = (values / 10, "nm", text)
     step = frame.step / 10
 
     def on_scan(lines: Any) -> Floats:
         """Lines relative to the origin, shape (n, 2, 2) [Å], as y and x in the scan [nm]."""
         lines = np.reshape(lines, (-1, 2, 2)) + origin[:2] - frame.first
         turned = np.exp(1j * np.radians(turn)) * (lines[..., 0] + 1j * lines[..., 1]) / 10
-        return np.stack([-turned.imag, turned.real], axis=-1)
+        down, seen = frame.wanted(-10 * turned.imag, 10 * turned.real)
+        return np.stack([down, seen], axis=-1) / 10
 
     extent = step * (np.array(shape) - 1)
     walls = [
@@ -163,7 +230,9 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
             "class_names": json.dumps([c.name for c in recipe.table]),
             "crystal_rotation_deg": turn,
             "cell_nm": a / 10,
-            "thickness_nm": recipe.field[2] * a / 10,
+            "thickness_nm": (most if wedge is None else round(wedge.periods)) * a / 10,
+            "imperfections": json.dumps({key: getattr(recipe, key) for key in _IMPERFECT}),
+            "drift": list(frame.drift),
             "walls": json.dumps(walls),
             "defects": json.dumps([line.tolist() for line in lines if line is not None]),
         },

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polarstem.config.conditions import Conditions
+from polarstem.config.experiment_conditions import ExperimentConditions
 from polarstem.config.physics import Simulate
 from polarstem.config.scene_limits import margin_problem, window_cells
 from polarstem.errors import PolarstemError
@@ -37,7 +37,9 @@ def test_a_source_too_wide_for_its_windows(cells):
     margin = window_cells(SETTINGS, recipe.cell, 0.4) // 2 + 1
     recipe = make_scene(wanted | {"cells": cells, "margin_cells": margin})
     narrow, wide = 1.4, 5.0
-    conditions = [Conditions(source_fwhm_angstrom=(fwhm, fwhm)) for fwhm in (narrow, wide)]
+    conditions = [
+        ExperimentConditions(source_fwhm_angstrom=(fwhm, fwhm)) for fwhm in (narrow, wide)
+    ]
     # the config's check says the same
     assert [bool(margin_problem(recipe, SETTINGS, c)) for c in conditions] == [False, True]
     assert np.isfinite(scan(recipe, narrow)).all()
