@@ -64,6 +64,19 @@ class Lattice:
         By how much less it correlates with the A and B columns exchanged.
     sentence : str
         What was found.
+    scale : tuple of float
+        Cell found over the cell expected along the scan's y and x; not a number where no cell is
+        expected or found.
+    implied_step_nm : tuple of float or None
+        Distance of two positions along y and x at which the lattice has the expected cell [nm].
+    shear : float
+        By how much the beam wanders along x while it goes along y, a ratio.
+    drift_nm : tuple of float
+        By how much farther than intended the beam went over the crystal from the first row to the
+        last, along y and x [nm]: what makes the cell's shape wrong, its size aside.
+    row_shift_nm : ndarray, shape (ny, 2), or None
+        By how much farther along y (down) and x each row of positions lies than the lattice and
+        the step say [nm]; None where it was not measured.
     """
 
     found: bool
@@ -75,10 +88,16 @@ class Lattice:
     agreement: float
     margin: float
     sentence: str
+    scale: tuple[float, float] = (float("nan"), float("nan"))
+    implied_step_nm: tuple[float, float] | None = None
+    shear: float = 0.0
+    drift_nm: tuple[float, float] = (0.0, 0.0)
+    row_shift_nm: NDArray[np.float64] | None = None
 
     def cells(self, ny: int, nx: int) -> Cells:
         """Sort the positions of a scan of `ny` rows and `nx` columns into cells."""
-        places = probe_places(ny, nx, self.step_nm) - self.origin
+        shift = np.zeros((ny, 2)) if self.row_shift_nm is None else self.row_shift_nm[:ny]
+        places = probe_places(ny, nx, self.step_nm) + shift[:, None] - self.origin
         fractions: NDArray[np.float64] = places @ np.linalg.inv(self.vectors)
         whole = np.floor(fractions + 1e-9).astype(np.int64)
         inside: NDArray[np.float64] = fractions - whole
@@ -87,7 +106,7 @@ class Lattice:
         number = (whole[..., 0] - lowest[0]) * spans[1] + whole[..., 1] - lowest[1]
         every = np.arange(spans.prod())
         corner = np.stack([every // spans[1], every % spans[1]], axis=1) + lowest
-        complete = self._complete(corner, ny, nx)
+        complete = self._complete(corner, ny, nx, shift)
         area = abs(float(np.linalg.det(self.vectors))) / float(np.prod(self.step_nm))
         complete &= np.bincount(number.ravel(), minlength=len(every)) >= _FILLED * area
         new = np.where(complete, np.cumsum(complete) - 1, -1)
@@ -101,21 +120,41 @@ class Lattice:
             x=inside[..., 1],
             row=rows,
             column=columns,
-            centre=(kept + 0.5) @ self.vectors + self.origin,
+            centre=self._in_scan(kept + 0.5, shift),
         )
 
-    def _complete(self, corner: NDArray[np.int64], ny: int, nx: int) -> NDArray[np.bool_]:
+    def _in_scan(
+        self, fractions: NDArray[np.floating], shift: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Where in the scan points (n, 2) of the lattice are met, y (down) and x [nm]."""
+        places = fractions @ self.vectors + self.origin
+        rows = np.arange(len(shift)) * self.step_nm[0]
+        met = places[:, 0]
+        for _ in range(3):  # the shift is that of the row, which is known but for the shift
+            met = places[:, 0] - np.interp(met, rows, shift[:, 0])
+        moved = np.stack([np.interp(met, rows, part) for part in shift.T], axis=1)
+        found: NDArray[np.float64] = places - moved
+        return found
+
+    def _complete(
+        self, corner: NDArray[np.int64], ny: int, nx: int, shift: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
         """Which cells lie within the scan, every position standing for an area of a step."""
         step = np.array(self.step_nm)
         high = (np.array([ny, nx]) - 0.5) * step
         inside = np.ones(len(corner), bool)
         for offset in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            places = (corner + offset) @ self.vectors + self.origin
+            places = self._in_scan(corner + np.array(offset, float), shift)
             inside &= ((places >= -0.51 * step) & (places <= high + 0.01 * step)).all(axis=1)
         return inside
 
 
-def boxes(step_nm: tuple[float, float], cell_angstrom: tuple[float, float], why: str) -> Lattice:
+def boxes(
+    step_nm: tuple[float, float],
+    cell_angstrom: tuple[float, float] | None,
+    why: str,
+    shape: tuple[int, int] | None = None,
+) -> Lattice:
     """Rectangles of about one cell, of `_BOX` positions along each side at least.
 
     Parameters
@@ -124,9 +163,14 @@ def boxes(step_nm: tuple[float, float], cell_angstrom: tuple[float, float], why:
         As in `find_lattice`.
     why : str
         Why there is no lattice: the beginning of a sentence.
+    shape : tuple of int, optional
+        Rows and columns of the scan: no box is larger.
     """
     step = np.array(step_nm)
-    counts = np.maximum(_BOX, np.rint(np.array(cell_angstrom) / 10 / step).astype(int))
+    cell = step if cell_angstrom is None else np.array(cell_angstrom) / 10
+    counts = np.maximum(_BOX, np.rint(cell / step).astype(int))
+    if shape is not None:
+        counts = np.minimum(counts, np.array(shape))
     return Lattice(
         found=False,
         vectors=np.diag(counts * step),

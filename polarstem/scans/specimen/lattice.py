@@ -1,39 +1,50 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where in the projected cell each probe position lies, from the periodicity of the patterns.
 
-A scan at atomic resolution repeats with the lattice. Its two vectors are those whose Fourier
-coefficients of a few virtual detectors' images hold the most power; the phases of those of the
-dark field tell where the columns are.
+A scan at atomic resolution repeats with the lattice, in images of a few virtual detectors. Its
+vectors are found in positions, whatever the step is said to be; the phases of the dark field's
+Fourier coefficients tell where the columns are.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
-from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from polarstem.scans.sourced import Sourced
 from polarstem.scans.specimen.cells import Lattice, boxes
+from polarstem.scans.specimen.distortion import Distortion
+from polarstem.scans.specimen.lattice_doubts import doubt_of
+from polarstem.scans.specimen.lattice_waves import FIRST, coefficients, flattened, refined
+from polarstem.scans.specimen.periodicity import FEWEST, Spectrum, find_periods
 from polarstem.scans.specimen.rings import RINGS
+from polarstem.scans.specimen.row_shifts import row_shifts
 
-_STRETCH = 0.06  # of the lattice, looked for
-_MOST_STEP = 0.5  # of a cell between two positions, beyond which no lattice is looked for
-_COEFFICIENTS = np.array([(0, 1), (1, 0), (1, 1), (1, -1)])  # along the cell's y and x
+_SHORTEST = 6  # positions along a scan
 _PLACES = 64  # along the cell, where the A column is looked for
-# Power over noise of the weaker vector, in logarithms of the number tried; noise has up to 1.2
-_CLEAR = 3.0
+_AGREE = 0.8  # correlation of the dark field with the expected one
+_STEP_RIGHT = 0.03  # farthest that a cell's size may be off without a word
+_DRIFT_TOLD = 0.01  # shear, or stretch of one axis against the other, that crystals do not have
+_ROWS_TOLD = 0.005  # rms of the rows' displacement [nm]
+_SURE_COLUMN = 0.1  # margin between both kinds of columns
+_LIKE_SQUARE = 0.03  # ratio of edges and cosine of their angle, where the cell is not known
 
 
 def find_lattice(
     images: NDArray[np.floating],
     step_nm: tuple[float, float],
-    cell_angstrom: tuple[float, float],
+    cell_angstrom: tuple[float, float] | None,
     *,
     rotation_deg: float | None = None,
     templates: NDArray[np.floating] | None = None,
 ) -> Lattice:
     """Find the crystal's lattice in a scan.
+
+    It is looked for at any size between 2.2 and 60 positions per cell: where it is another than
+    the step says, so is the step, and the lattice tells the right one.
 
     Parameters
     ----------
@@ -42,8 +53,9 @@ def find_lattice(
         left out.
     step_nm : tuple of float
         Distance of two positions along y and x [nm].
-    cell_angstrom : tuple of float
-        Projected cell along the crystal's y and x [Å].
+    cell_angstrom : tuple of float or None
+        Projected cell along the crystal's y and x [Å]. Without it any lattice is taken: cells are
+        told as large as the step makes them, and neither step nor drift is judged.
     rotation_deg : float, optional
         About the angle of the crystal's x axis from the scan's [degrees]: of the equal axes the
         nearest is taken.
@@ -55,27 +67,73 @@ def find_lattice(
     Returns
     -------
     Lattice
-        Boxes of about one cell where the positions are too far apart or no lattice is found.
+        Boxes of about one cell where the positions are too far apart or too few, or no lattice is
+        found.
     """
-    cell = np.array(cell_angstrom) / 10
-    step = np.array(step_nm)
-    if (step > _MOST_STEP * cell.min()).any():
-        return boxes(
-            step_nm, cell_angstrom, f"The step of {step.max():.3g} nm is too coarse for the lattice"
+    shape = (images.shape[0], images.shape[1])
+
+    def none(why: str) -> Lattice:
+        return boxes(step_nm, cell_angstrom, why, shape)
+
+    if min(shape) < _SHORTEST:
+        return none(
+            f"A scan of {shape[0]} x {shape[1]} positions is too small to tell a lattice, which "
+            f"takes {_SHORTEST} along both axes and more than two cells"
         )
-    signals = _flattened(images, cell.min() / step)
-    power, noise = _power(signals)
-    square = abs(cell[0] / cell[1] - 1) < 0.01
-    inverse, quality = _search(power, noise, signals.shape[:2], step, cell, square)
-    if quality < _CLEAR:
-        return boxes(step_nm, cell_angstrom, "The patterns do not repeat with the lattice")
-    inverse = _refined(inverse, signals, step)
+    step = np.array(step_nm, float)
+    cell = None if cell_angstrom is None else np.array(cell_angstrom) / 10
+    spectrum = Spectrum.of(images)
+    periods = find_periods(spectrum, step, cell)
+    if periods is None:
+        return none(_why_none(step, cell))
+    doubt = "" if cell is None else doubt_of(periods, spectrum.shape, step, cell, templates)
+    if doubt:
+        return none(doubt)
+    with threadpool_limits(1):  # many products of small matrices
+        found = _described(
+            images, periods.reciprocal, periods.quality, step, cell, rotation_deg, templates
+        )
+    if templates is not None and found.agreement < _AGREE:
+        return none(
+            "What the patterns repeat with is not the crystal's lattice, as its dark field looks "
+            f"otherwise than simulated (correlation {found.agreement:.2f})"
+        )
+    return found
+
+
+def _why_none(step: NDArray[np.float64], cell: NDArray[np.float64] | None) -> str:
+    if cell is not None and (FEWEST * step > cell.min()).any():
+        return f"The step of {step.max():.3g} nm is too coarse for the lattice"
+    return "The patterns do not repeat with the lattice"
+
+
+def _described(
+    images: NDArray[np.floating],
+    reciprocal: NDArray[np.float64],
+    quality: float,
+    step: NDArray[np.float64],
+    cell: NDArray[np.float64] | None,
+    rotation_deg: float | None,
+    templates: NDArray[np.floating] | None,
+) -> Lattice:
+    """All that a lattice tells whose reciprocal vectors [cycles/position] were found."""
+    edges = np.linalg.inv(reciprocal)
+    signals = flattened(images, np.hypot(*edges.T).mean() * np.ones(2))
+    inverse = refined(reciprocal / step[:, None], signals, step)
+    inverse, shift = row_shifts(signals, inverse, step)
+    square = _square(inverse, cell)
     inverse = _nearest(inverse, 0.0 if rotation_deg is None else rotation_deg, square)
     vectors = np.linalg.inv(inverse).astype(np.float64)
-    origin, agreement, margin = _column(signals, inverse, step, templates)
-    angle = _angle(vectors)
-    spread = _spread(signals, inverse, step) * cell.max()
-    return Lattice(
+    origin, agreement, margin = _column(signals, inverse, step, templates, shift)
+    error = _relative_error(signals, inverse, step, shift)
+    height = float((len(signals) - 1) * step[0])
+    form = None if cell is None else Distortion.of(inverse, cell, height)
+    angle = _angle(vectors) if form is None else form.rotation_deg
+    ends = 2 * float(np.rad2deg(error))
+    told = [_cell_told(vectors, angle), *_form_told(form, step, error), *_rows_told(shift)]
+    if margin <= _SURE_COLUMN:
+        told.append("Which column is the A site is uncertain.")
+    found = Lattice(
         found=True,
         vectors=vectors,
         origin=origin @ vectors,
@@ -85,102 +143,72 @@ def find_lattice(
             "degrees",
             "estimated",
             f"periodicity of the scan, modulo {90 if square else 180}",
-            (angle - 2 * spread, angle + 2 * spread),
+            (angle - ends, angle + ends),
         ),
         quality=quality,
         agreement=agreement,
         margin=margin,
-        sentence=_sentence(vectors, angle, margin),
+        sentence=" ".join(told),
+        row_shift_nm=shift,
+    )
+    if form is None:
+        return found
+    return replace(
+        found,
+        scale=form.scale,
+        implied_step_nm=form.implied_step_nm(step),
+        shear=form.shear,
+        drift_nm=form.drift_nm,
     )
 
 
-def _sentence(vectors: NDArray[np.float64], angle: float, margin: float) -> str:
+def _cell_told(vectors: NDArray[np.float64], angle: float) -> str:
     down, right = np.hypot(*vectors.T)
-    text = (
+    return (
         f"A cell measures {right:.4f} nm along the crystal's x and {down:.4f} nm along its y, its "
         f"x axis is turned by {angle:.2f} degrees."
     )
-    return text if margin > 0.1 else f"{text} Which column is the A site is uncertain."
 
 
-def _flattened(images: NDArray[np.floating], positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Images without what varies more slowly than the lattice, each of unit variance."""
-    known = np.isfinite(images).all(axis=-1)
-    blur = (*positions, 0)
-    share = np.maximum(gaussian_filter(known.astype(float), blur[:2]), 1e-6)[..., None]
-    values = np.where(known[..., None], images, 0.0).astype(np.float64)
-    rest = np.where(known[..., None], values - gaussian_filter(values, blur) / share, 0.0)
-    spread = rest.std(axis=(0, 1))
-    flat: NDArray[np.float64] = rest / np.where(spread > 0, spread, 1.0)
-    return flat
+def _form_told(form: Distortion | None, step: NDArray[np.float64], error: float) -> list[str]:
+    """Sentences on the step and on drift that is uniform."""
+    if form is None:
+        return []
+    told, (down, right) = [], form.scale
+    if abs(1 / right - 1) > _STEP_RIGHT or form.one_axis:
+        implied = form.implied_step_nm(step)
+        told.append(
+            f"The lattice implies a step of {implied[0]:.4g} x {implied[1]:.4g} nm (y, x), the "
+            f"sheet or the file says {step[0]:.4g} x {step[1]:.4g} nm."
+        )
+    least = max(_DRIFT_TOLD, 3 * error)
+    if not form.one_axis and max(abs(form.shear), abs(right / down - 1)) > least:
+        y, x = form.drift_nm
+        told.append(
+            f"From the first row to the last the beam drifted by {y:+.2f} nm along y (down) and "
+            f"{x:+.2f} nm along x against the crystal, a shear of {100 * form.shear:+.1f} %; this "
+            "is taken out."
+        )
+    return told
 
 
-def _power(signals: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Power spectrum, twice oversampled and summed over the images, and that of the noise."""
-    ny, nx, count = signals.shape
-    window = np.hanning(ny + 2)[1:-1, None] * np.hanning(nx + 2)[1:-1]
-    spectrum = np.fft.fft2(signals * window[..., None], s=(2 * ny, 2 * nx), axes=(0, 1))
-    power = np.square(np.abs(spectrum)).sum(axis=-1) / np.square(window).sum() / count
-    return power, float(np.median(power))
+def _rows_told(shift: NDArray[np.float64]) -> list[str]:
+    y, x = np.sqrt(np.square(shift).mean(axis=0))
+    if max(y, x) < _ROWS_TOLD:
+        return []
+    return [
+        f"Rows lie {10 * y:.2f} Å (rms) off along y and {10 * x:.2f} Å along x; this is taken out."
+    ]
 
 
-def _search(
-    power: NDArray[np.float64],
-    noise: float,
-    shape: tuple[int, ...],
-    step: NDArray[np.float64],
-    cell: NDArray[np.float64],
-    square: bool,
-) -> tuple[NDArray[np.float64], float]:
-    """Best rotation and stretch: reciprocal vectors (columns) [1/nm], and power over noise."""
-    fine = 0.25 * cell.min() / (np.array(shape[:2]) * step).max()
-    angles = np.arange(0, np.pi / 2 if square else np.pi, fine)
-    sizes = np.linspace(1 - _STRETCH, 1 + _STRETCH, 2 * int(np.ceil(_STRETCH / fine)) + 1)
-    trials = np.stack(np.meshgrid(angles, sizes, indexing="ij"), axis=-1).reshape(-1, 2)
-    inverses = np.stack([_inverse(angle, cell * size) for angle, size in trials])
-    vectors = np.einsum("nij,kj->nki", inverses, _COEFFICIENTS)
-    index = vectors * step * power.shape
-    found = map_coordinates(power, np.moveaxis(index, -1, 0), order=1, mode="grid-wrap") / noise
-    # both edges of the cell are needed; the diagonals help
-    score = np.minimum(found[:, 0], found[:, 1]) + 0.5 * np.minimum(found[:, 2], found[:, 3])
-    best = int(score.argmax())
-    return inverses[best], float(min(found[best, :2])) / np.log(len(trials))
-
-
-def _inverse(angle: float, cell: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse of the vectors of a rotated cell; its columns are the reciprocal vectors."""
-    sine, cosine = np.sin(angle), np.cos(angle)
-    down = cell[0] * np.array([cosine, sine])
-    right = cell[1] * np.array([-sine, cosine])
-    inverted: NDArray[np.float64] = np.linalg.inv(np.stack([down, right]))
-    return inverted
-
-
-def _coefficients(
-    signals: NDArray[np.float64], vectors: NDArray[np.float64], step: NDArray[np.float64]
-) -> NDArray[np.complex128]:
-    """Fourier coefficients (vector, feature) at spatial frequencies y, x [1/nm]."""
-    ny, nx, count = signals.shape
-    down = np.exp(-2j * np.pi * np.outer(vectors[:, 0], np.arange(ny) * step[0]))
-    right = np.exp(-2j * np.pi * np.outer(vectors[:, 1], np.arange(nx) * step[1]))
-    rows = (down @ signals.reshape(ny, -1)).reshape(len(vectors), nx, count)
-    return np.einsum("vx,vxf->vf", right, rows) / (ny * nx)
-
-
-def _refined(
-    inverse: NDArray[np.float64], signals: NDArray[np.float64], step: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The reciprocal vectors at which the coefficients hold the most power."""
-    extent = np.array(signals.shape[:2]) * step
-
-    def loss(steps: NDArray[np.float64]) -> float:
-        moved = inverse + steps.reshape(2, 2) / extent[:, None]
-        vectors = _COEFFICIENTS @ moved.T
-        return -float(np.square(np.abs(_coefficients(signals, vectors, step))).sum())
-
-    found = minimize(loss, np.zeros(4), method="BFGS", options={"gtol": 1e-6})
-    refined: NDArray[np.float64] = inverse + found.x.reshape(2, 2) / extent[:, None]
-    return refined
+def _square(inverse: NDArray[np.float64], cell: NDArray[np.float64] | None) -> bool:
+    """Whether the edges of the cell may change places."""
+    if cell is not None:
+        return bool(abs(cell[0] / cell[1] - 1) < 0.01)
+    first, second = inverse.T
+    lengths = np.hypot(*inverse)
+    cosine = float(first @ second / lengths.prod())
+    return abs(cosine) < _LIKE_SQUARE and abs(lengths[0] / lengths[1] - 1) < _LIKE_SQUARE
 
 
 def _angle(vectors: NDArray[np.float64]) -> float:
@@ -189,18 +217,22 @@ def _angle(vectors: NDArray[np.float64]) -> float:
     return float(np.rad2deg(np.arctan2(down_x - right_y, right_x + down_y)))
 
 
-def _spread(
-    signals: NDArray[np.float64], inverse: NDArray[np.float64], step: NDArray[np.float64]
+def _relative_error(
+    signals: NDArray[np.float64],
+    inverse: NDArray[np.float64],
+    step: NDArray[np.float64],
+    shift: NDArray[np.float64],
 ) -> float:
-    """Standard deviation of the rotation, times the length of a cell's edge [degrees/nm].
+    """Standard deviation of an edge over its length, and of its direction [rad].
 
     The Cramér-Rao bound of a frequency (D. C. Rife and R. R. Boorstyn, IEEE Trans. Inf. Theory 20,
     591 (1974)), with all variance of the images taken for noise.
     """
-    edges = np.square(np.abs(_coefficients(signals, inverse.T, step))).sum(axis=1)
-    power = float(edges.min()) * signals[..., 0].size
+    edges = np.square(np.abs(coefficients(signals, inverse.T, step, shift))).sum(axis=1)
+    power = max(float(edges.min()) * signals[..., 0].size, 1e-12)
     extent = float((np.array(signals.shape[:2]) * step).min())
-    return float(np.rad2deg(np.sqrt(6 / power) / (2 * np.pi * extent)))
+    longest = float(np.hypot(*np.linalg.inv(inverse).T).max())
+    return float(np.sqrt(6 / power) / (2 * np.pi * extent)) * longest
 
 
 def _nearest(
@@ -211,8 +243,7 @@ def _nearest(
     choices = [inverse @ np.linalg.matrix_power(turn, n) for n in range(0, 4, 1 if square else 2)]
 
     def apart(choice: NDArray[np.float64]) -> float:
-        vectors = np.linalg.inv(choice).astype(np.float64)
-        off = _angle(vectors) - rotation_deg
+        off = _angle(np.linalg.inv(choice).astype(np.float64)) - rotation_deg
         return abs((off + 180) % 360 - 180)
 
     return min(choices, key=apart)
@@ -223,23 +254,24 @@ def _column(
     inverse: NDArray[np.float64],
     step: NDArray[np.float64],
     templates: NDArray[np.floating] | None,
+    shift: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], float, float]:
     """Place of an A column as fractions of the cell, agreement and margin."""
     dark = signals[..., len(RINGS) - 1, None]
-    measured = _coefficients(dark, _COEFFICIENTS @ inverse.T, step)[:, 0]
+    measured = coefficients(dark, FIRST @ inverse.T, step, shift)[:, 0]
     # bright B in the middle of the cell, unless the templates say otherwise
     expected = np.array([-1.0, -1.0, 1.0, 1.0], complex)
     if templates is not None:
         image = templates[..., len(RINGS) - 1, None].astype(np.float64)
         steps = 1 / np.array(image.shape[:2])
-        expected = _coefficients(image, _COEFFICIENTS.astype(float), steps)[:, 0]
+        expected = coefficients(image, FIRST.astype(float), steps)[:, 0]
     cross = measured * expected.conj()
     along = np.arange(_PLACES) / _PLACES
     grid = np.stack(np.meshgrid(along, along, indexing="ij"), axis=-1)
-    waves = np.exp(2j * np.pi * grid @ _COEFFICIENTS.T)
+    waves = np.exp(2j * np.pi * grid @ FIRST.T)
     score = (waves @ cross).real
     row, column = np.unravel_index(score.argmax(), score.shape)
-    norm = float(np.linalg.norm(measured) * np.linalg.norm(expected))
+    norm = max(float(np.linalg.norm(measured) * np.linalg.norm(expected)), 1e-12)
     half = _PLACES // 2
     other = score[(row + half) % _PLACES, (column + half) % _PLACES]
     place = _summit(score, int(row), int(column)) / _PLACES

@@ -103,7 +103,8 @@ def test_templates_tell_which_column_is_bright():
     place = np.arange(8) / 8
     v, u = np.meshgrid(place, place, indexing="ij")
     heavy_a = np.zeros((8, 8, len(RINGS) + 2))
-    heavy_a[..., len(RINGS) - 1] = np.cos(2 * np.pi * v) + np.cos(2 * np.pi * u)
+    waves = np.cos(2 * np.pi * v) + np.cos(2 * np.pi * u)
+    heavy_a[..., len(RINGS) - 1] = waves + 1.2 * np.cos(2 * np.pi * v) * np.cos(2 * np.pi * u)
     lattice = find_lattice(images, STEP, CELL, rotation_deg=7.0, templates=heavy_a)
     cells = lattice.cells(*SHAPE)
     assert np.nanmax(apart(cells.y, across + 0.5)) < 0.05
