@@ -19,17 +19,19 @@ from polarstem.scans.specimen.cells import Lattice, boxes
 from polarstem.scans.specimen.distortion import Distortion
 from polarstem.scans.specimen.lattice_doubts import doubt_of
 from polarstem.scans.specimen.lattice_waves import FIRST, coefficients, flattened, refined
-from polarstem.scans.specimen.periodicity import FEWEST, Spectrum, find_periods
+from polarstem.scans.specimen.periodicity import FEWEST, RIGHT, Spectrum, find_periods
 from polarstem.scans.specimen.rings import RINGS
 from polarstem.scans.specimen.row_shifts import row_shifts
 
 _SHORTEST = 6  # positions along a scan
 _PLACES = 64  # along the cell, where the A column is looked for
 _AGREE = 0.8  # correlation of the dark field with the expected one
+_AGREE_ELSEWHERE = 0.95  # the same for a cell of another size than the step says
 _STEP_RIGHT = 0.03  # farthest that a cell's size may be off without a word
 _DRIFT_TOLD = 0.01  # shear, or stretch of one axis against the other, that crystals do not have
 _ROWS_TOLD = 0.005  # rms of the rows' displacement [nm]
 _SURE_COLUMN = 0.1  # margin between both kinds of columns
+_LIKE = 0.01  # ratio of the edges of a square cell
 _LIKE_SQUARE = 0.03  # ratio of edges and cosine of their angle, where the cell is not known
 
 
@@ -86,17 +88,20 @@ def find_lattice(
     periods = find_periods(spectrum, step, cell)
     if periods is None:
         return none(_why_none(step, cell))
-    doubt = "" if cell is None else doubt_of(periods, spectrum.shape, step, cell, templates)
+    doubt = "" if cell is None else doubt_of(periods, spectrum, step, cell, templates)
     if doubt:
         return none(doubt)
     with threadpool_limits(1):  # many products of small matrices
         found = _described(
             images, periods.reciprocal, periods.quality, step, cell, rotation_deg, templates
         )
-    if templates is not None and found.agreement < _AGREE:
+    least = _AGREE_ELSEWHERE if np.abs(np.log(found.scale)).max() > np.log(RIGHT) else _AGREE
+    # without templates it is known for square cells alone what to expect
+    judged = templates is not None or (cell is not None and _alike(cell))
+    if judged and found.agreement < least:
         return none(
             "What the patterns repeat with is not the crystal's lattice, as its dark field looks "
-            f"otherwise than simulated (correlation {found.agreement:.2f})"
+            f"otherwise than expected (correlation {found.agreement:.2f})"
         )
     return found
 
@@ -130,7 +135,7 @@ def _described(
     form = None if cell is None else Distortion.of(inverse, cell, height)
     angle = _angle(vectors) if form is None else form.rotation_deg
     ends = 2 * float(np.rad2deg(error))
-    told = [_cell_told(vectors, angle), *_form_told(form, step, error), *_rows_told(shift)]
+    told = [_cell_told(vectors, angle), *_form_told(form, step, error), *_rows_told(shift, form)]
     if margin <= _SURE_COLUMN:
         told.append("Which column is the A site is uncertain.")
     found = Lattice(
@@ -192,8 +197,9 @@ def _form_told(form: Distortion | None, step: NDArray[np.float64], error: float)
     return told
 
 
-def _rows_told(shift: NDArray[np.float64]) -> list[str]:
-    y, x = np.sqrt(np.square(shift).mean(axis=0))
+def _rows_told(shift: NDArray[np.float64], form: Distortion | None) -> list[str]:
+    scale = np.ones(2) if form is None else np.array(form.scale)
+    y, x = np.sqrt(np.square(shift / scale).mean(axis=0))
     if max(y, x) < _ROWS_TOLD:
         return []
     return [
@@ -201,13 +207,16 @@ def _rows_told(shift: NDArray[np.float64]) -> list[str]:
     ]
 
 
+def _alike(edges: NDArray[np.float64]) -> bool:
+    return bool(abs(edges[0] / edges[1] - 1) < _LIKE)
+
+
 def _square(inverse: NDArray[np.float64], cell: NDArray[np.float64] | None) -> bool:
     """Whether the edges of the cell may change places."""
     if cell is not None:
-        return bool(abs(cell[0] / cell[1] - 1) < 0.01)
-    first, second = inverse.T
+        return _alike(cell)
     lengths = np.hypot(*inverse)
-    cosine = float(first @ second / lengths.prod())
+    cosine = float(inverse[:, 0] @ inverse[:, 1] / lengths.prod())
     return abs(cosine) < _LIKE_SQUARE and abs(lengths[0] / lengths[1] - 1) < _LIKE_SQUARE
 
 

@@ -8,18 +8,21 @@ from numpy.typing import NDArray
 
 from polarstem.scans.specimen.distortion import distortions
 from polarstem.scans.specimen.lattice_waves import FIRST, coefficients
-from polarstem.scans.specimen.periodicity import RIGHT, Periods
+from polarstem.scans.specimen.periodicity import RIGHT, Periods, Spectrum
 
 _CELLS = 6.0  # along a scan, to believe a lattice of another size than expected
+_FEW = 3.0  # of the expected cells along a scan, to tell a lattice
 _FITS = 0.05  # stretch and shear within which an alias is the expected lattice
 _FARTHEST = 12  # cycles per position that are aliased
-_RELATED = 0.05  # from the ratio of a lattice and its part
-_SEEN = 4.0  # times the threshold that a coefficient would have, so that it cannot be missed
+_SHARE = 0.3  # of the power of both kinds of columns together, what tells them apart has: 0.34
+# to 1.35 in niobates of 4 to 50 nm
+_SEEN = 1.0  # times the threshold: what cannot be missed
+_LESS = 5.0  # times less than that
 
 
 def doubt_of(
     periods: Periods,
-    shape: tuple[int, int],
+    spectrum: Spectrum,
     step: NDArray[np.float64],
     cell: NDArray[np.float64],
     templates: NDArray[np.floating] | None,
@@ -30,8 +33,8 @@ def doubt_of(
     ----------
     periods : Periods
         As found.
-    shape : tuple of int
-        Rows and columns of the scan.
+    spectrum : Spectrum
+        Of the scan.
     step, cell : ndarray, shape (2,)
         Step along y and x as it is believed, edges of the crystal's cell along its y and x [nm].
     templates : ndarray, shape (cell_y, cell_x, feature), or None
@@ -43,6 +46,7 @@ def doubt_of(
         The beginning of a sentence; empty for a lattice of the expected size, or one that can only
         come from a wrong step.
     """
+    shape = spectrum.shape
     scale, _ = distortions(periods.reciprocal / step[:, None], cell)
     if np.abs(np.log(scale)).max() < np.log(RIGHT):
         return ""
@@ -53,10 +57,12 @@ def doubt_of(
     )
     spans = np.abs(np.linalg.inv(periods.reciprocal)).max(axis=0)
     if (np.array(shape) < _CELLS * spans).any():
+        if (np.array(shape) * step < _FEW * cell.max()).any():
+            return f"A scan of {shape[0]} x {shape[1]} positions has too few cells for the lattice"
         return f"{repeat}, but in too few cells to believe it"
     if _is_alias(periods.reciprocal, step, cell):
         return f"{repeat}; but at this step, too coarse for the lattice, it would look the same"
-    if _is_part(scale, periods, templates):
+    if _is_part(periods, spectrum, templates):
         return f"{repeat}, or both kinds of columns look alike, which cannot be told apart"
     return ""
 
@@ -83,22 +89,21 @@ def _is_alias(
     return bool(fits.any())
 
 
-def _is_part(
-    scale: NDArray[np.float64], periods: Periods, templates: NDArray[np.floating] | None
-) -> bool:
-    """Whether it may be the lattice of all columns, were both kinds alike.
+def _is_part(periods: Periods, spectrum: Spectrum, templates: NDArray[np.floating] | None) -> bool:
+    """Whether it may be the lattice of all columns, as if both kinds were alike.
 
     Its cell is smaller by a factor of the square root of 2. It is not that if what tells the
-    columns apart would have been seen.
+    columns apart would have been seen, and is not there.
     """
-    if np.abs(scale * np.sqrt(2) - 1).max() > _RELATED:
-        return False
-    if templates is None:
-        return True
-    image = templates.astype(np.float64)
-    image = image - image.mean(axis=(0, 1))
-    power = np.square(
-        np.abs(coefficients(image, FIRST.astype(float), 1 / np.array(image.shape[:2])))
-    )
-    share = power[:2].min(axis=0) / np.maximum(power[2:].max(axis=0), 1e-12)
-    return bool(periods.quality * share.min() < _SEEN)
+    share = _SHARE
+    if templates is not None:
+        image = templates.astype(np.float64)
+        image = image - image.mean(axis=(0, 1))
+        waves = coefficients(image, FIRST.astype(float), 1 / np.array(image.shape[:2]))
+        power = np.square(np.abs(waves)) / np.maximum(np.square(image).mean(axis=(0, 1)), 1e-12)
+        sums = power.sum(axis=1)
+        share = float(sums[:2].min() / max(sums[2:].max(), 1e-12))
+    first = periods.reciprocal.T
+    between = np.stack([first.sum(axis=0), first[0] - first[1]]) / 2
+    there, here = spectrum.level(between).min(), spectrum.level(first).max()
+    return bool(periods.quality * share < _SEEN or there > share / _LESS * here)

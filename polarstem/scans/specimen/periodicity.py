@@ -112,6 +112,12 @@ class Spectrum:
         ].max(axis=-1)
         return found
 
+    def level(self, frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Power over a mean noise at frequencies (..., 2) [cycles/position]."""
+        places = np.moveaxis(frequencies * self.power.shape, -1, 0)
+        found: NDArray[np.float64] = map_coordinates(self.smooth, places, order=1, mode="grid-wrap")
+        return found
+
     def _summit(
         self, rows: NDArray[np.int64], columns: NDArray[np.int64], axis: int
     ) -> NDArray[np.float64]:
@@ -120,9 +126,8 @@ class Spectrum:
         before, after = (np.roll(logs, by, axis)[rows, columns] for by in (1, -1))
         here = logs[rows, columns]
         bend = before - 2 * here + after
-        place: NDArray[np.float64] = (rows, columns)[axis] + np.where(
-            bend < 0, 0.5 * (before - after) / np.minimum(bend, -1e-12), 0.0
-        )
+        off = np.where(bend < 0, 0.5 * (before - after) / np.minimum(bend, -1e-12), 0.0)
+        place: NDArray[np.float64] = (rows, columns)[axis].astype(np.float64) + off
         return place
 
 

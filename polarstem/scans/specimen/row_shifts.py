@@ -189,13 +189,15 @@ def _model(
     """Frequencies of the waves, the waves along y (ny, wave) and x (wave, nx), their heights."""
     ny, nx, _ = signals.shape
     vectors = np.concatenate([vectors, -vectors])
-    down = np.exp(2j * np.pi * row_phases(vectors, ny, step, shift)).T
-    waves = np.exp(2j * np.pi * np.outer(vectors[:, 1], np.arange(nx) * step[1]))
+    down: NDArray[np.complex128] = np.exp(2j * np.pi * row_phases(vectors, ny, step, shift)).T
+    waves: NDArray[np.complex128] = np.exp(
+        2j * np.pi * np.outer(vectors[:, 1], np.arange(nx) * step[1])
+    )
     # least squares: where harmonics alias, waves are not orthogonal
     overlap = (down.conj().T @ down) * (waves.conj() @ waves.T) / (ny * nx)
-    projected = coefficients(signals, vectors, step, shift)
-    known = np.linalg.solve(overlap + _RIDGE * np.eye(len(vectors)), projected)
-    return vectors, down, waves, known
+    overlap += _RIDGE * np.eye(len(vectors))
+    known = np.linalg.solve(overlap, coefficients(signals, vectors, step, shift))
+    return vectors, down, waves, known.astype(np.complex128)
 
 
 def _misfit(
