@@ -43,6 +43,7 @@ from polarstem.maps.summary import listed, plain, summarise
 from polarstem.provenance import provenance
 from polarstem.scans.calibration.calibrate import Calibration, calibrate
 from polarstem.scans.calibration.steps import Step
+from polarstem.scans.sourced import Sourced
 from polarstem.simulate.parallel import one_blas_thread
 
 BLOCK_MB = 32
@@ -126,7 +127,10 @@ def _map(setup: Setup, folder: Path, threads: int, clock: Stopwatch) -> None:
     """Map a scan into a folder."""
     scan = setup.scan
     with clock("calibrating"):
-        calibration = calibrate(scan, setup.sheet, setup.trained, threads)
+        assumed = Sourced(
+            setup.trained["semiangle_mrad"], "mrad", "assumed", "as the model was trained for"
+        )
+        calibration = calibrate(scan, setup.sheet, assumed, threads)
         setup.settings |= calibration.settings
         specimen = Specimen(setup)
         detector, crystal = (setup.given(f"{n}_rotation_deg") for n in ("detector", "crystal"))
@@ -167,7 +171,8 @@ def _map(setup: Setup, folder: Path, threads: int, clock: Stopwatch) -> None:
     doubts = list(calibration.warnings)
     if seen is not None and seen.clear and not seen.mirrored:  # which settles the rotation
         doubts = [text for text in doubts if "detector_rotation_deg" not in text]
-    doubts += calibration.unseen(angle.value)
+    grid = setup.trained["pixels"], setup.trained["mrad_per_pixel"]
+    doubts += calibration.unseen(angle.value, *grid)
     warnings = [*setup.warnings, *doubts, *frames.warnings, *specimen.warnings()]
     summary = {
         "scan": str(scan.path),
@@ -192,7 +197,7 @@ def _predict(setup: Setup, calibration: Calibration, angle_deg: float, threads: 
     scan, trained = setup.scan, setup.trained
 
     def resampler() -> Callable[[Block], NDArray[np.float32]]:
-        resample = calibration.resampler(angle_deg)
+        resample = calibration.resampler(angle_deg, trained["pixels"], trained["mrad_per_pixel"])
         return lambda block: resample(block[1], calibration.centres(block[0]))
 
     predictor = Predictor(

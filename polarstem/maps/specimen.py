@@ -44,7 +44,7 @@ class Specimen:
         """
         if self._fitter is None:
             return None
-        trained = calibration.trained_for
+        trained = self.setup.trained
         fine = trained["mrad_per_pixel"] / _FINER
         rows, columns = calibration.settings["centre"].value
         height, width = calibration.shape[2:]

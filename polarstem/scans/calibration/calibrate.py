@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,6 +27,7 @@ _SAMPLE_BYTES = 64e6
 _ROUNDS = 6  # at most, to find the centre of a tile
 _STILL = 0.01  # pixels that it may still move
 _COVERED = 0.98  # of the model's grid
+_COARSE, _REACH = 32, 2.0  # pixels and semi-angles of the grid for deflections
 _BEYOND = 1.1  # semi-angles where the dark field begins
 
 
@@ -49,8 +50,6 @@ class Calibration:
         Mean patterns of parts of the scan.
     tile_centres : ndarray, shape (tile, 2)
         Centres by the plane [pixels].
-    trained_for : Mapping
-        What the model was trained for.
     steps : tuple of Step
     warnings : tuple of str
     """
@@ -61,7 +60,6 @@ class Calibration:
     bad: NDArray[np.bool_]
     tiles: NDArray[np.float64]
     tile_centres: NDArray[np.float64]
-    trained_for: Mapping[str, Any]
     steps: tuple[Step, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -85,23 +83,18 @@ class Calibration:
         """
         return self.plane.at(*np.divmod(np.asarray(index), self.shape[1]))
 
-    def resampler(
-        self,
-        turned_deg: float = 0.0,
-        pixels: int | None = None,
-        mrad_per_pixel: float | None = None,
-    ) -> Resampler:
-        """A resampler to the model's grid, or to another.
+    def resampler(self, turned_deg: float, pixels: int, mrad_per_pixel: float) -> Resampler:
+        """A resampler to a model's grid.
 
         Parameters
         ----------
         turned_deg : float
-            By which what shall lie along the model's x axis appears turned counter-clockwise on
+            By which what shall lie along the grid's x axis appears turned counter-clockwise on
             the detector [degrees]: detector rotation plus crystal rotation.
-        pixels : int, optional
-            Along each side; the model's if left out.
-        mrad_per_pixel : float, optional
-            Of the grid [mrad]; the model's if left out.
+        pixels : int
+            Of the grid, along each side.
+        mrad_per_pixel : float
+            Of the grid [mrad].
 
         Returns
         -------
@@ -111,24 +104,24 @@ class Calibration:
         return Resampler(
             (self.shape[2], self.shape[3]),
             self.mrad_per_pixel,
-            pixels or int(self.trained_for["pixels"]),
-            mrad_per_pixel or float(self.trained_for["mrad_per_pixel"]),
+            pixels,
+            mrad_per_pixel,
             turned_deg,
             float(self.settings["ellipticity"].value),
             float(self.settings["ellipticity_deg"].value),
             self.bad if self.bad.any() else None,
         )
 
-    def unseen(self, turned_deg: float) -> list[str]:
-        """Warnings where the model looks at angles that the detector does not cover.
+    def unseen(self, turned_deg: float, pixels: int, mrad_per_pixel: float) -> list[str]:
+        """Warnings where a grid reaches to angles that the detector does not cover.
 
         Parameters
         ----------
-        turned_deg : float
-            As for `resampler` [degrees].
+        turned_deg, pixels, mrad_per_pixel
+            As for `resampler`.
         """
         middle = self.tile_centres.mean(0)
-        share = 1 - self.resampler(turned_deg).covered(middle).mean()
+        share = 1 - self.resampler(turned_deg, pixels, mrad_per_pixel).covered(middle).mean()
         if share <= 1 - _COVERED:
             return []
         return [
@@ -137,10 +130,7 @@ class Calibration:
         ]
 
     def mean_pattern(
-        self,
-        turned_deg: float = 0.0,
-        pixels: int | None = None,
-        mrad_per_pixel: float | None = None,
+        self, turned_deg: float, pixels: int, mrad_per_pixel: float
     ) -> NDArray[np.float64]:
         """Mean pattern of the sample on a grid (see `resampler`), shape (pixels, pixels)."""
         resampler = self.resampler(turned_deg, pixels, mrad_per_pixel)
@@ -149,7 +139,7 @@ class Calibration:
 
 
 def calibrate(
-    scan: Scan, sheet: Sheet, trained_for: Mapping[str, Any], threads: int = 1
+    scan: Scan, sheet: Sheet, semiangle_mrad: Sourced | None = None, threads: int = 1
 ) -> Calibration:
     """Calibrate a scan from a sample of its patterns.
 
@@ -160,8 +150,8 @@ def calibrate(
     scan : Scan
     sheet : Sheet
         Its ``off`` names steps to leave out.
-    trained_for : Mapping
-        Of the model: ``semiangle_mrad`` [mrad], ``pixels`` and ``mrad_per_pixel`` [mrad] are used.
+    semiangle_mrad : Sourced, optional
+        For a scan that does not say its own [mrad].
     threads : int
         Tiles looked at at once.
 
@@ -191,11 +181,9 @@ def calibrate(
             edges = pool.map(lambda tile: _edge(tile, bad, disc), means)
             found = np.array(list(edges))
     plane = findings.centring(disc, places, found)
-    findings.scale(disc, float(trained_for["semiangle_mrad"]), mean)
+    findings.scale(disc, semiangle_mrad, mean)
     findings.ellipse(disc)
-    calibration = Calibration(
-        scan.shape, plane, findings.settings, bad, means, plane.at(*places.T), trained_for
-    )
+    calibration = Calibration(scan.shape, plane, findings.settings, bad, means, plane.at(*places.T))
     off = findings.off("rotation")
     findings.rotation(None if off else _least_curl(scan, calibration, tiles, patterns))
     return replace(calibration, steps=tuple(findings.steps), warnings=tuple(findings.warnings))
@@ -248,13 +236,14 @@ def _least_curl(
     tiles: list[NDArray[np.int64]],
     patterns: NDArray[Any],
 ) -> Rotation:
-    resampler = calibration.resampler()
+    semiangle = float(calibration.settings["semiangle_mrad"].value)
+    resampler = calibration.resampler(0.0, _COARSE, 2 * _REACH * semiangle / _COARSE)
     images = resampler(patterns, calibration.centres(np.concatenate([t.ravel() for t in tiles])))
     shape = (len(tiles), *tiles[0].shape)
     deflection = centre_of_mass(images, resampler.model_mrad_per_pixel).reshape(*shape, 2)
     angle = np.arange(resampler.pixels) - (resampler.pixels - 1) / 2
     apart = np.hypot(angle, angle[:, None]) * resampler.model_mrad_per_pixel
-    beyond = apart > _BEYOND * calibration.settings["semiangle_mrad"].value
+    beyond = apart > _BEYOND * semiangle
     step = scan.step_nm.value if scan.step_nm is not None else (1.0, 1.0)
     thickness = scan.settings.get("thickness_nm")
     highest = max(thickness.value) if thickness is not None else None

@@ -214,14 +214,14 @@ class Findings:
             )
         return Sourced(centre, "pixels", "sheet", "One centre for all positions."), "given"
 
-    def scale(self, disc: Disc | None, semiangle_mrad: float, mean: NDArray[np.float64]) -> None:
+    def scale(self, disc: Disc | None, fallback: Sourced | None, mean: NDArray[np.float64]) -> None:
         """Angle per pixel, as given or from the disc.
 
         Parameters
         ----------
         disc : Disc, optional
-        semiangle_mrad : float
-            Of the model, for a scan that does not say [mrad].
+        fallback : Sourced, optional
+            Semi-angle for a scan that does not say [mrad].
         mean : ndarray, shape (ky, kx)
             Mean pattern, for the diagram.
 
@@ -230,11 +230,9 @@ class Findings:
         PolarstemError
             If there is neither.
         """
-        semiangle = self.scan.semiangle_mrad or Sourced(
-            semiangle_mrad, "mrad", "assumed", "as the model was trained for"
-        )
-        self.settings["semiangle_mrad"] = semiangle
         given = self.scan.mrad_per_pixel
+        semiangle = self.scan.semiangle_mrad or fallback or self._semiangle(disc, given)
+        self.settings["semiangle_mrad"] = semiangle
         diagrams: dict[str, NDArray[Any]] = {"mean_pattern": mean}
         if disc is None or self.off("disc"):
             if given is None:
@@ -281,6 +279,18 @@ class Findings:
             f"it would be {measured:.4g} ({apart:+.1%}).",
             values | {"disagreement": apart}, diagrams,
         )  # fmt: skip
+
+    def _semiangle(self, disc: Disc | None, mrad_per_pixel: Sourced | None) -> Sourced:
+        """From the radius of the disc."""
+        if disc is None or mrad_per_pixel is None:
+            raise PolarstemError(
+                f"The semi-angle of {self.scan.path} is not known; give `semiangle_mrad` in the "
+                "scan sheet."
+            )
+        ends = disc.radius + 1.96 * disc.radius_error * np.array((-1, 1))
+        low, high = (ends * mrad_per_pixel.value).tolist()
+        value, note = disc.radius * mrad_per_pixel.value, "radius of the disc"
+        return Sourced(float(value), "mrad", "estimated", note, (low, high))
 
     def ellipse(self, disc: Disc | None) -> None:
         """Ellipticity of the disc; none if it is not significant."""

@@ -12,8 +12,10 @@ from polarstem.errors import PolarstemError
 from polarstem.scans.calibration.calibrate import calibrate
 from polarstem.scans.calibration.resample import Resampler, centre_of_mass
 from polarstem.scans.scan import ArrayScan
+from polarstem.scans.sourced import Sourced
 
-TRAINED = {"semiangle_mrad": 24.0, "pixels": 32, "mrad_per_pixel": 3.0}
+SEMIANGLE = Sourced(24.0, "mrad", "assumed")
+GRID = (32, 3.0)
 ROWS, COLUMNS = 18, 20
 PIXELS, MRAD = 96, 1.1
 CENTRE = (46.3, 49.2)
@@ -49,7 +51,7 @@ def scan() -> ArrayScan:
 
 
 def test_everything_is_found(scan):
-    found = calibrate(scan, Sheet(), TRAINED)
+    found = calibrate(scan, Sheet(), SEMIANGLE)
     index = np.array([0, COLUMNS - 1, (ROWS - 1) * COLUMNS, ROWS * COLUMNS - 1])
     truth = CENTRE + np.stack(np.divmod(index, COLUMNS), 1) @ SLOPES
     np.testing.assert_allclose(found.centres(index), truth, atol=0.1)
@@ -70,12 +72,12 @@ def test_everything_is_found(scan):
 
 
 def test_resampled_patterns_are_centred(scan):
-    found = calibrate(scan, Sheet(), TRAINED, threads=2)
+    found = calibrate(scan, Sheet(), SEMIANGLE, threads=2)
     index = np.arange(ROWS * COLUMNS)
     patterns = scan.read(index)
     truth = Resampler((PIXELS, PIXELS), MRAD, 32, 3.0, bad=found.bad)
     images = (
-        found.resampler()(patterns, found.centres(index)),
+        found.resampler(0.0, *GRID)(patterns, found.centres(index)),
         truth(patterns, CENTRE + np.stack(np.divmod(index, COLUMNS), 1) @ SLOPES),
     )
     off = centre_of_mass(images[0], 1.0) - centre_of_mass(images[1], 1.0)
@@ -93,7 +95,7 @@ def test_the_sheet_has_the_last_word(scan):
     given = ArrayScan(
         scan.read(np.arange(ROWS * COLUMNS)).reshape(scan.shape), sheet, step_nm=(0.05, 0.05)
     )
-    found = calibrate(given, sheet, TRAINED)
+    found = calibrate(given, sheet, SEMIANGLE)
     np.testing.assert_array_equal(found.centres([0, LAST]), [(45, 50), (45, 50)])
     assert found.mrad_per_pixel == 1.2
     assert found.detector_rotation.value == 80
@@ -106,11 +108,11 @@ def test_the_sheet_has_the_last_word(scan):
 def test_steps_that_are_off(scan):
     steps = ("pixels", "centring", "disc", "ellipticity", "rotation")
     with pytest.raises(PolarstemError, match="`mrad_per_pixel`, `disc_radius_pixels`"):
-        calibrate(scan, Sheet(off=("disc",)), TRAINED)
+        calibrate(scan, Sheet(off=("disc",)), SEMIANGLE)
     sheet = Sheet(off=steps)
     patterns = scan.read(np.arange(ROWS * COLUMNS)).reshape(scan.shape)
     given = ArrayScan(patterns, mrad_per_pixel=MRAD)
-    found = calibrate(given, sheet, TRAINED)
+    found = calibrate(given, sheet, SEMIANGLE)
     assert {s.status for s in found.steps} == {"off"}
     assert not found.bad.any()
     np.testing.assert_array_equal(found.centres([5]), [(47.5, 47.5)])
@@ -123,10 +125,12 @@ def test_masked_positions_are_not_sampled(scan):
         scan.read(np.arange(ROWS * COLUMNS)).reshape(scan.shape).copy(), step_nm=(0.05, 0.05)
     )
     other.included[:, 12:] = False
-    truth = calibrate(scan, Sheet(), TRAINED).centres([LAST])
-    np.testing.assert_allclose(calibrate(other, Sheet(), TRAINED).centres([LAST]), truth, atol=0.3)
+    truth = calibrate(scan, Sheet(), SEMIANGLE).centres([LAST])
+    np.testing.assert_allclose(
+        calibrate(other, Sheet(), SEMIANGLE).centres([LAST]), truth, atol=0.3
+    )
     other.included[:] = np.indices((ROWS, COLUMNS)).sum(0) % 5 == 0  # no tile is whole
-    found = calibrate(other, Sheet(), TRAINED)
+    found = calibrate(other, Sheet(), SEMIANGLE)
     assert found.mrad_per_pixel == pytest.approx(MRAD, rel=0.02)
     assert found.detector_rotation is None
 
@@ -134,28 +138,28 @@ def test_masked_positions_are_not_sampled(scan):
 def test_beam_beyond_the_detector_is_refused():
     cut = merlin("001_4x2_6bit")
     with pytest.raises(PolarstemError, match="lies beyond the detector"):
-        calibrate(ArrayScan(cut, maximum=63), Sheet(), TRAINED)
+        calibrate(ArrayScan(cut, maximum=63), Sheet(), SEMIANGLE)
 
 
 def test_centre_beyond_the_detector_is_refused(scan):
     with pytest.raises(PolarstemError, match=r"\[130.0, 64.0\].*beyond the detector"):
-        calibrate(scan, Sheet(centre=(130, 64)), TRAINED)
+        calibrate(scan, Sheet(centre=(130, 64)), SEMIANGLE)
 
 
 def test_flat_patterns_are_refused():
     flat = ArrayScan(np.ones((3, 3, 40, 40), np.uint16))
     with pytest.raises(PolarstemError, match="no bright-field disc"):
-        calibrate(flat, Sheet(), TRAINED)
+        calibrate(flat, Sheet(), SEMIANGLE)
 
 
 def test_saturation_is_warned_of(scan):
     full = np.minimum(scan.read(np.arange(ROWS * COLUMNS)).reshape(scan.shape), 7).astype(np.uint8)
-    found = calibrate(ArrayScan(full, maximum=7), Sheet(), TRAINED)
+    found = calibrate(ArrayScan(full, maximum=7), Sheet(), SEMIANGLE)
     assert any("saturated" in w for w in found.warnings)
 
 
 def test_measured_scan_of_four_positions():
-    found = calibrate(ArrayScan(gold()), Sheet(), TRAINED)
+    found = calibrate(ArrayScan(gold()), Sheet(), SEMIANGLE)
     assert found.settings["centre"].value == pytest.approx((125.1, 128.7), abs=0.1)
     assert found.settings["disc_radius_pixels"].value == pytest.approx(5.2, abs=0.3)
     assert found.bad.sum() <= 20
@@ -163,10 +167,10 @@ def test_measured_scan_of_four_positions():
 
 def test_angles_beyond_the_detector_are_told_for_the_turn_that_is_taken(scan):
     """Turned by 45 degrees, four corners of the model's square stick out of the detector's."""
-    found = calibrate(scan, Sheet(), TRAINED)
+    found = calibrate(scan, Sheet(), SEMIANGLE)
     assert not any("beyond the detector" in text for text in found.warnings)
-    assert found.unseen(0.0) == []
-    half, model = PIXELS * MRAD / 2, TRAINED["pixels"] * TRAINED["mrad_per_pixel"]
+    assert found.unseen(0.0, *GRID) == []
+    half, model = PIXELS * MRAD / 2, GRID[0] * GRID[1]
     share = 4 * (model / np.sqrt(2) - half) ** 2 / model**2
-    (warning,) = found.unseen(45.0)
+    (warning,) = found.unseen(45.0, *GRID)
     assert float(warning.split("%")[0]) / 100 == pytest.approx(share, abs=0.02)
