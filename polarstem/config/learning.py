@@ -217,7 +217,14 @@ class Stream(Section):
         40_000, description="patterns held at a time, from which batches are drawn"
     )
     positions: Count = Field(64, description="random probe positions under the same conditions")
-    validation: Count = Field(4096, description="patterns of the validation specimens")
+    validation: Count = Field(
+        4096, description="patterns of the validation specimens, which choose the epoch"
+    )
+    calibration: Annotated[int, Field(ge=20)] = Field(
+        256,
+        description="scans of 36 positions of the validation specimens, each under conditions of "
+        "its own, that probabilities and conformal sets are fitted on",
+    )
     training: dict[str, Any] = Field(
         default_factory=dict,
         description="keys of `train.training` that differ on this stream; `max_epochs` is the "

@@ -115,7 +115,9 @@ def _add(
         patterns = _patterns_at(simulation, float(thickness), path)
         name = labels["specimen"]
         noise = derive_seed(seed, "dose", domain, name, float(thickness))
+        counted_dose = dose
         if drawn is not None:
+            counted_dose = dose or drawn.dose
             patterns = drawn.exposed(patterns, noise, dose)
         elif dose is not None:
             patterns = counted(patterns, dose, noise)
@@ -127,6 +129,7 @@ def _add(
             float(thickness),
             (simulation["cell_y"].values, simulation["cell_x"].values),
             patterns,
+            counted_dose,
         )
 
 

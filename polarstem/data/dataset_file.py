@@ -22,6 +22,7 @@ _PER_PATTERN = {
     "cell_x": ("f4", "1", "probe position in the projected cell, right, from the A column"),
     "scan_y": ("i4", "1", "scan row, counted down"),
     "scan_x": ("i4", "1", "scan column, counted right"),
+    "dose": ("f4", "1", "electrons per pattern, infinite where none were counted"),
     "specimen_index": ("i4", "1", "index of the specimen"),
     "split": ("i1", "1", "split that the specimen belongs to"),
     "pattern_hash": ("u8", "1", "hash of the pattern's values"),
@@ -81,6 +82,7 @@ class DatasetWriter:
         thickness_nm: float,
         cell_yx: tuple[NDArray[np.float64], NDArray[np.float64]],
         patterns: NDArray[np.float32],
+        dose: float | None = None,
     ) -> None:
         """Append a scan.
 
@@ -92,6 +94,8 @@ class DatasetWriter:
             Probe positions in the projected cell, fractions, y down.
         patterns : ndarray, shape (ny, nx, ky, kx)
             Fractions of the incident beam.
+        dose : float, optional
+            Electrons per pattern; None where none were counted.
         """
         if specimen not in self._names:
             self.file["specimen_name"][len(self._names)] = specimen
@@ -109,6 +113,7 @@ class DatasetWriter:
             "cell_x": cell_yx[1][columns],
             "scan_y": rows,
             "scan_x": columns,
+            "dose": np.inf if dose is None else dose,
             "specimen_index": self._names.index(specimen),
             "split": SPLITS.index(split),
             "pattern_hash": pattern_hashes(flat),

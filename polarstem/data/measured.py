@@ -125,4 +125,5 @@ def _measure(
             thickness,
             (grid.cell_y, grid.cell_x),
             images.reshape(*scan.positions, *images.shape[1:]),
+            dose,
         )

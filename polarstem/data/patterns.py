@@ -43,6 +43,8 @@ class PatternSet:
         Probe position in the projected cell, as a fraction, y down.
     scan_y, scan_x : ndarray, shape (n,), int
         Scan row and column.
+    dose : ndarray, shape (n,)
+        Electrons per pattern; inf where none were counted, nan where it is not known.
     specimen, domain : ndarray of str, shape (n,)
         Where the pattern comes from.
     """
@@ -66,6 +68,7 @@ class PatternSet:
         self.thickness = labels["thickness"]
         self.cell_y, self.cell_x = labels["cell_y"], labels["cell_x"]
         self.scan_y, self.scan_x = labels["scan_y"], labels["scan_x"]
+        self.dose = labels["dose"]
         self.specimen, self.domain = labels["specimen"], labels["domain"]
 
     @classmethod
@@ -104,6 +107,8 @@ class PatternSet:
                     keep = np.flatnonzero(data["split"].values == SPLITS.index(split))
                 columns = {key: data[key].values[keep] for key in _LABELS}
                 columns["class_index"] = columns["class_index"].astype(np.int64)
+                unknown = np.full(len(keep), np.nan, np.float32)
+                columns["dose"] = data["dose"].values[keep] if "dose" in data else unknown
                 specimen = data["specimen_index"].values[keep]
                 columns["specimen"] = data["specimen_name"].values.astype(str)[specimen]
                 columns["domain"] = np.full(len(keep), data.attrs["data_domain"])
@@ -140,11 +145,12 @@ class PatternSet:
         class_names, class_directions : sequence
             The class table, directions in degrees.
         **labels : array_like, shape (n,)
-            Any of the other labels; absent ones are zero or "unknown".
+            Any of the other labels; absent ones are zero, nan or "unknown".
         """
         n = len(intensity)
         full: dict[str, NDArray[Any]] = {key: np.zeros(n) for key in _LABELS}
         full |= {key: np.zeros(n, int) for key in ("scan_y", "scan_x")}
+        full["dose"] = np.full(n, np.nan)
         full |= {key: np.full(n, "unknown") for key in ("specimen", "domain")}
         full |= {key: np.asarray(values) for key, values in labels.items()}
         full["class_index"] = np.asarray(class_index, np.int64)

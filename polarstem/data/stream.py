@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from polarstem.config.conditions import Conditions
 from polarstem.config.physics import Simulate
+from polarstem.data.cells import CELL_POSITIONS
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
 from polarstem.seeds import derive_seed
@@ -42,6 +43,8 @@ class Labelled(NamedTuple):
         Name of the measured specimen.
     condition : ndarray of int, shape (n,)
         Number of the drawn conditions within the block.
+    dose : ndarray, shape (n,)
+        Electrons per pattern; inf where none are counted.
     """
 
     patterns: NDArray[np.float32]
@@ -49,6 +52,7 @@ class Labelled(NamedTuple):
     thickness: NDArray[np.float64]
     specimen: NDArray[np.str_]
     condition: NDArray[np.int64]
+    dose: NDArray[np.float64]
 
 
 @contextmanager
@@ -130,16 +134,19 @@ class PatternStream:
             `block_size` patterns, in random order.
         """
         with _one_thread():
-            return self._block(number, split, unpolar)
+            return self._block(number, split, unpolar, split, self.settings["positions"])
 
-    def _block(self, number: int, split: str, unpolar: bool) -> Labelled:
-        random = np.random.default_rng(derive_seed(self.seed, split, "block", number))
+    def _block(
+        self, number: int, split: str, unpolar: bool, purpose: str, positions: int
+    ) -> Labelled:
+        """Patterns of a split's crystals, drawn anew for each purpose."""
+        random = np.random.default_rng(derive_seed(self.seed, purpose, "block", number))
         by_class: dict[int, list[Mapping[str, Any]]] = {}
         by_crystal: dict[str, list[Mapping[str, Any]]] = {}
         for specimen in self.specimens(split, unpolar):
             by_class.setdefault(specimen["class_index"], []).append(specimen)
             by_crystal.setdefault(specimen["crystal"], []).append(specimen)
-        parts: list[tuple[NDArray[np.float32], Mapping[str, Any], float, int]] = []
+        parts: list[tuple[NDArray[np.float32], Mapping[str, Any], float, int, float]] = []
         classes = sorted(by_class)
         for _ in range(self.crystals_per_block):
             of_class = by_class[classes[random.integers(len(classes))]]
@@ -148,13 +155,12 @@ class PatternStream:
             turns = by_crystal[crystal]
             for _ in range(self.conditions_per_crystal):
                 specimen = turns[random.integers(len(turns))]
-                patterns = self._measure(microscope, specimen, random)
-                parts.append((patterns, specimen, thickness, len(parts)))
-        order = random.permutation(self.block_size)
-        each = self.settings["positions"]
+                patterns, dose = self._measure(microscope, specimen, random, positions)
+                parts.append((patterns, specimen, thickness, len(parts), dose))
+        order = random.permutation(len(parts) * positions)
 
         def column(values: list[Any]) -> NDArray[Any]:
-            return np.repeat(np.array(values), each)[order]
+            return np.repeat(np.array(values), positions)[order]
 
         return Labelled(
             np.concatenate([part[0] for part in parts])[order],
@@ -162,27 +168,52 @@ class PatternStream:
             column([part[2] for part in parts]),
             column([part[1]["name"] for part in parts]),
             column([part[3] for part in parts]),
+            column([part[4] for part in parts]),
         )
 
     def sample(self, count: int, split: str) -> PatternSet:
         """A fixed set of the first `count` patterns of polar specimens."""
-        drawn = []
-        for number in range(-(-count // self.block_size)):
-            block = self.block(number, split, unpolar=False)
-            # each block's conditions are scans of their own
-            scan = number * self.conditions_per_block + block.condition
-            drawn.append(block._replace(condition=scan))
-        joined = [np.concatenate(parts)[:count] for parts in zip(*drawn, strict=True)]
-        patterns, labels, thickness, specimen, condition = joined
-        names = np.char.add(np.char.add(specimen, "/"), condition.astype(str))
+        blocks = range(-(-count // self.block_size))
+        drawn = [self.block(number, split, unpolar=False) for number in blocks]
+        return self._joined(drawn).select(np.arange(count))
+
+    def scans(self, count: int) -> PatternSet:
+        """Scans of polar validation specimens that serve for nothing but calibration.
+
+        Each was recorded under conditions of its own, at as many random positions as make up a
+        unit cell; `sample` never gives one of its patterns.
+        """
+        blocks = range(-(-count // self.conditions_per_block))
+        with _one_thread():
+            drawn = [
+                self._block(number, "validation", False, "calibration", CELL_POSITIONS)
+                for number in blocks
+            ]
+        # conditions are numbered in the order in which they were drawn
+        rows = np.concatenate(
+            [
+                number * self.conditions_per_block + block.condition
+                for number, block in enumerate(drawn)
+            ]
+        )
+        return self._joined(drawn).select(np.flatnonzero(rows < count))
+
+    def _joined(self, blocks: Sequence[Labelled]) -> PatternSet:
+        """Blocks as one set, whose scans are named by specimen and conditions."""
+        drawn = Labelled._make(np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        # each block's conditions are scans of their own
+        sizes = [len(block.dose) for block in blocks]
+        numbers = np.repeat(np.arange(len(blocks)), sizes)
+        scan = numbers * self.conditions_per_block + drawn.condition
         return PatternSet.from_arrays(
-            patterns,
-            labels,
+            drawn.patterns,
+            drawn.class_index,
             self.class_names,
             self.class_directions,
-            thickness=thickness,
-            specimen=names,
-            domain=np.full(len(patterns), "stream"),
+            thickness=drawn.thickness,
+            dose=drawn.dose,
+            specimen=np.char.add(np.char.add(drawn.specimen, "/"), scan.astype(str)),
+            domain=np.full(len(scan), "stream"),
         )
 
     def digest(self) -> str:
@@ -207,12 +238,13 @@ class PatternStream:
         microscope: ThermalMicroscope,
         specimen: Mapping[str, Any],
         random: np.random.Generator,
-    ) -> NDArray[np.float32]:
-        """Patterns of random positions under conditions of their own, each with its own dose."""
+        count: int,
+    ) -> tuple[NDArray[np.float32], float]:
+        """Patterns of random positions under conditions of their own, and their dose."""
         drawn = draw(self.conditions, self.simulate, random)
-        count = self.settings["positions"]
         reach = 1e3  # any place: the crystals repeat [Å]
         positions = reach * random.random((count, 2))
         (a, b), (c, d) = specimen["turn"]
         images = microscope.measure(positions, drawn.optics, random, ((a, b), (c, d)), drawn.camera)
-        return drawn.exposed(images.numpy(), int(random.integers(2**63)))
+        patterns = drawn.exposed(images.numpy(), int(random.integers(2**63)))
+        return patterns, np.inf if drawn.dose is None else drawn.dose

@@ -131,16 +131,23 @@ CONFIDENCE_METRICS: dict[str, Metric] = {
     "conformal_size": Metric(None, "1", np.inf, "classes in a pattern's conformal set", 0),
     "conformal_coverage": _fraction("patterns whose conformal set holds the true class", 0),
     "abstained": _fraction("patterns whose conformal set is not one class", 0),
+    "coverage": _fraction("patterns whose conformal set holds the true class, mean over scans", 0),
+    "answered": _fraction("patterns whose conformal set is one class, mean over scans", 0),
     "cell_accuracy": _fraction("unit cells predicted right, their patterns pooled", 1),
     "cell_flip_rate": _fraction("unit cells predicted 180 degrees off", -1),
     "answered_cell_accuracy": _fraction(
         "unit cells predicted right of those whose conformal set is one class", 1
     ),
     "abstained_cells": _fraction("unit cells whose conformal set is not one class", 0),
+    "cell_coverage": _fraction("unit cells whose conformal set holds the true class", 0),
+    "cells_answered_wrong": _fraction("unit cells whose conformal set is one wrong class", -1),
 }
 """Those of probabilities, conformal sets and unit cells."""
 
 METRICS = TABLE_METRICS | CONFIDENCE_METRICS
+
+SCAN_METRICS = ("coverage", "answered")
+"""Those of conformal sets that the summary tells for every model and data domain."""
 
 CONTROL_METRICS = ("conformal_size", "abstained", "abstained_cells")
 """Those that mean something where no class is right."""

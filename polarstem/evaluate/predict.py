@@ -22,6 +22,7 @@ from polarstem.provenance import provenance
 if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
     from polarstem.models.base import Array, Model
+    from polarstem.models.calibration_split import CalibrationPatterns
 
 SAMPLE = 2048  # patterns of a scan that a model is fitted to at most
 # variable: (type, units, long name), one value per pattern, copied from the data sets
@@ -32,6 +33,7 @@ _COPIED = {
     "cell_x": ("f4", "1", "position in the projected unit cell, to the right"),
     "scan_y": ("i4", "1", "row of the scan"),
     "scan_x": ("i4", "1", "column of the scan"),
+    "dose": ("f4", "1", "electrons per pattern, infinite where none were counted"),
 }
 
 
@@ -65,6 +67,7 @@ def predict_patterns(
     batch: int = 1024,
     device: str = "auto",
     adaptation: Adaptation | None = None,
+    calibration: CalibrationPatterns | None = None,
 ) -> None:
     """Predict the test split of every data domain with one model.
 
@@ -83,10 +86,13 @@ def predict_patterns(
         Patterns in memory at a time.
     device : {"auto", "cpu", "gpu"}
         Where a network computes.
-
     adaptation : Adaptation or None
         Fits the model to each scan before it predicts the scan's patterns; the file then holds
         them scan by scan.
+    calibration : CalibrationPatterns or None
+        Labelled scans of the model's source, which a model that is fitted to scans is fitted to
+        and calibrated on anew. Without them its probabilities are as they come, and it has no
+        conformal sets: those of the model that it was made of are not its own.
 
     Raises
     ------
@@ -111,15 +117,16 @@ def predict_patterns(
         for path, patterns in zip(dataset_paths, sets, strict=True):
             _check(loaded, patterns, path)
         if adaptation is not None:
-            sets = [patterns.select(np.argsort(patterns.scan, kind="stable")) for patterns in sets]
+            sets = [_by_scan(patterns) for patterns in sets]
+        fitted = _calibration(loaded, adaptation, calibration, batch)
         temporary = stack.enter_context(atomic_path(output))
         with netCDF4.Dataset(temporary, "w") as file:
             file.setncatts({"title": "Predicted polarization classes", **provenance(labels)})
             file.setncatts(labels)
-            file.setncatts(Calibration.of(loaded).attributes(PREFIX))
+            file.setncatts(fitted.attributes(PREFIX))
             if adaptation is not None:
                 file.setncattr("adaptation", json.dumps(asdict(adaptation)))
-            _write(file, loaded, sets, batch, adaptation)
+            _write(file, loaded, sets, batch, adaptation, fitted)
 
 
 def _check(model: Model, patterns: PatternSet, path: Path | str) -> None:
@@ -133,6 +140,33 @@ def _check(model: Model, patterns: PatternSet, path: Path | str) -> None:
             f"The data set {path} has no test pattern; give its specimens a test split "
             "(specimens: per_class: test), or take it out of evaluate.domains."
         )
+
+
+def _by_scan(patterns: PatternSet) -> PatternSet:
+    return patterns.select(np.argsort(patterns.scan, kind="stable"))
+
+
+def _calibration(
+    model: Model,
+    adaptation: Adaptation | None,
+    given: CalibrationPatterns | None,
+    batch: int,
+) -> Calibration:
+    """Calibration of a model, or of what it becomes when it is fitted to scans."""
+    if adaptation is None:
+        return Calibration.of(model)
+    if given is None:
+        return Calibration()
+    from polarstem.models.calibration_fit import fit_calibration
+
+    patterns = _by_scan(given.patterns)  # of one data domain after the other
+    starts = np.flatnonzero(patterns.domain[1:] != patterns.domain[:-1]) + 1
+    found = [
+        part
+        for rows in np.split(np.arange(patterns.n), starts)
+        for _, part in _answers(model, patterns.select(rows), batch, adaptation)
+    ]
+    return fit_calibration(np.concatenate(found), patterns, given.positions)
 
 
 def _answers(
@@ -163,6 +197,7 @@ def _write(
     sets: Sequence[PatternSet],
     batch: int,
     adaptation: Adaptation | None,
+    calibration: Calibration,
 ) -> None:
     domains = list(dict.fromkeys(str(name) for s in sets for name in np.unique(s.domain)))
     specimens = sorted({str(name) for s in sets for name in np.unique(s.specimen)})
@@ -191,9 +226,8 @@ def _write(
         ("pattern", "class"),
         zlib=True,
         chunksizes=(min(total, 16384), n_classes),
-    ).setncatts({"units": "1", "long_name": "probability of the class, calibrated on validation"})
+    ).setncatts({"units": "1", "long_name": "calibrated probability of the class"})
 
-    calibration = Calibration.of(model)
     start = 0
     for patterns in progress(sets, len(sets), "predicting data domains"):
         rows = slice(start, start + patterns.n)
@@ -203,7 +237,8 @@ def _write(
         file["domain_index"][rows] = [domains.index(str(name)) for name in patterns.domain]
         for where, probability in _answers(model, patterns, batch, adaptation):
             rows = slice(start + where.start, start + where.stop)
-            file["probability"][rows] = calibration.apply(probability)
+            dose = patterns.dose[where]
+            file["probability"][rows] = calibration.apply(probability, dose)
         start += patterns.n
 
 

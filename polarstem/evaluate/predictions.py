@@ -45,6 +45,8 @@ class DomainPredictions:
         Row and column of the scan.
     calibration : Calibration
         How the probabilities were made, and the thresholds of conformal sets.
+    dose : ndarray, shape (patterns,), or None
+        Electrons per pattern; inf where none were counted, nan or None where it is not known.
     """
 
     run: dict[str, str]
@@ -61,6 +63,7 @@ class DomainPredictions:
     scan_y: NDArray[np.int64]
     scan_x: NDArray[np.int64]
     calibration: Calibration
+    dose: FloatArray | None = None
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -128,6 +131,7 @@ def read_predictions(
                     scan_y=part["scan_y"].values.astype(np.int64),
                     scan_x=part["scan_x"].values.astype(np.int64),
                     calibration=calibration,
+                    dose=part["dose"].values.astype(float) if "dose" in part else None,
                 )
         except KeyError as error:
             raise _lacking(path, error) from error

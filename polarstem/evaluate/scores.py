@@ -109,7 +109,7 @@ def ensemble(parts: Sequence[DomainPredictions]) -> DomainPredictions:
             )
     probability = np.stack([part.probability for part in parts]).mean(axis=0, dtype=np.float64)
     fitted = [part.calibration.attributes() for part in parts]
-    common = set.intersection(*(set(values) for values in fitted))
+    common = set.intersection(*map(set, fitted))
     return replace(
         first,
         run={**first.run, "model": first.run["model"] + ENSEMBLE},
@@ -136,15 +136,19 @@ def _pattern_shares(part: DomainPredictions) -> Shares:
         "nll": -np.log(np.maximum(own, _TINY)),
         "brier": (probability**2).sum(1) - 2 * own + 1,
     }
-    threshold = part.calibration.threshold
-    if threshold is not None:
-        size = (probability >= threshold).sum(1)
-        values |= {
-            "conformal_size": size,
-            "conformal_coverage": own >= threshold,
-            "abstained": size != 1,
-        }
-    return _by_specimen(values, part.specimen, len(part.specimen_names))
+    n = len(part.specimen_names)
+    if part.calibration.threshold is None:
+        return _by_specimen(values, part.specimen, n)
+    sets = part.calibration.sets(probability, part.dose)
+    held, size = sets[np.arange(len(sets)), part.class_index], sets.sum(1)
+    values |= {"conformal_size": size, "conformal_coverage": held, "abstained": size != 1}
+    # scans are what is alike or not, so each counts the same
+    scan = group_index(part.specimen, part.thickness)
+    first = np.unique(scan, return_index=True)[1]
+    patterns = np.bincount(scan)
+    scans = {"coverage": held, "answered": size == 1}
+    means = {name: np.bincount(scan, values) / patterns for name, values in scans.items()}
+    return _by_specimen(values, part.specimen, n) | _by_specimen(means, part.specimen[first], n)
 
 
 def _cell_shares(part: DomainPredictions) -> Shares:
@@ -157,18 +161,23 @@ def _cell_shares(part: DomainPredictions) -> Shares:
         return {}
     first = inside[np.unique(cell[inside], return_index=True)[1]]
     truth, specimen = part.class_index[first], part.specimen[first]
-    probability = part.calibration.pool(part.probability, cell)
+    probability = part.calibration.pool(part.probability, cell, part.dose)
     predicted = probability.argmax(axis=1)
     right = predicted == truth
     flipped, directed = _flips(part, truth, predicted)
     n = len(part.specimen_names)
     shares = _by_specimen({"cell_accuracy": right}, specimen, n)
     shares |= _by_specimen({"cell_flip_rate": flipped}, specimen, n, directed)
-    threshold = part.calibration.cell_threshold
-    if threshold is not None:
-        answered = (probability >= threshold).sum(1) == 1
+    if part.calibration.cell_threshold is not None:
+        sets = part.calibration.cell_sets(probability, np.bincount(cell[inside]))
+        answered, held = sets.sum(1) == 1, sets[np.arange(len(sets)), truth]
+        told = {
+            "abstained_cells": ~answered,
+            "cell_coverage": held,
+            "cells_answered_wrong": answered & ~right,
+        }
         shares |= _by_specimen({"answered_cell_accuracy": right}, specimen, n, answered)
-        shares |= _by_specimen({"abstained_cells": ~answered}, specimen, n)
+        shares |= _by_specimen(told, specimen, n)
     return shares
 
 

@@ -18,7 +18,7 @@ from polarstem.evaluate.benchmarks import stage_use
 from polarstem.evaluate.conditions import Reference, describe_domain, reference_of
 from polarstem.evaluate.entries import HEADLINE, Entry, entry, meaning_of, scored
 from polarstem.evaluate.learning import HISTORY, learning_entries
-from polarstem.evaluate.metrics import METRICS, TABLE_METRICS
+from polarstem.evaluate.metrics import METRICS, SCAN_METRICS, TABLE_METRICS
 from polarstem.files import atomic_path, open_netcdf
 
 CLASSICAL = ("pca_knn", "linear", "template", "deflection")
@@ -141,12 +141,17 @@ def _scores(pooled: pd.DataFrame, config: Mapping[str, Any], reference: Referenc
     described = {domain: describe_domain(config, domain) for domain in domains}
     thickness = {domain: f"{nm:g}" for nm, domain in reference.other.items()}
     summary: dict[str, Entry] = {}
-    groups: dict[str, dict[str, Entry]] = {"same": {}, "other": {}, "domain": {}, "transfer": {}}
+    names = ("same", "other", "domain", "transfer", "sets")
+    groups: dict[str, dict[str, Entry]] = {name: {} for name in names}
     for row in pooled.to_dict("records"):
         model, source, domain, metric = (row[k] for k in ("model", "source", "domain", "metric"))
-        if metric not in TABLE_METRICS or config["domains"][domain].get("factor"):
+        told = {*TABLE_METRICS, *SCAN_METRICS}
+        if metric not in told or config["domains"][domain].get("factor"):
             continue
         text = meaning_of(row, described)
+        if metric in SCAN_METRICS:
+            groups["sets"][f"{metric}.{source}.{domain}.{model}"] = scored(row, text)
+            continue
         if metric == HEADLINE:
             groups["transfer"][f"transfer.{source}.{domain}.{model}"] = scored(row, text)
         if source != reference.source:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Principal components of standardised pixels and a vote of the nearest neighbours."""
+"""Principal components of standardised pixels and a vote of the nearest neighbours.
+
+Five votes rule most classes out, often the true one, and say nothing of the order of those that
+have none. A wider circle of neighbours, which together count less than one vote, tells them apart.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import IncrementalPCA
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
@@ -27,6 +31,10 @@ if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
 
 MINMAX = PreprocessingOptions(scaling="minmax")
+CIRCLE = 4
+"""Neighbours that are looked at, over those that vote."""
+BEYOND = 0.9
+"""Votes of all neighbours beyond those that vote, falling with their rank."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class PcaKnnOptions:
 
 @register("pca_knn")
 class PcaKnnModel(ArrayModel):
-    """`StandardScaler` of the pixels, `IncrementalPCA`, `KNeighborsClassifier`.
+    """`StandardScaler` of the pixels, `IncrementalPCA`, `NearestNeighbors`.
 
     All three learn chunk by chunk or from the few components, so memory does not grow with
     the number of patterns.
@@ -94,12 +102,24 @@ class PcaKnnModel(ArrayModel):
         return self
 
     def predict_proba(self, patterns: NDArray[Any]) -> Array:
-        """Fraction of the neighbours in each class (n, n_classes) for patterns (n, ky, kx)."""
+        """Fraction of the votes for each class (n, n_classes) for patterns (n, ky, kx).
+
+        The class with most votes of the nearest neighbours comes first; where several have as
+        many, the wider circle decides.
+        """
         embedding = self.embed(patterns)
         votes = np.zeros((len(embedding), len(self.class_names)), np.float32)
-        if len(embedding):
-            votes[:, self._neighbours.classes_] = self._neighbours.predict_proba(embedding)
-        return votes
+        if not len(embedding):
+            return votes
+        voters = self.settings.neighbours
+        weights = np.ones(self._neighbours.n_neighbors)
+        beyond = 1 / np.arange(voters + 1, len(weights) + 1)
+        weights[voters:] = BEYOND * beyond / max(float(beyond.sum()), 1.0)
+        nearest = self._neighbours.kneighbors(embedding, return_distance=False)
+        labels = self._arrays["labels"][nearest]
+        for label in range(votes.shape[1]):
+            votes[:, label] = (labels == label) @ weights
+        return votes / votes.sum(axis=1, keepdims=True)
 
     def embed(self, patterns: NDArray[Any]) -> Array:
         """Principal components (n, components) of patterns (n, ky, kx)."""
@@ -121,5 +141,8 @@ class PcaKnnModel(ArrayModel):
 
     def _restored(self) -> None:
         """Neighbours are stored patterns: fitting again restores them exactly."""
-        self._neighbours = KNeighborsClassifier(self.settings.neighbours)
-        self._neighbours.fit(self._arrays["embedding"], self._arrays["labels"])
+        embedding = self._arrays["embedding"]
+        self._neighbours = NearestNeighbors(
+            n_neighbors=min(CIRCLE * self.settings.neighbours, len(embedding))
+        )
+        self._neighbours.fit(embedding)

@@ -15,7 +15,7 @@ import numpy as np
 
 from polarstem.data.patterns import PatternSet
 from polarstem.files import atomic_path
-from polarstem.models.calibration import INFO_KEY, calibrate
+from polarstem.models.calibration_split import CalibrationPatterns, split_validation
 from polarstem.models.filtering import FILTERS
 from polarstem.models.registry import create
 from polarstem.provenance import provenance
@@ -88,9 +88,8 @@ def train_model(
         specimens = sorted(s["name"] for s in stream.specimens("train"))
         logger.info("%s: a stream of patterns of %d specimens", name, len(specimens))
         model.fit_stream(stream, **how)
-        check = stream.sample(stream.settings["validation"], "validation")
         facts: dict[str, Any] = {
-            INFO_KEY: calibrate(model, check).attributes(),
+            **CalibrationPatterns.of_stream(stream).facts(model),
             "training_patterns": model.info["stream"]["patterns"],
             "training_specimens": specimens,
             "validation_specimens": sorted(s["name"] for s in stream.specimens("validation")),
@@ -135,11 +134,12 @@ def _fit_sets(
             model.filter,
             check.n,
         )
-        model.fit(chosen, check, **how)
+        choosing, calibrating = split_validation(check)
+        model.fit(chosen, choosing, **how)
         return model, {
             "training_patterns": chosen.n,
             "training_specimens": np.unique(chosen.specimen).tolist(),
             "validation_specimens": np.unique(check.specimen).tolist(),
             "training_domains": np.unique(chosen.domain).tolist(),
-            INFO_KEY: calibrate(model, check).attributes(),
+            **calibrating.facts(model),
         }

@@ -26,9 +26,20 @@ rule predict_patterns:
 rule adapt_predictions:
     """Predict test patterns with a model that is fitted to each unlabelled scan."""
     input:
-        code=code_of("adapt_predictions", "evaluate/predict.py", "models/adaptation.py"),
+        code=code_of(
+            "adapt_predictions",
+            "evaluate/predict.py",
+            "models/adaptation.py",
+            "models/calibration.py",
+            "models/calibration_fit.py",
+            "models/calibration_split.py",
+        ),
+        measuring=code_of_measuring,
         model=model_to_adapt,
         datasets=datasets_to_adapt_to,
+        # what the model was trained on, to calibrate what becomes of it
+        sources=datasets_of_source,
+        matrices=matrices_of_source,
     output:
         nc=ensure("<results>/predictions/{adapted}/{source}/{seed}.nc", non_empty=True),
     log:
@@ -43,6 +54,10 @@ rule adapt_predictions:
         runtime="4h",
     params:
         adaptation=adaptation_settings,
+        stream=stream_of_source,
+        class_names=class_names(),
+        class_directions=class_directions(),
+        seed=CONFIG.seed,
     script:
         "../scripts/adapt_predictions.py"
 

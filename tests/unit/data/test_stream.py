@@ -17,6 +17,7 @@ from polarstem.data.stream import UNPOLAR, PatternStream
 from polarstem.errors import PolarstemError
 from polarstem.models import create, load_model
 from polarstem.models.calibration import Calibration
+from polarstem.models.calibration_fit import calibrate
 from polarstem.models.examples import Examples
 from polarstem.models.streaming import StreamedPatterns
 from polarstem.models.train import train_model
@@ -42,6 +43,7 @@ STREAM = {
     "window": 512,
     "positions": 16,
     "validation": 128,
+    "calibration": 40,
     "fixed": 400,  # enough conditions for every class
 }
 
@@ -172,7 +174,8 @@ def test_patterns_are_of_the_class_that_they_are_labelled_with(config, matrices)
         assert right["crystal"] == up["crystal"]
         eye, _ = ideal._microscope(up["crystal"], np.random.default_rng(0))
         one, other = (
-            ideal._measure(eye, specimen, OverTheCell(cell, 20)).mean(0) for specimen in (right, up)
+            ideal._measure(eye, specimen, OverTheCell(cell, 20), 400)[0].mean(0)
+            for specimen in (right, up)
         )
         # a mirror of its crystal: atoms at random have no other symmetry
         assert right["turn"] == [[1, 0], [0, 1]]
@@ -253,15 +256,48 @@ def test_models_learn_from_a_stream(stream, family, tmp_path):
         assert 0 <= model.info["stream"]["waiting_fraction"] <= 1
 
 
-def test_what_a_stream_teaches_is_calibrated_on_its_validation_patterns(stream, tmp_path):
+def test_scans_for_calibration_are_none_that_chose_an_epoch(stream):
+    scans = stream.scans(40)
+    assert len(np.unique(scans.scan)) == 40
+    np.testing.assert_array_equal(np.bincount(scans.scan), 36)
+    np.testing.assert_array_equal(scans.dose, 1e5)
+    owners = {name.partition("/")[0] for name in scans.specimen}
+    assert owners <= {s["name"] for s in stream.specimens("validation", unpolar=False)}
+    sample = stream.sample(640, "validation")
+    seen = {pattern.tobytes() for pattern in sample.read(slice(None))}
+    assert not seen & {pattern.tobytes() for pattern in scans.read(slice(None))}
+    for scan in range(40):
+        rows = scans.scan == scan
+        assert len(np.unique(scans.class_index[rows])) == 1
+    fewer = stream.scans(20)
+    again = scans.select(np.isin(scans.specimen, fewer.specimen))
+    np.testing.assert_array_equal(fewer.read(slice(None)), again.read(slice(None)))
+
+
+def test_doses_are_known(config, matrices):
+    drawn = stream_of(config, matrices, conditions={"dose_electrons": [1e2, 1e6]})
+    block = drawn.block(0)
+    for condition in range(drawn.conditions_per_block):
+        rows = block.condition == condition
+        (dose,) = np.unique(block.dose[rows])
+        counts = block.patterns[rows] * dose
+        np.testing.assert_allclose(counts, np.round(counts), atol=2e-3 * max(1, dose / 1e4))
+    assert np.isinf(stream_of(config, matrices, conditions={}).block(0).dose).all()
+
+
+def test_what_a_stream_teaches_is_calibrated_on_scans_of_its_own(stream, tmp_path):
     options = {"family": "pca_knn", "components": 8}
     train_model("knn", options, [], tmp_path / "knn", tmp_path / "work", 1, stream=stream)
     model = load_model(tmp_path / "knn")
-    sample = stream.sample(128, "validation")
-    fitted = Calibration.of(model)
-    own = fitted.apply(model.predict_proba(sample.read(slice(None))))
-    own = own[np.arange(128), sample.class_index]
-    assert (own >= fitted.threshold).mean() >= 0.9
+    fitted, scans = Calibration.of(model), stream.scans(40)
+    assert fitted == calibrate(model, scans)
+    assert (fitted.scans, fitted.dose_low, fitted.dose_high) == (40, 1e5, 1e5)
+    sets = fitted.sets(fitted.apply(model.predict_proba(scans.read(slice(None)))))
+    assert sets[np.arange(scans.n), scans.class_index].mean() >= 0.9
+    told = model.info["calibrated_on"]
+    assert told["patterns"] == scans.n
+    assert "conditions of their own" in told["taken_from"]
+    assert 0.75 < told["coverage"] <= 1
 
 
 def test_cubic_patterns_make_no_head_fail_that_does_not_know_them(stream, tmp_path):

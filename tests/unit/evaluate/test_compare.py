@@ -65,7 +65,7 @@ def test_the_smaller_error_is_the_better_one():
     assert compare(worse, better, "balanced_accuracy").verdict == "second"
     # of a size of sets, neither is better
     parts = [
-        replace(p, calibration=Calibration(threshold=t)) for p, t in ((better, 0.01), (worse, 0.5))
+        replace(p, calibration=Calibration(threshold=t)) for p, t in ((better, 0.99), (worse, 0.5))
     ]
     size = compare(*parts, "conformal_size")
     assert size.low > 0

@@ -120,29 +120,69 @@ def test_a_weight_is_so_many_copies(n):
 
 
 def test_sets_by_hand():
-    part = predictions(200, 2, 5, calibration=Calibration(threshold=0.35))
-    sets = part.probability >= np.float32(0.35)
+    part = predictions(200, 2, 5, calibration=Calibration(threshold=0.7))
     found = evaluated(part)
-    assert found["conformal_size"] == pytest.approx(sets.sum(1).mean())
-    assert found["abstained"] == pytest.approx((sets.sum(1) != 1).mean())
-    held = sets[np.arange(200), part.class_index]
-    assert found["conformal_coverage"] == pytest.approx(held.mean())
+    sizes, held = [], []
+    for probability, truth in zip(part.probability.astype(float), part.class_index, strict=True):
+        total, members = 0.0, []
+        for label in np.argsort(-probability):
+            members.append(label)
+            total += probability[label]
+            if total >= 0.7:
+                break
+        sizes.append(len(members))
+        held.append(truth in members)
+    assert found["conformal_size"] == pytest.approx(np.mean(sizes))
+    assert found["abstained"] == pytest.approx(np.mean(np.array(sizes) != 1))
+    assert found["conformal_coverage"] == pytest.approx(np.mean(held))
     assert "abstained_cells" not in found  # no threshold of cells
 
 
+def test_scans_count_the_same_for_coverage():
+    """Two scans of one specimen, one of the other, of which one is four times as long."""
+    part = predictions(150, 2, 5, calibration=Calibration(threshold=0.7))
+    specimen = np.repeat([0, 1], [50, 100])
+    scan = np.repeat([0, 1, 2], [10, 40, 100])
+    part = replace(part, specimen=specimen, thickness=np.array([10.0, 20.0, 10.0])[scan])
+    found = evaluated(part)
+    sets = part.calibration.sets(part.probability)
+    for name, values in (
+        ("coverage", sets[np.arange(150), part.class_index]),
+        ("answered", sets.sum(1) == 1),
+    ):
+        means = [values[scan == k].mean() for k in range(3)]
+        assert found[name] == pytest.approx(np.mean(means)), name
+    assert found["coverage"] != pytest.approx(found["conformal_coverage"], abs=1e-3)
+
+
+def test_doses_decide_how_sure_a_pattern_is():
+    fitted = Calibration(threshold=0.9, threshold_per_decade=-0.1, dose_low=1e3, dose_high=1e6)
+    part = predictions(200, 2, 5, calibration=fitted)
+    dark, bright, unknown = (
+        evaluated(replace(part, dose=dose))["answered"]
+        for dose in (np.full(200, 1e3), np.full(200, 1e6), None)
+    )
+    assert dark == unknown < bright
+
+
 def test_cells_by_hand():
-    part = predictions(1600, 8, 1, calibration=Calibration(cell_threshold=0.2))
+    fitted = Calibration(
+        cell_temperature=0.2, cell_threshold=0.75, cell_positions=200.0, cell_power=1.0
+    )
+    part = predictions(1600, 8, 1, calibration=fitted)
     found = evaluated(part)
     logs = np.log(part.probability.astype(float)).reshape(16, 100, 8).mean(1)
-    pooled = np.exp(logs) / np.exp(logs).sum(1, keepdims=True)
+    pooled = np.exp(logs / 0.4) / np.exp(logs / 0.4).sum(1, keepdims=True)  # half of the patterns
     truth = part.class_index[::100]
     right = pooled.argmax(1) == truth
-    answered = (pooled >= 0.2).sum(1) == 1
+    answered = pooled.max(1) >= 0.75
     assert found["cell_accuracy"] == pytest.approx(right.mean())
     assert found["cell_flip_rate"] == pytest.approx(((pooled.argmax(1) - truth) % 8 == 4).mean())
     assert found["abstained_cells"] == pytest.approx(1 - answered.mean())
     assert found["answered_cell_accuracy"] == pytest.approx(right[answered].mean())
-    assert found["cell_accuracy"] > found["accuracy"]
+    assert found["cells_answered_wrong"] == pytest.approx((answered & ~right).mean())
+    assert found["cell_coverage"] >= found["cell_accuracy"] > found["accuracy"]
+    assert 0 < found["abstained_cells"] < 1
 
 
 def test_too_few_positions_make_no_cell():

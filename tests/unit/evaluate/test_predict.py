@@ -9,10 +9,12 @@ import xarray as xr
 
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.predict import Adaptation, predict_patterns
+from polarstem.evaluate.predict import Adaptation, _calibration, predict_patterns
 from polarstem.evaluate.predictions import read_predictions
 from polarstem.models import adaptation, create, load_model
 from polarstem.models.calibration import Calibration
+from polarstem.models.calibration_fit import scan_weights
+from polarstem.models.calibration_split import BY_SPECIMEN, CalibrationPatterns
 from tests.unit.evaluate import synthetic_results as synthetic
 
 K = (np.arange(16) - 7.5) * 4.0
@@ -179,3 +181,100 @@ def test_scans_keep_truth_and_place(trained, tmp_path):
                 key = (part.specimen_names[part.specimen[row]], part.cell_y[row])
                 np.testing.assert_allclose(probability, found[place[key]], atol=1e-6)
                 assert part.class_index[row] == patterns.class_index[place[key]]
+
+
+EIGHT = np.eye(8)
+
+
+def scans_to_adapt_to(count, seed, domain):
+    """Scans of 12 patterns that tell class, an offset of the whole scan, and their probability.
+
+    The model is sure of the class that its first pixels name, which the offset makes wrong in
+    some scans; fitted to a scan it is as sure, and wrong in others.
+    """
+    rng = np.random.default_rng(seed)
+    truth = np.arange(count) % 8
+    wrong, wrong_then = (rng.random(count) < share for share in (0.02, 0.3))
+    doubt = rng.uniform(0.0, 0.6, count)
+    patterns = np.zeros((count * 12, 16, 16), np.float32)
+    for scan in range(count):
+        rows = slice(12 * scan, 12 * scan + 12)
+        patterns[rows, 0, 0] = (truth[scan] + wrong[scan]) % 8
+        patterns[rows, 0, 1] = (truth[scan] + wrong_then[scan] * (doubt[scan] > 0.2)) % 8
+        patterns[rows, 0, 2] = doubt[scan]
+    return PatternSet.from_arrays(
+        patterns,
+        np.repeat(truth, 12),
+        synthetic.NAMES,
+        synthetic.DIRECTIONS,
+        specimen=np.repeat([f"{domain}-{k}" for k in range(count)], 12),
+        domain=np.full(12 * count, domain),
+    )
+
+
+class Named:
+    def __init__(self, pixel):
+        self.pixel = pixel
+
+    def predict_proba(self, patterns):
+        first, doubt = patterns[:, 0, self.pixel].astype(int), patterns[:, 0, 2, None]
+        return ((1 - doubt) * EIGHT[first] + doubt * EIGHT[first - 1]).astype(np.float32)
+
+
+@pytest.mark.parametrize("scan", ["specimen", "domain"])
+def test_a_fitted_model_is_calibrated_as_what_it_has_become(trained, monkeypatch, scan):
+    """Its errors are others than those of the model, and so are its sets."""
+    fits = []
+
+    def adapt(model, patterns, method, turned_copies):
+        fits.append(len(patterns))
+        return Named(1)
+
+    monkeypatch.setattr(adaptation, "adapt", adapt)
+    model = load_model(trained[0])
+    model.info["calibration"] = Calibration(threshold=0.51, scans=99.0).attributes()
+    parts = [scans_to_adapt_to(100, seed, domain) for seed, domain in enumerate("ab")]
+    both = PatternSet.from_arrays(
+        np.concatenate([part.read(slice(None)) for part in parts]),
+        np.concatenate([part.class_index for part in parts]),
+        synthetic.NAMES,
+        synthetic.DIRECTIONS,
+        specimen=np.concatenate([part.specimen for part in parts]),
+        domain=np.concatenate([part.domain for part in parts]),
+    )
+    how = Adaptation("prototypes", scan)
+    given = CalibrationPatterns(both, BY_SPECIMEN)
+    found = _calibration(model, how, given, 64)
+    assert fits == [12] * 200 if scan == "specimen" else fits == [1200] * 2
+    assert found.scans == 200
+    new = scans_to_adapt_to(400, 7, "c")
+    probability = found.apply(Named(1).predict_proba(new.read(slice(None))))
+    rows = np.arange(new.n), new.class_index
+    weights = scan_weights(new.scan)
+    assert weights @ found.sets(probability)[rows] == pytest.approx(0.9, abs=0.05)
+    kept = _calibration(model, None, given, 64)
+    assert kept == Calibration(threshold=0.51, scans=99.0)
+    assert weights @ kept.sets(Named(1).predict_proba(new.read(slice(None))))[rows] < 0.85
+    # nothing to calibrate on: no sets rather than those of another model
+    assert _calibration(model, how, None, 64) == Calibration()
+
+
+def test_doses_reach_the_probabilities(trained, tmp_path):
+    model_dir, paths = trained
+    fitted = Calibration(2.0, temperature_per_decade=0.5, dose_low=1e3, dose_high=1e5)
+    model = load_model(model_dir)
+    model.info["calibration"] = fitted.attributes()
+    model.save(tmp_path / "model")
+    with xr.open_dataset(paths[1]) as file:
+        dose = np.where(np.arange(file.sizes["pattern"]) % 2, 1e3, 1e5)
+        file.load().assign(dose=("pattern", dose)).to_netcdf(tmp_path / "d.nc")
+    predict_patterns(tmp_path / "model", [tmp_path / "d.nc"], tmp_path / "p.nc", seed=0)
+    (part,) = read_predictions(tmp_path / "p.nc")
+    assert set(part.dose) == {1e3, 1e5}
+    with PatternSet.open([tmp_path / "d.nc"], "test") as patterns:
+        plain = model.predict_proba(patterns.read(slice(None)))
+    for electrons, power in ((1e3, 1 / 2.0), (1e5, 1 / 0.5)):
+        rows = part.dose == electrons
+        expected = plain[rows] ** power
+        expected /= expected.sum(1, keepdims=True)
+        assert part.probability[rows] == pytest.approx(expected, abs=1e-5)

@@ -79,7 +79,14 @@ def test_trains_on_joined_domains_and_leaves_only_the_model(tmp_path):
     assert 0.2 * 640 < description["training_patterns"] < 0.8 * 640  # filtered
     calibration = Calibration.of(model)
     assert calibration.temperature != 1
-    assert 0 < calibration.threshold < 1
+    assert 0.5 < calibration.threshold <= 1
+    # one specimen of each class: its positions are shared out, and the model says so
+    told = description["calibrated_on"]
+    assert told["taken_from"].startswith("probe positions")
+    assert calibration.scans == 16
+    assert 70 <= told["patterns"] <= 80  # of 160
+    assert told["specimens"] == description["validation_specimens"]
+    assert calibration.dose_low is None
     history = (output / "history.csv").read_text().splitlines()
     assert history[0] == "epoch,train_loss,validation_loss,validation_accuracy,seconds"
     assert len(history) == 3
