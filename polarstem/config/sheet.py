@@ -214,8 +214,8 @@ class Sheet(Section):
     )
     dark: str | None = Field(
         None,
-        description="image, .npy or detector file of the upright detector without beam, in counts "
-        "per pattern; it is subtracted",
+        description="image, .npy or detector file of the detector without beam, stored as the "
+        "scan's patterns are, in counts per pattern; it is subtracted",
     )
     gain: str | None = Field(
         None,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
-from polarstem.scans.files.stored import ArrayFrames, Stored, tiles
+from polarstem.scans.corrections import corrections_of, upright
+from polarstem.scans.files.references import read_mask
+from polarstem.scans.files.shapes import shaped
+from polarstem.scans.files.stored import ArrayFrames, SkippedFrames, Stored, tiles
 from polarstem.scans.settings import known_settings
 from polarstem.scans.sourced import Sourced
 
@@ -43,27 +47,37 @@ class Scan:
         All that the file or the sheet says, under the names of the sheet.
     included : ndarray of bool, shape (ny, nx)
         Positions that no mask leaves out.
+    corrections : Corrections
+        What is done to patterns as they are read; by it they are intensities, linear in the
+        electrons.
     bad_pixels : ndarray of bool, shape (ky, kx)
-        Pixels that the sheet names.
-    maximum : int or None
-        Largest count that a pixel can store; None for floating-point patterns.
+        Pixels that the sheet names, and those that references of the detector show dead.
+    maximum : float or None
+        Largest intensity that a pixel can store; None for floating-point files.
+    origin : tuple of int
+        Row and column of the first position within the whole upright scan: where the region
+        starts.
+    shape_stated : bool
+        Whether the file itself states how many rows and columns were scanned, rather than the
+        sheet or a guess.
 
     Raises
     ------
     PolarstemError
-        If region, mask or bad pixels of the sheet do not fit the file.
+        If region, mask, flyback frames, references or bad pixels of the sheet do not fit the
+        file.
     """
 
     def __init__(self, stored: Stored, sheet: Sheet | None = None) -> None:
         self.sheet = sheet = sheet or Sheet()
         self.path, self.reader = stored.path, stored.reader
+        stored = _without_flyback(stored, sheet)
         self._frames = frames = stored.frames
         if frames.dtype.kind not in "uif":
             raise PolarstemError(
                 f"{self.path} holds values of type {frames.dtype}, which are no counts; give the "
                 "`dataset` of the patterns in the scan sheet."
             )
-        self.dtype = frames.dtype.newbyteorder("=")
         whole = frames.scan_shape[:: -1 if sheet.scan_transpose else 1]
         region = sheet.region or (0, whole[0], 0, whole[1])
         if region[1] > whole[0] or region[3] > whole[1]:
@@ -73,7 +87,8 @@ class Scan:
             )
         part = np.s_[region[0] : region[1], region[2] : region[3]]
         rows, columns = region[1] - region[0], region[3] - region[2]
-        pixels = frames.frame_shape[:: -1 if sheet.detector_transpose else 1]
+        high, wide = frames.frame_shape
+        pixels = (wide, high) if sheet.detector_transpose else (high, wide)
         self.shape = (rows, columns, *pixels)
         self.settings = known_settings(stored, sheet)
         numbers = np.full(whole, -1, dtype=np.int64)
@@ -81,28 +96,20 @@ class Scan:
         self._numbers = self._as_stored(numbers)
         left_out = np.zeros(whole, dtype=bool)
         if sheet.mask is not None:
-            left_out = _image(sheet.mask, whole, "mask", "position")
+            left_out = read_mask(sheet.mask, whole, "mask", "position")
         self.included = ~left_out[part]
         if not self.included.any():
             raise PolarstemError(f"The mask {sheet.mask} leaves no position of {self.path}.")
-        self.bad_pixels = self._named_pixels()
-        self.maximum: int | None = None
-        if self.dtype.kind != "f":
-            self.maximum = stored.maximum or int(np.iinfo(self.dtype).max)
-
-    def _named_pixels(self) -> NDArray[np.bool_]:
-        named, shape = self.sheet.bad_pixels, self.shape[2:]
-        if isinstance(named, str):
-            return _image(named, shape, "bad_pixels", "detector pixel")
-        bad = np.zeros(shape, dtype=bool)
-        for pixel in named or ():
-            if pixel[0] >= shape[0] or pixel[1] >= shape[1]:
-                raise PolarstemError(
-                    f"bad_pixels names {list(pixel)}, but the patterns of {self.path} have "
-                    f"{shape[0]} rows and {shape[1]} columns."
-                )
-            bad[pixel] = True
-        return bad
+        self.origin, self.shape_stated = (region[0], region[2]), stored.shape_stated
+        self.corrections = corrections_of(sheet, self.path, self.shape)
+        self.settings |= self.corrections.describe()
+        self.bad_pixels = self.corrections.bad_pixels
+        self._native = native = frames.dtype.newbyteorder("=")
+        self.dtype = np.dtype(np.float32) if self.corrections.change else native
+        self.maximum: float | None = None
+        if native.kind != "f":
+            largest = stored.maximum or int(np.iinfo(native).max)
+            self.maximum = self.corrections.largest(largest)
 
     @property
     def step_nm(self) -> Sourced | None:
@@ -155,7 +162,8 @@ class Scan:
         if not wanted.any():
             return
         lit, total = False, int(wanted.sum())
-        for rows, columns in tiles(self._frames, wanted, memory_mb * 1e6):
+        memory = memory_mb * 1e6 * min(1, self._native.itemsize / self.dtype.itemsize)
+        for rows, columns in tiles(self._frames, wanted, memory):
             part = wanted[rows, columns]
             if not part.any():
                 continue
@@ -167,8 +175,8 @@ class Scan:
                     f"The patterns at stored scan rows {rows.start} to {rows.stop - 1} of "
                     f"{self.path} cannot be read ({error}); the file is damaged, copy it again."
                 ) from error
-            patterns = np.ascontiguousarray(self._upright(raw), dtype=self.dtype)
-            patterns = self._valid(index, patterns)
+            seen = np.ascontiguousarray(upright(raw, self.sheet), dtype=self._native)
+            patterns = self.corrections.apply(index, seen)
             lit = lit or bool(patterns.any())
             yield index, patterns
         if not lit and total >= min(_ENOUGH, self.shape[0] * self.shape[1]):
@@ -210,38 +218,13 @@ class Scan:
         grid = grid[:: -1 if sheet.scan_flip_y else 1, :: -1 if sheet.scan_flip_x else 1]
         return grid.T if sheet.scan_transpose else grid
 
-    def _upright(self, patterns: NDArray[Any]) -> NDArray[Any]:
-        sheet = self.sheet
-        if sheet.detector_transpose:
-            patterns = patterns.swapaxes(-1, -2)
-        down, right = sheet.detector_flip_y, sheet.detector_flip_x
-        return patterns[..., :: -1 if down else 1, :: -1 if right else 1]
-
-    def _valid(self, index: NDArray[np.int64], patterns: NDArray[Any]) -> NDArray[Any]:
-        """Patterns of counts only: no NaN, no infinity, nothing negative."""
-        if self.dtype.kind == "u":
-            return patterns
-        if patterns.min() >= 0 and np.isfinite(patterns.max()):  # a NaN makes both NaN
-            return patterns
-        wrong = ~(np.isfinite(patterns) & (patterns >= 0))
-        if self.sheet.invalid == "zero" or not (wrong & ~self.bad_pixels).any():
-            return np.where(wrong, patterns.dtype.type(0), patterns)
-        n, row, column = np.argwhere(wrong & ~self.bad_pixels)[0]
-        y, x = divmod(int(index[n]), self.shape[1])
-        raise PolarstemError(
-            f"The pattern at scan row {y}, column {x} of {self.path} holds "
-            f"{patterns[n, row, column]} at detector row {row}, column {column}, where counts "
-            "were expected; name the pixel in `bad_pixels`, or set `invalid: zero` in the scan "
-            "sheet to read such values as 0."
-        )
-
 
 class ArrayScan(Scan):
     """A scan in memory.
 
     Parameters
     ----------
-    patterns : array_like, shape (ny, nx, ky, kx)
+    patterns : array_like, shape (ny, nx, ky, kx), or (positions, ky, kx) with a `scan_shape`
         Of counts.
     sheet : Sheet, optional
         As for a file.
@@ -254,24 +237,22 @@ class ArrayScan(Scan):
         units = {"step_nm": "nm", "energy_kv": "kV", "camera_length_mm": "mm"}
         maximum = facts.pop("maximum", None)
         told = {k: Sourced(v, units.get(k, "mrad"), "file") for k, v in facts.items()}
-        frames = ArrayFrames(np.asarray(patterns))
-        super().__init__(Stored(Path("memory"), "memory", frames, told, maximum), sheet)
+        path, sheet, given = Path("memory"), sheet or Sheet(), np.asarray(patterns)
+        data, shape = shaped(given, path, sheet)
+        stated = given.ndim == 4 and data.ndim == 4
+        frames = ArrayFrames(data, shape)
+        super().__init__(Stored(path, "memory", frames, told, maximum, shape_stated=stated), sheet)
 
 
-def _image(path: str, shape: tuple[int, ...], key: str, what: str) -> NDArray[np.bool_]:
-    """Where a grey or colour image is not 0."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            values = np.asarray(image) != 0
-    except (OSError, UnidentifiedImageError) as error:
-        raise PolarstemError(f"The {key} image {path} cannot be read: {error}") from error
-    if values.ndim == 3:
-        values = np.any(values, axis=-1)
-    if values.shape != tuple(shape):
+def _without_flyback(stored: Stored, sheet: Sheet) -> Stored:
+    """The file without the patterns that are recorded while the probe flies back."""
+    told = "flyback_frames" in sheet.model_fields_set
+    skip = sheet.flyback_frames if told else stored.flyback_frames
+    if skip >= stored.frames.scan_shape[1]:
         raise PolarstemError(
-            f"The {key} image {path} has {values.shape[0]} x {values.shape[1]} pixels, but needs "
-            f"one per {what}: {shape[0]} x {shape[1]}."
+            f"flyback_frames: {skip} of the scan sheet leaves nothing of the "
+            f"{stored.frames.scan_shape[1]} patterns in a row of {stored.path}; correct it."
         )
-    return values
+    if skip == 0:
+        return stored
+    return replace(stored, frames=SkippedFrames(stored.frames, skip), flyback_frames=skip)

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from polarstem.config.sheet import Sheet
+from polarstem.errors import PolarstemError
 from polarstem.scans.files.stored import Stored
 from polarstem.scans.sourced import Origin, Sourced
 
@@ -26,6 +29,11 @@ _TURNS = (
     *("scan_transpose", "scan_flip_x", "scan_flip_y"),
     *("detector_transpose", "detector_flip_x", "detector_flip_y"),
 )
+_NAMED = (
+    *("dataset", "select", "zone_axis", "mask", "region", "bad_pixels", "dark", "gain"),
+    "exchange_axes",
+)
+_AXES = ("y axis of the scan", "x axis of the scan", "ky axis", "kx axis")
 _AGREE = 1e-3  # relative difference below which sheet and file say the same
 
 
@@ -45,21 +53,32 @@ def known_settings(stored: Stored, sheet: Sheet) -> dict[str, Sourced]:
         Under the names of the sheet; absent where neither says anything. ``mrad_per_pixel``
         follows from camera length and pixel size, or from semi-angle and disc radius, where
         it is not given itself.
+
+    Raises
+    ------
+    PolarstemError
+        If the file says that an axis runs backwards, and the sheet nothing of flips.
     """
+    _decided(stored, sheet)
     facts = dict(stored.facts)
     if sheet.scan_transpose and "step_nm" in facts:
         down, right = facts["step_nm"].value
         facts["step_nm"] = Sourced((right, down), "nm", "file", facts["step_nm"].note)
-    found = {"reader": Sourced(stored.reader, "", "file" if sheet.reader == "auto" else "sheet")}
+    origin: Origin = "file" if sheet.reader == "auto" else "sheet"
+    found = {"reader": Sourced(stored.reader, "", origin, stored.note)}
     shape = stored.frames.scan_shape
     found["scan_shape"] = Sourced(shape, "positions", "sheet" if sheet.scan_shape else "file")
+    if stored.flyback_frames:
+        told: Origin = "sheet" if "flyback_frames" in sheet.model_fields_set else "file"
+        found["flyback_frames"] = Sourced(stored.flyback_frames, "per row", told)
     found |= facts
     for name, unit in _UNITS.items():
         value = getattr(sheet, name)
         if value is not None:
             found[name] = Sourced(value, unit, "sheet", _contradiction(value, facts.get(name)))
-    for name in ("dataset", "zone_axis", "mask", "region", "bad_pixels"):
-        if (value := getattr(sheet, name)) is not None:
+    for name in _NAMED:
+        value = getattr(sheet, name)
+        if value is not None and value is not False:
             found[name] = Sourced(value, "", "sheet")
     for name in _TURNS:
         found[name] = Sourced(
@@ -68,6 +87,20 @@ def known_settings(stored: Stored, sheet: Sheet) -> dict[str, Sourced]:
     if sheet.mrad_per_pixel is None:
         found |= _angle_per_pixel(found, facts)
     return found
+
+
+def _decided(stored: Stored, sheet: Sheet) -> None:
+    """Refuse a file with axes that run backwards, unless the sheet says what to do about them."""
+    for axis in np.flatnonzero(stored.mirrored):
+        part = "scan" if axis < 2 else "detector"
+        along = (axis % 2) ^ getattr(sheet, f"{part}_transpose")
+        key = f"{part}_flip_{'yx'[along]}"
+        if key not in sheet.model_fields_set:
+            raise PolarstemError(
+                f"The {_AXES[axis]} in {stored.path} has a negative scale, so that it may be "
+                f"stored mirrored; say in the scan sheet `{key}: true` if it runs against its "
+                f"direction as seen, or `{key}: false` if it is upright all the same."
+            )
 
 
 def _contradiction(value: Any, fact: Sourced | None) -> str:

@@ -9,25 +9,31 @@ from typing import Any
 import numpy as np
 
 from polarstem.config.physics import wavelength
+from polarstem.config.quantities import factor
 from polarstem.scans.sourced import Sourced
 
-_LENGTHS = {"nm": 1.0, "Å": 0.1, "A": 0.1, "angstrom": 0.1, "pm": 1e-3, "µm": 1e3, "um": 1e3}
-_LENGTHS |= {"μm": 1e3, "mm": 1e6, "m": 1e9}
-_ANGLES = {"mrad": 1.0, "mrads": 1.0, "rad": 1e3, "µrad": 1e-3, "μrad": 1e-3}
-_ANGLES |= {"deg": math.pi / 0.18, "°": math.pi / 0.18, "degree": math.pi / 0.18}
-# spatial frequencies, in 1/Å
-_FREQUENCIES = {"1/nm": 0.1, "nm^-1": 0.1, "nm⁻¹": 0.1, "1/Å": 1.0, "1/A": 1.0, "1/angstrom": 1.0}
-_FREQUENCIES |= {"Å^-1": 1.0, "A^-1": 1.0, "Å⁻¹": 1.0, "1/pm": 100.0}
 _NO_SCALE = {"tvips", "mrc"}  # formats that write a scale of 1 where none is known
 Axis = dict[str, Any]
 
 
 def _unit(axis: Axis) -> str:
-    return str(axis.get("units") or "").replace(" ", "")
+    # [n_m^-1]: prefix and unit as the EMD format of Berkeley writes them
+    return str(axis.get("units") or "").replace("_", "").strip("[] ")
 
 
-def scan_first(data: Any, axes: list[Axis]) -> tuple[Any, list[Axis], bool]:
-    """Put the axes of the scan before those of the detector, and drop empty ones.
+def _scale(axis: Axis) -> float:
+    return float(axis.get("scale") or 0)  # uneven axes have none
+
+
+def _length(axis: Axis) -> float | None:
+    """What one of an axis's unit is in nm; None if it is no length."""
+    return factor(_unit(axis), "nm")
+
+
+def scan_first(
+    data: Any, axes: list[Axis], select: int | None = None
+) -> tuple[Any, list[Axis], bool]:
+    """Put the axes of the scan before those of the detector, and drop others.
 
     Parameters
     ----------
@@ -35,6 +41,8 @@ def scan_first(data: Any, axes: list[Axis]) -> tuple[Any, list[Axis], bool]:
         As a plugin of RosettaSciIO gives it.
     axes : list of dict
         Its axes; may be missing.
+    select : int, optional
+        Which one to take along a first axis that is neither of scan nor of detector.
 
     Returns
     -------
@@ -43,37 +51,68 @@ def scan_first(data: Any, axes: list[Axis]) -> tuple[Any, list[Axis], bool]:
     axes : list of dict
         In its order, or none if nothing is known of them.
     kept : bool
-        Whether the order is that of the file.
+        Whether the data are those of the file, in their order.
 
     Raises
     ------
     ValueError
-        If more than four dimensions are longer than 1.
+        If more than four dimensions are longer than 1 and nothing tells which to take.
     """
     axes = sorted(axes, key=lambda axis: axis.get("index_in_array", 0))
     if len(axes) != data.ndim:
         axes = []
+    selected = False
     while data.ndim > 4:
         empty = [i for i, size in enumerate(data.shape[:-2]) if size == 1]
+        drop, place = empty[-1] if empty else 0, 0
         if not empty:
-            raise ValueError(f"its {data.ndim} dimensions are more than scan and detector have")
-        data = data.squeeze(axis=empty[-1])
-        axes = [axis for i, axis in enumerate(axes) if i != empty[-1]]
+            drop, place, selected = 0, _selected(data, axes, select), True
+        data = data[(slice(None),) * drop + (place,)]
+        axes = [axis for i, axis in enumerate(axes) if i != drop]
+    if select and not selected:
+        raise ValueError("there is one scan in it, so `select` of the scan sheet can only be 0")
     if not axes:
-        return data, axes, True
+        return data, axes, not selected
     scanned = [bool(axis.get("navigate")) for axis in axes]
-    units = [_unit(axis) for axis in axes]
     if (
         len(axes) == 4
-        and all(u in _ANGLES or u in _FREQUENCIES for u in units[:2])
-        and all(u in _LENGTHS for u in units[2:])
+        and all(_is_angular(axis) for axis in axes[:2])
+        and all(_length(axis) for axis in axes[2:])
     ):
         # Digital Micrograph can store the scan within the pattern, and only units tell
         scanned = [False, False, True, True]
     if sum(scanned) != data.ndim - 2:
-        return data, axes, True
+        return data, axes, not selected
     order = sorted(range(data.ndim), key=lambda i: not scanned[i])
-    return data.transpose(order), [axes[i] for i in order], order == sorted(order)
+    kept = order == sorted(order) and not selected
+    return data.transpose(order), [axes[i] for i in order], kept
+
+
+def _selected(data: Any, axes: list[Axis], select: int | None) -> int:
+    count, name = data.shape[0], str(axes[0].get("name") or "") if axes else ""
+    along = f"its first axis ({name})" if name else "its first axis"
+    if data.ndim > 5:
+        raise ValueError(
+            f"its {data.ndim} dimensions {data.shape} are more than scan and detector have"
+        )
+    if select is None or select >= count:
+        raise ValueError(
+            f"it holds {count} scans along {along}; take one by `select` in the scan sheet, from "
+            f"0 to {count - 1}"
+        )
+    return select
+
+
+def _is_angular(axis: Axis) -> bool:
+    return any(factor(_unit(axis), to) for to in ("mrad", "1/angstrom"))
+
+
+def mirrored(axes: list[Axis]) -> tuple[bool, bool, bool, bool]:
+    """Which axes of scan and detector run backwards: a negative scale says so."""
+    if len(axes) != 4:
+        return False, False, False, False
+    down, right, ky, kx = (_scale(axis) < 0 for axis in axes)
+    return down, right, ky, kx
 
 
 def facts_of(
@@ -102,14 +141,15 @@ def facts_of(
     if semiangle:
         found["semiangle_mrad"] = Sourced(semiangle, "mrad", "file")
     if reader in _NO_SCALE:
-        axes = [axis for axis in axes if axis["scale"] != 1]
+        axes = [axis for axis in axes if _scale(axis) != 1]
     if len(axes) != 4:
         return found
-    scales = [abs(float(axis["scale"])) for axis in axes]
+    scales = [abs(_scale(axis)) for axis in axes]
+    lengths = [_length(axis) for axis in axes[:2]]
+    if lengths[0] and lengths[1] and scales[0] > 0 and scales[1] > 0:
+        steps = scales[0] * lengths[0], scales[1] * lengths[1]
+        found["step_nm"] = Sourced(steps, "nm", "file")
     units = [_unit(axis) for axis in axes]
-    if all(u in _LENGTHS and s > 0 for u, s in zip(units[:2], scales[:2], strict=True)):
-        down, right = (s * _LENGTHS[u] for u, s in zip(units[:2], scales[:2], strict=True))
-        found["step_nm"] = Sourced((down, right), "nm", "file")
     angles = [_angle(s, u, energy_kv) for s, u in zip(scales[2:], units[2:], strict=True)]
     if angles[0] and angles[1]:
         note = f"{scales[2]:.5g} {units[2]}" if units[2] != "mrad" else ""
@@ -121,10 +161,11 @@ def facts_of(
 
 def _angle(scale: float, unit: str, energy_kv: float | None) -> float | None:
     """An angle [mrad] from an angle or a spatial frequency; None if neither."""
-    if unit in _ANGLES:
-        return scale * _ANGLES[unit]
-    if unit in _FREQUENCIES and energy_kv:
-        return 1e3 * wavelength(energy_kv) * scale * _FREQUENCIES[unit]
+    if angle := factor(unit, "mrad"):
+        return scale * angle
+    frequency = factor(unit, "1/angstrom")
+    if frequency and energy_kv:
+        return 1e3 * wavelength(energy_kv) * scale * frequency
     return None
 
 

@@ -92,6 +92,32 @@ class DatasetFrames(ArrayFrames):
         return found
 
 
+class SkippedFrames:
+    """Patterns without those that are recorded while the probe flies back.
+
+    Parameters
+    ----------
+    frames : Frames
+        With them.
+    skip : int
+        How many to leave out at the start of each row.
+    """
+
+    def __init__(self, frames: Frames, skip: int) -> None:
+        self.frames, self.skip = frames, skip
+        rows, columns = frames.scan_shape
+        self.scan_shape = rows, columns - skip
+        self.frame_shape, self.dtype = frames.frame_shape, frames.dtype
+        self.chunk = frames.chunk
+
+    def take(self, rows: slice, columns: slice, wanted: NDArray[np.bool_]) -> NDArray[Any]:
+        if columns == slice(0, self.scan_shape[1]):  # whole rows stay whole, and lie together
+            wanted = np.pad(wanted, ((0, 0), (self.skip, 0)))
+            return self.frames.take(rows, slice(0, self.scan_shape[1] + self.skip), wanted)
+        columns = slice(columns.start + self.skip, columns.stop + self.skip)
+        return self.frames.take(rows, columns, wanted)
+
+
 def _positions(data: Any) -> tuple[int, int]:
     """Rows and columns of the scan in one chunk of a dataset."""
     chunks = data.chunks or (1,) * data.ndim
@@ -148,6 +174,17 @@ class Stored:
         stored), ``mrad_per_pixel``, ``energy_kv``, ``semiangle_mrad``, ``camera_length_mm``.
     maximum : int, optional
         Largest count that the detector can store, where it is less than the data type's.
+    mirrored : tuple of bool
+        Which axes run backwards by the file's own scales: scan down and right, detector down
+        and right, as stored.
+    shape_stated : bool
+        Whether the file itself says how many rows and columns were scanned, rather than the
+        sheet or a guess.
+    flyback_frames : int
+        Patterns at the start of each row of `frames` that belong to no position, as the file
+        says.
+    note : str
+        What else is to be told of how it was read.
     """
 
     path: Path
@@ -155,3 +192,7 @@ class Stored:
     frames: Frames
     facts: dict[str, Sourced] = field(default_factory=dict)
     maximum: int | None = None
+    mirrored: tuple[bool, bool, bool, bool] = (False, False, False, False)
+    shape_stated: bool = True
+    flyback_frames: int = 0
+    note: str = ""

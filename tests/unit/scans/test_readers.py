@@ -316,7 +316,8 @@ def test_few_positions_of_a_large_dataset_are_read_alone(tmp_path, monkeypatch):
     ("name", "sheet", "told"),
     [
         ("absent.mib", {}, "There is no scan"),
-        ("scan.xyz", {}, r"no extension of a known format \(.*\.mib.*name the format by `reader`"),
+        ("scan.abc", {}, r"no extension of a known format \(.*\.mib.*name the format by `reader`"),
+        ("scan.xyz", {}, "holds places of atoms by its name, and no scan"),
         ("scan.mib", {}, "cannot be read as 'mib'"),
         ("scan.dm4", {}, "cannot be read as 'dm'"),
         ("scan.hspy", {}, "cannot be read as 'hspy'"),
@@ -328,7 +329,7 @@ def test_few_positions_of_a_large_dataset_are_read_alone(tmp_path, monkeypatch):
         ("scan.npy", {}, "cannot be read as 'npy'"),
         ("scan.npy", {"reader": "images"}, "is a file, which the reader 'images' cannot read"),
         ("folder", {"reader": "mib"}, "is a folder, which the reader 'mib' cannot read"),
-        ("folder", {}, "holds no TIFF images"),
+        ("folder", {}, "holds no TIFF or PNG images"),
     ],
 )
 def test_what_is_no_scan(tmp_path, name, sheet, told):
