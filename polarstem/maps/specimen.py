@@ -93,7 +93,9 @@ class Specimen:
         if self.fit is None or not self.setup.wants("thickness"):
             return []
         found = list(self.fit.warnings)
-        measured = self.fit.thickness
+        measured = self.fit.measured_thickness
+        if measured is None:
+            return found
         low, high = self.setup.trained["thickness_nm"]
         if not low <= measured.value <= high:
             found.append(
@@ -118,12 +120,17 @@ class Specimen:
             return [Step(n, "off" if off else "impossible", why) for n in ("thickness", "tilt")]
         fit, made = self.fit, []
         for name, found, values in (
-            ("thickness", fit.thickness, {"thickness_nm": float(fit.thickness.value)}),
+            ("thickness", fit.thickness, {}),
             ("tilt", fit.tilt, {"error_mrad": float(fit.tilt_error)}),
         ):
             if not self.setup.wants(name):
                 made.append(Step(name, "off", "Switched off in the sheet."))
                 continue
+            if found is None:
+                made.append(Step(name, "impossible", fit.about_crystal))
+                continue
+            if name == "thickness":
+                values = {"thickness_nm": float(found.value)}
             made.append(Step(name, "done", f"Mean pattern: {found}.", values))
         diagnostics = {
             "nm": fit.thickness_nm,

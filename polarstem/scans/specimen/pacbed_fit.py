@@ -12,67 +12,127 @@ from polarstem.scans.sourced import Sourced
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """The best orientation of those that are another choice.
+
+    Attributes
+    ----------
+    rotation_deg : float
+        [degrees]
+    residual : float
+        As `PacbedFit.residual`, the least.
+    better_by : float
+        Residual of the orientation that was taken, less this one: positive where this one fits
+        better.
+    clearly : bool
+        Whether chi squared prefers it beyond doubt (95 %).
+    """
+
+    rotation_deg: float
+    residual: float
+    better_by: float
+    clearly: bool
+
+
+@dataclass(frozen=True)
 class PacbedFit:
     """A mean pattern compared with the library.
 
     Attributes
     ----------
-    thickness : Sourced
-        [nm], with its 95 % interval.
-    tilt : Sourced
+    thickness : Sourced or None
+        [nm], with its 95 % interval and with what was known of it. None where the pattern is not
+        this crystal's.
+    measured_thickness : Sourced or None
+        The same from the pattern alone.
+    tilt : Sourced or None
         Beam tilt (x right, y up) in the frame of the crystal [mrad]; the interval is that of its
-        length.
+        length. None where the pattern is not this crystal's.
     tilt_error : float
         Standard deviation of each component [mrad].
     rotation : Sourced
         Angle of the crystal's x axis on the upright detector, counter-clockwise [degrees], modulo
+        `period_deg`. Its interval is the whole period where the pattern is not this crystal's.
+    period_deg : float
         90 along [001] and 180 along [110].
     thickness_nm : ndarray, shape (thickness,)
         Thicknesses that were compared [nm].
     residual : ndarray, shape (thickness,)
         Root of the weighted sum of squared deviations over that of the measured pattern.
+    misfit : float
+        What is left unexplained over what may be: up to 1 it is this crystal, beyond 1.25 not.
+    is_crystal : bool or None
+        Whether the pattern is that of the library's crystal, None where it cannot be told.
+    about_crystal : str
+        That in words.
+    diffuse : float
+        Share of the electrons that diffuse scattering took out of the crystal's pattern.
+    elsewhere : Elsewhere or None
+        The best of the other orientations; None where none was tried.
+    deviations : ndarray
+        What was fitted beside thickness and tilt, in the standard deviations and the order of
+        `pacbed_model.PRIORS`.
+    variance : float
+        Mean of the weighted squared deviations of a pixel.
     measured, simulated : ndarray, shape (ky, kx)
         On the model's grid in the crystal's frame: fractions of the detected electrons.
     warnings : tuple of str
         Sentences, empty where all is well.
     """
 
-    thickness: Sourced
-    tilt: Sourced
+    thickness: Sourced | None
+    measured_thickness: Sourced | None
+    tilt: Sourced | None
     tilt_error: float
     rotation: Sourced
+    period_deg: float
     thickness_nm: NDArray[np.float64]
     residual: NDArray[np.float64]
+    misfit: float
+    is_crystal: bool | None
+    about_crystal: str
+    diffuse: float
+    elsewhere: Elsewhere | None
+    deviations: NDArray[np.float64]
+    variance: float
     measured: NDArray[np.float64]
     simulated: NDArray[np.float64]
     warnings: tuple[str, ...]
 
-    def turned_to(self, rotation_deg: float, fold: int = 4) -> PacbedFit:
+    def turned_to(self, rotation_deg: float, fold: int | None = None) -> PacbedFit:
         """The same fit with another of the equal axes as the crystal's x axis.
 
         Parameters
         ----------
         rotation_deg : float
             About where on the detector that axis is to point [degrees].
-        fold : int
-            `Library.fold`.
+        fold : int, optional
+            `Library.fold`; by default that of the library that was compared.
         """
-        period = 360 / fold
+        period = self.period_deg if fold is None else 360 / fold
         steps = round((rotation_deg - self.rotation.value) / period)
-        shift, quarters = steps * period, steps * 4 // fold
-        x, y = self.tilt.value
+        shift = steps * period
+        quarters = round(shift / 90)
         turn = np.deg2rad(shift)
         cosine, sine = float(np.cos(turn)), float(np.sin(turn))
-        interval = self.rotation.interval
+        interval, tilt = self.rotation.interval, self.tilt
+        if tilt is not None:
+            x, y = tilt.value
+            # the frame turns by the shift, what is seen in it the other way
+            tilt = replace(tilt, value=(cosine * x + sine * y, cosine * y - sine * x))
+        deviations = self.deviations.copy()
+        for first in (0, 4):  # shift and polarization are vectors, too
+            x, y = self.deviations[first : first + 2]
+            deviations[first : first + 2] = cosine * x + sine * y, cosine * y - sine * x
         return replace(
             self,
-            # the frame turns by the shift, what is seen in it the other way
-            tilt=replace(self.tilt, value=(cosine * x + sine * y, cosine * y - sine * x)),
+            tilt=tilt,
             rotation=replace(
                 self.rotation,
                 value=self.rotation.value + shift,
                 interval=interval and (interval[0] + shift, interval[1] + shift),
             ),
+            deviations=deviations,
             measured=np.rot90(self.measured, -quarters),
             simulated=np.rot90(self.simulated, -quarters),
         )

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a mean pattern is made of: a crystal of some thickness and tilt, and all that may differ.
+
+Beside thickness and tilt these are centre, camera length, blur, background, the odd part that a net
+polarization of the scanned area gives (otherwise it would be taken for a tilt), and diffuse
+scattering in amorphous layers and in inelastic tails. The last makes of a pattern its convolution
+with a kernel (R. F. Egerton, Electron Energy-Loss Spectroscopy in the Electron Microscope, ch. 3);
+two exponential ones, whose shares are not negative, come near those of many materials.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft2, next_fast_len, rfft2
+
+from polarstem.simulate.microscope.camera import pixel_angles
+from polarstem.simulate.pattern_library import FINER, Library
+
+TILT = slice(2, 4)
+"""Columns of the tilt x, y [mrad]; before it stand brightness and background."""
+FREE = 4
+"""Columns without a prior: brightness, background, tilt x and y."""
+HALO_MRAD = (5.0, 20.0)
+"""Decay of the two kernels of diffuse scattering [mrad]."""
+# Standard deviations of what a calibrated pattern may differ by:
+# shift x, y [mrad], size, blur [mrad^2], polarization x, y, turn [degrees], shares of the halos
+PRIORS = np.array([0.4, 0.4, 0.015, 3.0, 0.7, 0.7, 1.5, 0.5, 0.5])
+TURN = 10
+"""Column of the turn."""
+HALOS = slice(11, 13)
+"""Columns of diffuse scattering: what it adds less what it takes."""
+_WITHIN = 8  # samples of a kernel along a pixel
+
+
+class PatternModel:
+    """Patterns of a library, and their derivatives by all that a measured one may differ by.
+
+    Parameters
+    ----------
+    library : Library
+        Of the crystal and optics.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        fine = pixel_angles(FINER * library.pixels, library.mrad_per_pixel / FINER)
+        self._x, self._y = np.meshgrid(fine, -fine)
+
+    @cached_property
+    def nodes(self) -> NDArray[np.float32]:
+        """Simulated patterns (thickness, tilt, pixel)."""
+        return binned(self.library.all_tilts[1])
+
+    @cached_property
+    def _odd(self) -> NDArray[np.float64]:
+        """What a polarization along x and along y adds, shape (2, thickness, pixel)."""
+        library = self.library
+        directions = np.deg2rad(library.class_directions)
+        axes = np.stack([np.cos(directions), np.sin(directions)])
+        means = np.stack([library.class_means(t) for t in library.thickness_nm])
+        odd = (means - means[..., ::-1, ::-1]) / 2
+        parts = np.einsum("dc,pcyx->dpyx", axes, odd) * 2 / len(directions)
+        return parts.reshape(*parts.shape[:2], -1)
+
+    @cached_property
+    def _kernels(self) -> tuple[int, NDArray[np.complex128]]:
+        """Side that holds a convolution, and the transforms of the kernels (halo, ky, kx)."""
+        n, pixel = self.library.pixels, self.library.mrad_per_pixel
+        side = next_fast_len(2 * n - 1, real=True)
+        along = (np.arange(2 * n * _WITHIN) + 0.5) / _WITHIN - n
+        radius = pixel * np.hypot(*np.meshgrid(along, along, indexing="ij"))
+        kernels = np.zeros((len(HALO_MRAD), side, side))
+        # one that reaches beyond the detector loses there what it scatters out
+        for kernel, decay in zip(kernels, HALO_MRAD, strict=True):
+            sampled = np.exp(-radius / decay) * (pixel / _WITHIN / decay) ** 2 / (2 * np.pi)
+            boxes = sampled.reshape(2 * n, _WITHIN, 2 * n, _WITHIN).sum((1, 3))
+            # a box of the kernel is centred on a pixel: the mean of the four about it
+            boxes = (boxes[:-1] + boxes[1:])[:, :-1] / 4 + (boxes[:-1] + boxes[1:])[:, 1:] / 4
+            kernel[: 2 * n - 1, : 2 * n - 1] = boxes
+        return side, np.asarray(rfft2(np.roll(kernels, (1 - n, 1 - n), axis=(1, 2))))
+
+    def halos(self, patterns: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Patterns (..., pixel) scattered once more by each kernel, shape (..., pixel, halo)."""
+        n = self.library.pixels
+        side, kernels = self._kernels
+        spectra = rfft2(patterns.reshape(-1, 1, n, n).astype(np.float32), (side, side))
+        spread = irfft2(spectra * kernels.astype(np.complex64), (side, side))[..., :n, :n]
+        flat = spread.reshape(*patterns.shape[:-1], len(kernels), n * n)
+        return np.moveaxis(flat, -2, -1).astype(np.float32)
+
+    def columns(
+        self, tilt: NDArray[np.float64], planes: slice = slice(None)
+    ) -> NDArray[np.float64]:
+        """Pattern, background, and derivatives by all that is fitted, (thickness, pixel, column).
+
+        Parameters
+        ----------
+        tilt : ndarray, shape (thickness, 2)
+            Tilt of each thickness [mrad].
+        planes : slice
+            Of the library's thicknesses.
+        """
+        library, h = self.library, 1e-2
+        terms = [library.terms(tilt)]
+        for step in ((h, 0.0), (0.0, h)):
+            terms.append((library.terms(tilt + step) - library.terms(tilt - step)) / (2 * h))
+        stacked = np.stack(terms, axis=1).astype(np.float32)
+        flat = library.coefficients[planes].reshape(*stacked.shape[::2], -1)
+        side = FINER * library.pixels
+        images = (stacked @ flat).reshape(*stacked.shape[:2], side, side)
+        image, *by_tilt = np.moveaxis(images, 1, 0)
+        pixel = library.mrad_per_pixel / FINER
+        down, right = np.gradient(image, pixel, axis=(1, 2))
+        up = -down
+        curved = np.gradient(right, pixel, axis=2) - np.gradient(up, pixel, axis=1)
+        shapes = (
+            -right,
+            -up,
+            -(self._x * right + self._y * up + 2 * image),
+            curved / 2,
+        )
+        turn = np.deg2rad(1) * (self._y * right - self._x * up)
+        base = binned(image)
+        flat_field = np.full_like(base, 1 / base.shape[1])
+        total = base.sum(1)[:, None]
+        spread = np.moveaxis(self.halos(base), -1, 0)
+        free = [base / total, flat_field, *(binned(part) / total for part in by_tilt)]
+        held = [*(binned(part) / total for part in shapes), *(self._odd[:, planes] / total)]
+        held += [binned(turn) / total, *((spread - base) / total)]
+        scaled = [prior * part for prior, part in zip(PRIORS, held, strict=True)]
+        return np.stack([*free, *scaled], axis=-1).astype(np.float64)
+
+
+def binned(images: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Images (..., ky, kx) on the model's grid, flat."""
+    shifts = np.ndindex(FINER, FINER)
+    summed = sum(images[..., down::FINER, right::FINER] for down, right in shifts)
+    flat: NDArray[np.floating] = np.asarray(summed).reshape(*images.shape[:-2], -1)
+    return flat
