@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,9 @@ class PageFrames:
 
     chunk = (1, 1)
 
-    def __init__(self, series: Any, scan_shape: tuple[int, int]) -> None:
+    def __init__(self, file: Any, series: Any, scan_shape: tuple[int, int]) -> None:
         self.pages, self.scan_shape = series.pages, scan_shape
+        weakref.finalize(self, file.close)  # pages are read from it as they are asked for
         self.frame_shape: tuple[int, int] = tuple(series.shape[-2:])
         self.dtype: np.dtype[Any] = series.dtype
 
@@ -175,41 +177,51 @@ def read_stack(path: Path, sheet: Sheet) -> Stored:
     """
     import tifffile
 
+    file = None
     try:
         file = tifffile.TiffFile(path)
         series = max(file.series, key=lambda each: each.size)
-        if "S" in series.axes:
-            raise PolarstemError(
-                f"{path} holds colour images, whose colours are no intensities; export the counts."
-            )
-        shape = tuple(int(n) for n in series.shape)
-        if len(shape) < 2:
-            raise ValueError("no images in it")
-        offset = series.dataoffset
+        return _stack(path, sheet, file, series)
     except PolarstemError:
+        if file is not None:
+            file.close()
         raise
     except Exception as error:  # whatever the decoder stumbles over
+        if file is not None:
+            file.close()
         raise unreadable(path, "tiff", error) from error
+
+
+def _stack(path: Path, sheet: Sheet, file: Any, series: Any) -> Stored:
+    if "S" in series.axes:
+        raise PolarstemError(
+            f"{path} holds colour images, whose colours are no intensities; export the counts."
+        )
+    shape = tuple(int(n) for n in series.shape)
     while len(shape) > 4 and 1 in shape[:-2]:
         shape = tuple(np.delete(shape, shape.index(1)))
-    if len(shape) > 4:
+    if not 2 <= len(shape) <= 4:
         raise PolarstemError(
             f"{path} holds images over {len(shape) - 2} axes ({series.axes}, {shape}), which is no "
             "single scan; save one of them by itself."
         )
+    offset, kind = series.dataoffset, series.dtype.newbyteorder(file.byteorder)
+    single = tuple(series.keyframe.shape) == shape[-2:]
     if offset is not None:
-        if path.stat().st_size < offset + series.size * series.dtype.itemsize:
+        file.close()
+        if path.stat().st_size < offset + series.size * kind.itemsize:
             raise PolarstemError(f"{path} is truncated; copy it again.")
-        kind = series.dtype.newbyteorder(file.byteorder)
         data, found = shaped(np.memmap(path, kind, "r", offset, shape), path, sheet)
         frames: Frames = ArrayFrames(data, found)
-    elif sheet.exchange_axes:
-        frames = ArrayFrames(*shaped(series.asarray().reshape(shape), path, sheet))
+    elif sheet.exchange_axes or not single:
+        whole = series.asarray().reshape(shape)
+        file.close()
+        frames = ArrayFrames(*shaped(whole, path, sheet))
     else:
-        whole = len(shape) == 4 and sheet.scan_shape is None
+        placed = len(shape) == 4 and sheet.scan_shape is None
         count = int(np.prod(shape[:-2]))
-        found = (shape[0], shape[1]) if whole else folded(count, path, sheet)
-        frames = PageFrames(series, found)
+        found = (shape[0], shape[1]) if placed else folded(count, path, sheet)
+        frames = PageFrames(file, series, found)
     stated = len(shape) == 4 and frames.scan_shape == shape[:2]
     return Stored(path, "tiff", frames, shape_stated=stated)
 

@@ -48,6 +48,7 @@ def read_py4dstem(path: Path, sheet: Sheet) -> Stored:
     wanted = None if sheet.dataset is None else sheet.dataset.strip("/").removesuffix("/data")
     chosen = [name for name in names if wanted in (None, name)]
     if len(chosen) != 1:
+        file.close()
         held = f"holds {len(chosen) or 'no'} data cubes"
         named = f" ({', '.join(names)})" if names else ""
         raise PolarstemError(
