@@ -12,9 +12,15 @@ from numpy.typing import NDArray
 from polarstem.errors import PolarstemError
 
 _RAYS = 180
+_ENOUGH = 0.05  # weight of good pixels around one that is mended
 _LEAST_REACH = 3.0  # of the rays to both sides of the edge [pixels]
 _NEAR = 2.0  # farthest from the edge that counts in any case [pixels]
 _HARMONICS = 5  # centre (2), radius, ellipse (2)
+_FEWEST = 0.25  # of the rays
+_STRUCTURE = 0.12  # of the blur: what the specimen does to the radius, measured
+_SOFTNESS = 0.6  # of the blur: how far outside the steepest fall a soft aperture may end
+_FWHM = 2.355  # standard deviations of a Gaussian
+_SHARP = 0.25  # variance of a sharp edge, by pixels and interpolation [pixels^2]
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Disc:
         Standard errors from the scatter of the edge about the ellipse [pixels, pixels, 1].
     seen : float
         Share of the edge that lies on the detector.
+    blur : float
+        Standard deviation of the fall of the intensity at the edge, if it is Gaussian [pixels].
     edge : ndarray, shape (ray, 2)
         Rows and columns where rays from the centre meet the edge [pixels].
     """
@@ -47,15 +55,28 @@ class Disc:
     ellipticity_error: float
     seen: float
     edge: NDArray[np.float64]
+    blur: float = 0.0
+
+    @property
+    def radius_interval(self) -> tuple[float, float]:
+        """Within which the radius is believed to lie (95 %) [pixels].
+
+        The steepest fall is where a sharp aperture ends; a soft one ends outside of it, by up to
+        a share of the blur. Between the two a blurred edge does not tell.
+        """
+        apart = 1.96 * float(np.hypot(self.radius_error, _STRUCTURE * self.blur))
+        soft = _SOFTNESS * float(np.sqrt(max(self.blur**2 - _SHARP, 0.0)))
+        return self.radius - apart, self.radius + apart + soft
 
 
-def find_disc(image: NDArray[np.float64]) -> Disc:
+def find_disc(image: NDArray[np.float64], bad: NDArray[np.bool_] | None = None) -> Disc:
     """Find the bright-field disc in a mean pattern.
 
     Parameters
     ----------
     image : ndarray, shape (ky, kx)
-        Without bad pixels (see `mended`).
+    bad : ndarray of bool, shape (ky, kx), optional
+        Pixels that say nothing.
 
     Returns
     -------
@@ -66,10 +87,12 @@ def find_disc(image: NDArray[np.float64]) -> Disc:
     PolarstemError
         If there is none, or its edge is too blurred or too much of it lies beyond the detector.
     """
+    if bad is not None:
+        image = mended(image, bad)
     centre, radius = _roughly(image)
     disc = Disc(centre, radius, 0, 0, 0, 0, 0, 1, np.empty((0, 2)))
     for reach in (0.3, 0.2, 0.12, 0.12, 0.12):
-        disc = fit_edge(image, disc, max(reach * disc.radius, _LEAST_REACH))
+        disc = fit_edge(image, disc, max(reach * disc.radius, _LEAST_REACH), bad=bad)
     return disc
 
 
@@ -93,7 +116,13 @@ def _roughly(image: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     return np.argwhere(patch).mean(0), float(np.sqrt(patch.sum() / np.pi))
 
 
-def fit_edge(image: NDArray[np.float64], disc: Disc, reach: float, shape_too: bool = True) -> Disc:
+def fit_edge(
+    image: NDArray[np.float64],
+    disc: Disc,
+    reach: float,
+    shape_too: bool = True,
+    bad: NDArray[np.bool_] | None = None,
+) -> Disc:
     """Move an ellipse to where the intensity falls most steeply.
 
     Along each ray from the centre the intensity is compared with the mean over the rays: the
@@ -104,13 +133,15 @@ def fit_edge(image: NDArray[np.float64], disc: Disc, reach: float, shape_too: bo
     Parameters
     ----------
     image : ndarray, shape (ky, kx)
-        Without bad pixels.
+        Without bad pixels (see `mended`).
     disc : Disc
         Where to begin.
     reach : float
         How far from it the edge may be [pixels].
     shape_too : bool
         Whether radius and ellipticity are fitted; otherwise the centre alone.
+    bad : ndarray of bool, shape (ky, kx), optional
+        Pixels that were mended: rays that meet the edge there are left out.
 
     Returns
     -------
@@ -140,12 +171,25 @@ def fit_edge(image: NDArray[np.float64], disc: Disc, reach: float, shape_too: bo
     )
     limits = np.array(image.shape)[:, None, None] - 1
     whole = ((places >= 0) & (places <= limits)).all((0, 2))
-    if whole.sum() < _RAYS // 4:
+    seen = float(whole.mean())
+    if seen < _FEWEST:
         raise PolarstemError(
             "Less than a quarter of the edge of the bright-field disc lies on the detector; "
             "the beam must be on it: centre the pattern, or check `detector_transpose` and "
             "`region` of the scan sheet."
         )
+    if bad is not None and bad.any():
+        close = np.abs(steps) <= max(reach / 2, _LEAST_REACH)
+        hit = scipy.ndimage.map_coordinates(
+            bad.astype(np.float32), places[:, :, close], order=1, mode="nearest"
+        )
+        whole &= ~(hit > 0).any(1)
+        if whole.mean() < _FEWEST:
+            raise PolarstemError(
+                "Three quarters of the edge of the bright-field disc lie on bad pixels, or beyond "
+                "the detector; give `centre` and `disc_radius_pixels` in the scan sheet, and "
+                "`off: [centring, disc]`."
+            )
     profiles = scipy.ndimage.map_coordinates(image, places[:, whole], order=1)
     mean = profiles.mean(0)
     slope = np.gradient(mean, steps)
@@ -160,6 +204,7 @@ def fit_edge(image: NDArray[np.float64], disc: Disc, reach: float, shape_too: bo
     first = peak - int(np.argmin(np.r_[steep[peak::-1], False]))
     last = peak + int(np.argmin(np.r_[steep[peak:], False]))
     edge = np.average(steps[first + 1 : last], weights=fall[first + 1 : last])
+    blur = _width(steps, fall / fall[peak], peak) / _FWHM
     # profile = a + b mean + c slope: the edge of this ray is at -c / b from that of the mean;
     # weighted by how steeply that falls, for inside and outside the specimen has its say
     near = np.abs(steps - edge) <= max((last - first) * (steps[1] - steps[0]), _NEAR)
@@ -167,7 +212,9 @@ def fit_edge(image: NDArray[np.float64], disc: Disc, reach: float, shape_too: bo
     basis = np.stack([np.ones(near.sum()), mean[near], slope[near]], 1)
     fitted = (profiles[:, near] * weight.T) @ np.linalg.pinv(basis * weight).T
     height = np.clip(fitted[:, 1], 0.1, None)
-    shift = edge + np.clip(-fitted[:, 2] / height, -reach, reach)
+    # a blurred circle falls most steeply inside of itself, for its edge is bent
+    bend = blur**2 / (2 * max(disc.radius, 1.0))
+    shift = edge + bend + np.clip(-fitted[:, 2] / height, -reach, reach)
     wanted = _HARMONICS if shape_too else 2
     if not shape_too:
         shift = shift - np.median(shift)
@@ -197,9 +244,23 @@ def fit_edge(image: NDArray[np.float64], disc: Disc, reach: float, shape_too: bo
             if shape_too
             else disc.ellipticity_error
         ),
-        seen=float(whole.mean()),
+        seen=seen,
         edge=disc.centre + rays[:, None] * line,
+        blur=blur,
     )
+
+
+def _width(steps: NDArray[np.float64], height: NDArray[np.float64], peak: int) -> float:
+    """Full width of a peak of height 1 at half of it, in the units of the steps."""
+    ends = []
+    for side in (height[peak::-1], height[peak:]):
+        below = np.flatnonzero(side < 0.5)
+        if len(below) == 0:
+            ends.append(float(len(side) - 1))
+            continue
+        after = int(below[0])
+        ends.append(after - (0.5 - side[after]) / (side[after - 1] - side[after]))
+    return float(sum(ends) * (steps[1] - steps[0]))
 
 
 def _robust(
@@ -234,6 +295,11 @@ def mended(image: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.flo
     """
     if not bad.any():
         return image
-    good = scipy.ndimage.gaussian_filter(np.where(bad, 0.0, 1.0), 1.0)
-    values = scipy.ndimage.gaussian_filter(np.where(bad, 0.0, image), 1.0)
-    return np.where(bad, values / np.maximum(good, 1e-9), image)
+    found, left, width = np.where(bad, 0.0, image), bad, 1.0
+    while left.any() and width < max(image.shape):  # wide gaps from farther away
+        good = scipy.ndimage.gaussian_filter(np.where(left, 0.0, 1.0), width, truncate=3.0)
+        values = scipy.ndimage.gaussian_filter(found, width, truncate=3.0)
+        filled = left & (good > _ENOUGH)
+        found = np.where(filled, values / np.maximum(good, _ENOUGH), found)
+        left, width = left & ~filled, 2 * width
+    return found

@@ -9,6 +9,8 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
+from polarstem.scans.calibration.gaps import gaps
+
 _HOT_SIGMA = 6.0
 _HOT_FACTOR = 2.0  # times its neighbours; less is gain
 _DEAD_FACTOR = 0.1
@@ -28,7 +30,7 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     deviations of counting. It is dead if it has less than a tenth of both of two opposite
     neighbours, which no pixel at the rim of a disc has, where that cannot be chance: in the
     darkest parts that count, no more than one good pixel of the whole detector is expected to be
-    taken for dead. Lines and clusters of three are found too.
+    taken for dead. Lines, clusters and holes are found too (see `gaps`).
 
     Parameters
     ----------
@@ -44,8 +46,8 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     above = scipy.ndimage.rank_filter(total, 5, footprint=_RING, mode="mirror")
     below = _between_opposites(total)
     unit = _unit(total, counts)
-    if unit == 0:  # dark, or smooth: nothing stands out
-        return np.zeros(total.shape, bool)
+    if unit == 0:  # dark, or smooth: no pixel stands out by itself
+        return gaps(total, 0.0) if total.any() else np.zeros(total.shape, bool)
     excess = total - above
     hot = (excess > _HOT_SIGMA * np.sqrt(unit * (above + unit))) & (total > _HOT_FACTOR * above)
     # a neighbour is itself left to chance: the mean of many is not
@@ -57,7 +59,7 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     limit = min(limit, np.exp(-_LEAST_EXPECTED))
     dead = (total < _DEAD_FACTOR * below) & (chance <= limit)
     found: NDArray[np.bool_] = hot | dead
-    return found
+    return found | gaps(total, unit)
 
 
 def _between_opposites(image: NDArray[np.float64]) -> NDArray[np.float64]:
