@@ -16,12 +16,13 @@ from polarstem.scans.files.netcdf import read_netcdf
 from polarstem.scans.files.py4dstem import is_emd1, read_py4dstem
 from polarstem.scans.files.stored import Stored
 from polarstem.scans.files.troubles import unreadable
-from polarstem.scans.files.vendors import PLUGINS, last_pattern, read_plugin
+from polarstem.scans.files.vendors import PLUGINS, last_pattern, read_npy, read_plugin
 
 _OWN: dict[str, Callable[[Path, Sheet], Stored]] = {
     "mib": read_mib,
     "arina": read_dectris,
     "netcdf": read_netcdf,
+    "npy": read_npy,
     "py4dstem": read_py4dstem,
     "tiff": read_stack,
     "images": read_images,
@@ -35,6 +36,7 @@ _SUFFIXES = {
     ".ali": "mrc",
     ".nxs": "hdf5",
     ".nc": "netcdf",
+    ".npy": "npy",
     ".tif": "tiff",
     ".tiff": "tiff",
     ".raw": "raw",

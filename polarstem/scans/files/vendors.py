@@ -30,11 +30,10 @@ PLUGINS = {
     "tvips": "tvips",
     "app5": "topspin",
     "hdf5": "nexus",
-    "npy": "numpy",
     "prz": "pantarhei",
 }
 # formats that are mapped into memory: as one piece, which nothing reads before it is sliced
-_MAPPED = {"mib", "dm", "blo", "mrc", "npy", "prz"}
+_MAPPED = {"mib", "dm", "blo", "mrc", "prz"}
 _HYPERSPY = {"hspy", "zspy"}
 
 
@@ -88,6 +87,17 @@ def read_plugin(name: str, path: Path, sheet: Sheet) -> Stored:
     if newer := _newer(name, path):
         return replace(stored, note=f"in {newer}")
     return stored
+
+
+def read_npy(path: Path, sheet: Sheet) -> Stored:
+    """Map an array of NumPy; the plugin would drop axes of length 1, which line scans have."""
+    try:
+        data = np.load(path, mmap_mode="r", allow_pickle=False)
+        if data.ndim < 2:
+            raise ValueError(f"an array of shape {data.shape}")
+    except Exception as error:
+        raise unreadable(path, "npy", error) from error
+    return stored_of("npy", path, sheet, {"data": data, "axes": []})
 
 
 def stored_of(name: str, path: Path, sheet: Sheet, signal: dict[str, Any]) -> Stored:

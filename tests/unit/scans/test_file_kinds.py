@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import test_readers
 import tifffile
 import xarray as xr
 from PIL import Image
@@ -248,6 +249,31 @@ def test_axes_exchanged(tmp_path, patterns, kind, flat):
         scan = open_scan(path, sheet)
     assert same(scan, patterns)
     assert scan.settings["exchange_axes"].origin == "sheet"
+
+
+@pytest.mark.parametrize("shape", [(1, 12), (12, 1)])
+@pytest.mark.parametrize("kind", ["npy", "h5", "hspy", "nc", "emd1", "tif", "dm3", "mib"])
+def test_line_scans_keep_their_one_row(tmp_path, patterns, kind, shape):
+    line, path = patterns.reshape(*shape, 6, 8), tmp_path / f"scan.{kind}"
+    if kind == "npy":
+        np.save(path, line)
+    elif kind == "h5":
+        with h5py.File(path, "w") as file:
+            file["frames"] = line
+    elif kind == "hspy":
+        test_readers.hspy(tmp_path, line)
+    elif kind == "nc":
+        xr.Dataset({"counts": (("y", "x", "ky", "kx"), line)}).to_netcdf(path)
+    elif kind == "emd1":
+        path = path.with_suffix(".h5")
+        emd1(path, line)
+    elif kind == "tif":
+        tifffile.imwrite(path, line, metadata={"axes": "RQYX"}, photometric="minisblack")
+    elif kind == "dm3":
+        test_readers.vendor_files.dm3(path, line, (0.1, 0.2, 1.5, 1.5), ("nm",) * 2 + ("mrad",) * 2)
+    else:
+        test_readers.mib(tmp_path, line)
+    assert same(open_scan(path), line)
 
 
 def flown_back(patterns: np.ndarray, skip: int) -> np.ndarray:
