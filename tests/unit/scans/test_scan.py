@@ -181,3 +181,39 @@ def test_largest_count(patterns):
     assert ArrayScan(patterns).maximum == 65535
     assert ArrayScan(patterns, maximum=4095).maximum == 4095
     assert ArrayScan(patterns.astype(np.float32)).maximum is None
+
+
+def test_region_keeps_its_place_in_the_whole_scan(patterns):
+    sheet = {"region": [1, 3, 2, 4]}
+    assert ArrayScan(patterns, load_sheet(sheet)).origin == (1, 2)
+    assert ArrayScan(patterns).origin == (0, 0)
+    # rows and columns of the upright scan, not of the file
+    turned = ArrayScan(patterns, load_sheet({"region": [2, 4, 1, 3], "scan_transpose": True}))
+    assert turned.origin == (2, 1)
+    assert np.array_equal(turned.read([0])[0], patterns[1, 2])
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "1"])
+def test_masks_of_any_colours_and_no_opacity(patterns, tmp_path, mode):
+    """Opacity is full everywhere in most images, and masks nothing."""
+    mask = np.zeros((3, 4), np.uint8)
+    mask[1, 2] = 255
+    image = Image.fromarray(mask)
+    image.convert(mode).save(tmp_path / "mask.png")
+    scan = ArrayScan(patterns, load_sheet({"mask": str(tmp_path / "mask.png")}))
+    assert np.argwhere(~scan.included).tolist() == [[1, 2]]
+    pixels = np.zeros((6, 8), np.uint8)
+    pixels[4, 5] = 255
+    Image.fromarray(pixels).convert(mode).save(tmp_path / "pixels.png")
+    bad = ArrayScan(patterns, load_sheet({"bad_pixels": str(tmp_path / "pixels.png")})).bad_pixels
+    assert np.argwhere(bad).tolist() == [[4, 5]]
+
+
+def test_who_stated_the_shape(patterns):
+    assert ArrayScan(patterns).shape_stated
+    listed = ArrayScan(patterns.reshape(12, 6, 8), load_sheet({"scan_shape": [3, 4]}))
+    assert np.array_equal(whole(listed), patterns)
+    assert not listed.shape_stated
+    assert not ArrayScan(patterns, load_sheet({"scan_shape": [2, 6]})).shape_stated
+    with pytest.raises(PolarstemError, match="give `scan_shape"):
+        ArrayScan(patterns.reshape(12, 6, 8))
