@@ -3,20 +3,24 @@
 
 Most of a scan is free of defects, so a scan is compared with itself. That takes thickness, tilt,
 aberrations and the detector out, which no set of simulations holds in full. The score of a
-position is its disagreement with the neighbourhood: how much the patterns of the cell about it
-differ from those of the same places in the cells around, in the directions of pattern space along
-which defect-free scans hardly differ from cell to cell. Of the cells around, a low quantile counts,
-for beside a defect many are foreign while the cell itself is sound; along a line defect the few
-cells of the line agree with each other, and the quantile lies above their share.
+position is its disagreement with the neighbourhood (`polarstem.maps.neighbours`): how much the
+patterns of the cell about it differ from those of the same places in the cells around, in the
+directions of pattern space along which defect-free scans hardly differ from cell to cell. Of the
+comparisons a low quantile counts, for beside a defect many cells are foreign while the cell itself
+is sound; along a line defect the few cells of the line agree with each other, and the quantile
+lies above their share.
 
-A reference keeps those directions and the thresholds, fitted on defect-free scans with domain walls
-(`polarstem.maps.anomaly_fit`): polarity and K/Na disorder are no defects. Scores are given in units
-of the threshold.
+How much sound cells disagree depends on dose, thickness and tilt, in the scan and across it. The
+score is therefore relative to its median over the surroundings, seven cells wide, and where the
+logarithms of a scan's scores scatter more than is usual, they are scaled down to what is usual.
+
+A reference keeps the directions, the usual scatter and the thresholds, fitted on defect-free scans
+with domain walls (`polarstem.maps.anomaly_fit`): polarity and K/Na disorder are no defects. Scores
+are given in units of the threshold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -27,24 +31,23 @@ from scipy import ndimage
 
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
+from polarstem.maps.neighbours import cell_side, local_median, neighbourhood
 
 FILE = "anomaly.npz"
 """Its name in a model's directory."""
-LEVEL = 0.99
-"""Quantile of the scores of defect-free scans that is the threshold."""
-REACH = 2
-"""Cells around, to each side, that a position is compared with."""
-_QUANTILE = 0.3  # the cells of a line defect are 4 of the 24 around
-_MOVES = 2  # of a cell to where it fits best
-_FARTHEST = 0.25  # that it is moved to fit [cells]
-_LEAST_SIDE = 2.5  # of cells that are moved: smaller ones fit nearly anywhere [positions]
+SHARE = 0.01
+"""Share of the cells and of the positions of a new defect-free scan that may be flagged."""
+_LEAST_CELLS = 2.7  # along each side of a scan that is scored: three, but for strain
+_USUAL = 20  # cells for which the usual scatter stands, beside those of the scan
+_LEAST_DOMAIN = 4  # cells: fewer of another direction are no domain
 _TINY = 1e-12
+_NORMAL = 1.4826  # standard deviation of a normal distribution over its median deviation
 
 FloatArray = NDArray[np.float64]
 Scan = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AnomalyReference:
     """What defect-free scans look like.
 
@@ -56,19 +59,44 @@ class AnomalyReference:
         Directions along which patterns vary with the place in the cell far more than from cell
         to cell, scaled so that the difference between cells has a variance of one.
     position_threshold, cell_threshold : float
-        Scores that one in a hundred defect-free positions or cells exceeds, in units of the median
-        of the scan.
+        Scores above which a position or a cell is flagged.
+    position_spread, cell_spread : float
+        Usual scatter of the logarithms of the scores within a scan.
+    left_out, left_out_at_walls : ndarray, shape (scan,)
+        Share of the cells flagged in each defect-free scan when it has no part in thresholds and
+        components, apart from walls and at them [1]; NaN where there is no such cell, or where
+        there was one scan alone.
     """
 
     mean: Scan
     components: Scan
     position_threshold: float
     cell_threshold: float
+    position_spread: float
+    cell_spread: float
+    left_out: FloatArray
+    left_out_at_walls: FloatArray
 
     @property
     def shape(self) -> tuple[int, int]:
         """(ky, kx) of the patterns."""
         return self.mean.shape[0], self.mean.shape[1]
+
+    @property
+    def sentence(self) -> str:
+        """On how many scans it rests, and how well it served those that had no part in it."""
+        count, share = len(self.left_out), self.left_out[np.isfinite(self.left_out)]
+        if not len(share):
+            return (
+                f"The threshold of anomalies rests on {count} defect-free scan"
+                f"{'' if count == 1 else 's'}; how many sound cells of another scan it flags was "
+                "not measured."
+            )
+        return (
+            f"The threshold of anomalies rests on {count} defect-free scans; when each was left "
+            f"out, {share.mean():.1%} of its cells apart from walls were flagged, in the worst "
+            f"{share.max():.1%}."
+        )
 
     def features(self, patterns: NDArray[Any]) -> Scan:
         """Coordinates of patterns among the components.
@@ -108,19 +136,26 @@ class AnomalyReference:
         Raises
         ------
         PolarstemError
-            If the file is absent or damaged.
+            If the file is absent, damaged, or of a version with other scores.
         """
         path = Path(directory) / FILE
+        remedy = "make it anew with `polarstem.maps.anomaly_fit`, or take it from where the model"
         try:
             with np.load(path, allow_pickle=False) as stored:
-                values = {field.name: stored[field.name] for field in fields(cls)}
+                lacking = {field.name for field in fields(cls)} - set(stored.files)
+                values = {n: stored[n] for n in stored.files if not lacking}
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise PolarstemError(
-                f"The anomaly reference {path} is missing or damaged; make it anew with "
-                "`polarstem.maps.anomaly_fit`, or take it from where the model came from."
+                f"The anomaly reference {path} is missing or damaged; {remedy} came from."
             ) from error
-        limits = [float(values[f"{name}_threshold"]) for name in ("position", "cell")]
-        return cls(values["mean"], values["components"], *limits)
+        if lacking:
+            raise PolarstemError(
+                f"The anomaly reference {path} is missing or damaged, or of an earlier version, "
+                f"whose scores were others: it lacks {', '.join(sorted(lacking))}; {remedy} came "
+                "from."
+            )
+        plain: dict[str, Any] = {name: v if v.ndim else float(v) for name, v in values.items()}
+        return cls(**plain)
 
 
 def roots(patterns: NDArray[Any]) -> Scan:
@@ -159,16 +194,17 @@ def score(
     dict
         ``anomaly`` (ny, nx) in units of the threshold, NaN where a position is left out or has no
         neighbours; ``flagged`` (ny, nx), whether it is above one; ``cell_anomaly`` and
-        ``cell_flagged`` (cell).
+        ``cell_flagged`` (cell). Which flags lie at walls, `at_walls` tells.
 
     Raises
     ------
     PolarstemError
-        If no position can be compared with another cell.
+        If the scan is narrower than three cells, or no position can be compared with another cell.
     """
-    relative = relative_disagreement(features, vectors, included)
-    anomaly = relative / reference.position_threshold
-    cell_anomaly = upper_quartiles(relative, cell) / reference.cell_threshold
+    positions, cells = logarithms(features, vectors, cell, included)
+    side = cell_side(vectors)
+    anomaly = _scaled(positions, reference.position_spread, side**2, reference.position_threshold)
+    cell_anomaly = _scaled(cells, reference.cell_spread, 1.0, reference.cell_threshold)
     return {
         "anomaly": anomaly.astype(np.float32),
         "flagged": anomaly > 1,
@@ -177,85 +213,65 @@ def score(
     }
 
 
-def relative_disagreement(
-    features: Scan, vectors: FloatArray, valid: NDArray[np.bool_] | None = None
-) -> FloatArray:
-    """`neighbourhood` in units of its median over the scan."""
-    found = neighbourhood(features, vectors, valid)
+def logarithms(
+    features: Scan,
+    vectors: FloatArray,
+    cell: NDArray[np.integer],
+    included: NDArray[np.bool_] | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Logarithms of the disagreement of positions (ny, nx) and cells over that around them.
+
+    Raises
+    ------
+    PolarstemError
+        As for `score`.
+    """
+    side = cell_side(vectors)
+    if min(features.shape[:2]) < _LEAST_CELLS * side:
+        raise PolarstemError(
+            f"The scan is {min(features.shape[:2]) / side:.2g} cells wide, and no position has a "
+            "neighbouring cell on every side to compare with; scan three cells or more along each "
+            "side."
+        )
+    found = neighbourhood(features, vectors, included)
     if not np.isfinite(found).any():
         raise PolarstemError(
-            "No position of the scan has a neighbouring cell to compare with; scan three cells or "
-            "more along each side, or leave fewer positions out."
+            "No position of the scan has a neighbouring cell to compare with; leave fewer "
+            "positions out, or scan more."
         )
-    return found / max(float(np.nanmedian(found)), _TINY)
+    logs = np.log(np.maximum(found, _TINY))
+    logs -= local_median(logs, side)
+    return logs, upper_quartiles(logs, cell)
 
 
-def neighbourhood(
-    features: Scan, vectors: FloatArray, valid: NDArray[np.bool_] | None = None
-) -> FloatArray:
-    """Mean squared distance of the cell about each position to the cells around.
-
-    Another cell is read off cubic splines and moved as a whole to where it fits best (B. D. Lucas
-    and T. Kanade, Proc. IJCAI 7, 674 (1981)): strain, drift and a lattice vector that is slightly
-    off are no disagreement.
+def spread(logs: FloatArray, each: float = 1.0, usual: float | None = None) -> float:
+    """Scatter of a scan's logarithms, from their median deviation.
 
     Parameters
     ----------
-    features : ndarray, shape (ny, nx, component)
-        Coordinates of the patterns.
-    vectors : ndarray, shape (2, 2)
-        Lattice vectors, down and right [positions].
-    valid : ndarray of bool, shape (ny, nx), optional
-        Positions to use; those without features are left out in any case.
-
-    Returns
-    -------
-    ndarray, shape (ny, nx)
-        A low quantile over the cells within `REACH`; NaN where none is known by half or more.
+    logs : ndarray
+        NaN where unknown.
+    each : float
+        How many of them are worth one cell: neighbouring positions share most of their patterns.
+    usual : float, optional
+        What few cells are drawn to.
     """
-    ny, nx = features.shape[:2]
-    usable = np.ones((ny, nx), bool) if valid is None else valid
-    valid = np.logical_and(usable, np.isfinite(features).all(axis=-1))
-    here = np.moveaxis(np.where(valid[..., None], features, 0.0), -1, 0)
-    splines = [ndimage.spline_filter(plane, 3) for plane in here]
-    known = valid.astype(float)
-    side = float(np.sqrt(abs(np.linalg.det(vectors))))
+    known = logs[np.isfinite(logs)]
+    own = _NORMAL * float(np.median(np.abs(known - np.median(known)))) if len(known) else 0.0
+    if usual is None:
+        return own
+    count = len(known) / each
+    return float(np.sqrt((_USUAL * usual**2 + count * own**2) / (_USUAL + count)))
 
-    rows, columns = np.meshgrid(np.arange(ny), np.arange(nx), indexing="ij")
 
-    def at(down: Any, right: Any) -> FloatArray:
-        places = np.stack([rows + down, columns + right])
-        values = [
-            ndimage.map_coordinates(s, places, order=3, prefilter=False, mode="nearest")
-            for s in splines
-        ]
-        return np.array(values)
+def _scaled(logs: FloatArray, usual: float, each: float, threshold: float) -> FloatArray:
+    """Scores in units of the threshold."""
+    return np.exp(standardised(logs, usual, each)) / threshold
 
-    along = at(0.5, 0) - at(-0.5, 0), at(0, 0.5) - at(0, -0.5)
-    whole = _box(np.ones((ny, nx)), side)
-    distances = []
-    for down, right in _around(vectors):
-        there = np.stack([rows + down, columns + right])
-        weight = known * (ndimage.map_coordinates(known, there, order=1) > 1 - 1e-3)
 
-        def total(a: FloatArray, b: FloatArray, weight: FloatArray = weight) -> FloatArray:
-            return _box(weight * (a * b).sum(0), side)
-
-        yy, xx, xy = total(along[0], along[0]), total(along[1], along[1]), total(*along)
-        scale = np.maximum(yy * xx - xy**2, _TINY)
-        moved, apart = np.zeros((2, ny, nx)), at(down, right) - here
-        for _ in range(_MOVES if side >= _LEAST_SIDE else 0):
-            y, x = total(along[0], apart), total(along[1], apart)
-            moved -= np.stack([xx * y - xy * x, yy * x - xy * y]) / scale
-            moved = np.clip(moved, -_FARTHEST * side, _FARTHEST * side)
-            apart = at(down + moved[0], right + moved[1]) - here
-        count = _box(weight, side)
-        distance = total(apart, apart) / np.maximum(count, _TINY)
-        distances.append(np.where(valid & (count >= whole / 2), distance, np.nan))
-    stack = np.sort(np.array(distances), axis=0)  # NaN last
-    rank = np.maximum(0, np.ceil(_QUANTILE * np.isfinite(stack).sum(0)).astype(int) - 1)
-    found: FloatArray = np.take_along_axis(stack, rank[None], axis=0)[0]
-    return found
+def standardised(logs: FloatArray, usual: float, each: float) -> FloatArray:
+    """Logarithms scaled down where a scan scatters more than is usual; see `spread`."""
+    return logs * min(1.0, usual / max(spread(logs, each, usual), _TINY))
 
 
 def upper_quartiles(values: FloatArray, cell: NDArray[np.integer]) -> FloatArray:
@@ -264,26 +280,59 @@ def upper_quartiles(values: FloatArray, cell: NDArray[np.integer]) -> FloatArray
     A defect at the rim of a cell shows at fewer positions than the median tells of; at the highest
     position one beside the cell shows as well.
     """
-    numbers = np.arange(max(0, int(cell.max()) + 1))
+    numbers = np.arange(max(0, int(cell.max(initial=-1)) + 1))
     labels = np.where(np.isfinite(values), cell, -1)
+    if not len(numbers):
+        return np.empty(0)
     found: FloatArray = ndimage.labeled_comprehension(
         values, labels, numbers, lambda inside: np.quantile(inside, 0.75), float, np.nan
     )
     return found
 
 
-def _box(values: FloatArray, side: float) -> FloatArray:
-    """Sums over boxes of any side [positions]; those at the rim count in part."""
-    reach = int(np.ceil((side - 1) / 2))
-    weights = np.ones(2 * reach + 1)
-    weights[[0, -1]] = (side + 1) / 2 - reach if reach else side
-    for axis in (0, 1):
-        values = ndimage.correlate1d(values, weights, axis=axis, mode="constant")
-    return values
+def at_walls(
+    class_index: NDArray[np.integer],
+    answered: NDArray[np.bool_],
+    row: NDArray[np.integer],
+    column: NDArray[np.integer],
+) -> NDArray[np.bool_]:
+    """Which cells lie within one cell of where the map's own direction changes.
 
+    A direction changes between two domains that touch, or have one cell between them that has no
+    answer or one of its own. Fewer than four touching cells of a direction are no domain: a defect
+    may turn the answer of its cell, and is no wall.
 
-def _around(vectors: FloatArray) -> Iterator[FloatArray]:
-    for first in range(-REACH, REACH + 1):
-        for second in range(-REACH, REACH + 1):
-            if first or second:
-                yield first * vectors[0] + second * vectors[1]
+    Parameters
+    ----------
+    class_index : ndarray of int, shape (cell,)
+        Class of each cell.
+    answered : ndarray of bool, shape (cell,)
+        Whether it is an answer.
+    row, column : ndarray of int, shape (cell,)
+        Place of each cell in the lattice.
+
+    Returns
+    -------
+    ndarray of bool, shape (cell,)
+    """
+    if not len(row):
+        return np.zeros(0, bool)
+    place = tuple(np.stack([row - row.min(), column - column.min()]).astype(int) + 2)
+    domain = np.full([axis.max() + 3 for axis in place], -1)
+    domain[place] = np.where(answered, class_index, -1)
+    for one in np.unique(domain[domain >= 0]):
+        parts, count = ndimage.label(domain == one, np.ones((3, 3)))
+        size = np.bincount(parts.ravel(), minlength=count + 1)
+        domain[(domain == one) & (size[parts] < _LEAST_DOMAIN)] = -1
+    wall = np.zeros(domain.shape, bool)
+    inner = tuple(slice(1, -1) for _ in "yx")
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        there = np.roll(domain, (-down, -right), (0, 1))
+        changes = (domain >= 0) & (there >= 0) & (domain != there)
+        wall |= changes | np.roll(changes, (down, right), (0, 1))
+        here = np.roll(domain, (down, right), (0, 1))
+        wall[inner] |= ((domain < 0) & (here >= 0) & (there >= 0) & (here != there))[inner]
+    gap = wall & (domain < 0)
+    wall |= ndimage.binary_dilation(gap, np.ones((3, 3)))
+    found: NDArray[np.bool_] = wall[place]
+    return found
