@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
+from polarstem.errors import PolarstemError
 from polarstem.maps.setup import Setup
 from polarstem.scans.calibration.calibrate import Calibration, Step
 from polarstem.scans.sourced import Sourced
 from polarstem.scans.specimen.pacbed import PacbedFit, PacbedFitter
 
 _FINER = 2  # pixels along one of the model's
+_DISC = 0.88  # half of a square's edge that holds nine tenths of a disc of radius 1
 _WIDER = 1.45  # than the model's grid: a turned one lies within
 
 
@@ -49,6 +53,7 @@ class Specimen:
         rows, columns = calibration.settings["centre"].value
         height, width = calibration.shape[2:]
         seen = min(rows, columns, height - 1 - rows, width - 1 - columns) + 0.5
+        refuse_narrow(seen, calibration.settings, trained["semiangle_mrad"])
         wanted = _WIDER * trained["pixels"] * trained["mrad_per_pixel"] / 2
         half = int(min(seen * calibration.mrad_per_pixel, wanted) / fine)
         mean = calibration.mean_pattern(0.0, 2 * half, fine)
@@ -140,3 +145,36 @@ class Specimen:
         }
         made[0].diagnostics.update(diagnostics)
         return made
+
+
+def refuse_narrow(seen: float, settings: Mapping[str, Sourced], semiangle_mrad: float) -> None:
+    """Refuse a scale by which the detector does not hold the central disc.
+
+    Parameters
+    ----------
+    seen : float
+        Distance of the beam from the nearest edge of the detector [pixels].
+    settings : mapping of str to Sourced
+        Of the scan: its ``mrad_per_pixel`` and ``disc_radius_pixels``, where known.
+    semiangle_mrad : float
+        Radius of the disc [mrad].
+
+    Raises
+    ------
+    PolarstemError
+        With the numbers that the file or the sheet gave.
+    """
+    scale, radius = settings["mrad_per_pixel"], settings.get("disc_radius_pixels")
+    reach = seen * scale.value
+    if reach >= _DISC * semiangle_mrad:
+        return
+    measured = ""
+    if radius is not None:
+        measured = (
+            f"; by the radius of the disc it would be {semiangle_mrad / radius.value:.3g} mrad"
+        )
+    raise PolarstemError(
+        f"With {scale.value:.4g} mrad per pixel, as the {scale.origin} gives it, the detector "
+        f"reaches to {reach:.3g} mrad from the beam, less than the disc of {semiangle_mrad:g} mrad"
+        f"{measured}: correct `mrad_per_pixel` or `centre` in the scan sheet."
+    )
