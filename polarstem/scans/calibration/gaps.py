@@ -14,7 +14,7 @@ _ALONG = 0.8  # of the lit pixels along a line are dark on it
 _FEWEST = 8  # lit pixels along a line
 _LEAST_EXPECTED = 5.0  # electrons beside a dark pixel, unless chance makes it dark
 _WIDE_PIXELS = 1.25  # pixels beside a line count so much more, or less: they are as wide
-_SMALLEST_HOLE = 9  # pixels
+_SMALLEST_HOLE = 9, 5e-5  # pixels, and of the detector
 _LARGEST_HOLE = 0.4  # of the detector
 _HOLE = 0.02  # of what is around it
 _LEVELS = (0.0, 0.002)  # of the bright level, below which a hole may be
@@ -25,10 +25,10 @@ def gaps(total: NDArray[np.float64], unit: float) -> NDArray[np.bool_]:
     """Find lines and areas of a detector that are dark for no reason of the pattern's.
 
     A line is dark over its whole length wherever it is lit on either side of it, or reads the same
-    value everywhere; what lies between two discs does neither. Pixels beside a line that count a quarter more or less than
-    the next ones, as the wide ones between chips do, belong to it. An area is a hole if it counts
-    next to nothing, ends abruptly in lit ones and holds no corner of the detector, as the dark
-    around a pattern does.
+    value everywhere; what lies between two discs does neither. Pixels beside a line that count a
+    quarter more or less than those around them, as the wide ones between chips do, belong to it.
+    An area is a hole if it counts next to nothing, ends abruptly in lit ones and holds no corner
+    of the detector, as the dark around a pattern does.
 
     Parameters
     ----------
@@ -102,7 +102,8 @@ def _holes(total: NDArray[np.float64], lines: NDArray[np.bool_], least: float) -
         sizes = np.bincount(labels.ravel(), minlength=count + 1)
         at_corners = np.unique(labels[[0, 0, -1, -1], [0, -1, 0, -1]])
         boxes = scipy.ndimage.find_objects(labels)
-        for number in np.flatnonzero(sizes >= _SMALLEST_HOLE):
+        least_size = max(_SMALLEST_HOLE[0], _SMALLEST_HOLE[1] * total.size)
+        for number in np.flatnonzero(sizes >= least_size):
             large = sizes[number] > _LARGEST_HOLE * total.size
             if number == 0 or large or number in at_corners:
                 continue

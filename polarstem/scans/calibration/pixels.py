@@ -66,13 +66,13 @@ def _between_opposites(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """The lower of two opposite neighbours, for the pair of the four where it is highest."""
     wide = np.pad(image, 1, mode="reflect")
     rows, columns = image.shape
-    ring = {
-        (down, right): wide[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
-        for down in (-1, 0, 1)
-        for right in (-1, 0, 1)
-    }
-    pairs = [np.minimum(ring[d, r], ring[-d, -r]) for d, r in ((0, 1), (1, 0), (1, 1), (1, -1))]
-    highest: NDArray[np.float64] = np.max(pairs, axis=0)
+
+    def moved(down: int, right: int) -> NDArray[np.float64]:
+        return wide[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
+
+    highest = np.zeros(image.shape)
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        np.maximum(highest, np.minimum(moved(down, right), moved(-down, -right)), out=highest)
     return highest
 
 
