@@ -19,7 +19,7 @@ def test_scale_three_times_off_is_told_in_the_numbers_of_the_scan():
     text = str(caught.value)
     assert "With 0.25 mrad per pixel, as the sheet gives it" in text
     assert "reaches to 16 mrad from the beam, less than the disc of 24 mrad" in text
-    assert "by the disc's radius it would be 0.75 mrad" in text
+    assert "by the radius of the disc it would be 0.75 mrad" in text
     refuse_narrow(64, {"mrad_per_pixel": Sourced(0.75, "mrad", "sheet")}, 24.0)
     # nine tenths of the disc are enough
     refuse_narrow(64, {"mrad_per_pixel": Sourced(0.34, "mrad", "file")}, 24.0)
