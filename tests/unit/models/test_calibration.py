@@ -183,8 +183,8 @@ def test_sets_by_hand():
     ]
     expected = [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 0]]
     np.testing.assert_array_equal(Calibration(threshold=0.55).sets(rows), expected)
-    lowest = Calibration(cell_threshold=LEAST).cell_sets([[0.5, 0.5], [0.51, 0.49]])
-    np.testing.assert_array_equal(lowest, [[1, 1], [1, 0]])
+    lowest = Calibration(cell_threshold=LEAST).cell_sets([[0.5, 0.5], [0.51, 0.49], [0.49, 0.3]])
+    np.testing.assert_array_equal(lowest, [[1, 1], [1, 0], [1, 1]])
     unfitted = Calibration().sets(rows)
     np.testing.assert_array_equal(unfitted.sum(1), [1, 1, 1, 1, 0])
 
