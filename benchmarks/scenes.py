@@ -27,7 +27,7 @@ from polarstem.simulate.potential.frozen_phonons import thermal_configurations
 from polarstem.simulate.potential.projection import projected_potential
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import make_scene
-from polarstem.structures.scenes.truth import ScanFrame
+from polarstem.structures.scenes.scan_frame import ScanFrame
 
 CONFIGURATIONS = 8
 SIDE, MRAD = 44, 3.0  # of the detector that both are compared on

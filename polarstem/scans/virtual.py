@@ -29,7 +29,8 @@ from polarstem.simulate.multislice.scene_scan import scan_scene
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.structures.build import read_specimen
 from polarstem.structures.scenes.recipe import make_scene
-from polarstem.structures.scenes.truth import ScanFrame, scene_truth
+from polarstem.structures.scenes.scan_frame import ScanFrame
+from polarstem.structures.scenes.truth import scene_truth
 
 logger = logging.getLogger("polarstem")
 

@@ -6,6 +6,7 @@ SCENES = map_jobs.scenes(CONFIG)
 SCENE_CODE = (
     "simulate",
     "scans/virtual.py",
+    "structures/amorphous.py",
     "structures/scenes",
     "config/scene_limits.py",
 )

@@ -135,6 +135,8 @@ rule simulate_patterns:
             "simulate/potential",
             "simulate/wave/fftw_plans.py",
             "simulate/wave/plane_waves.py",
+            "structures/amorphous.py",
+            "structures/scenes/scan_frame.py",
         ),
         xyz="<results>/structures/{specimen}.xyz",
     output:

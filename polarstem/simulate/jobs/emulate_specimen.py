@@ -30,7 +30,7 @@ from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
 from polarstem.simulate.multislice.running_sums import RunningSums
 from polarstem.simulate.potential.crystal import exit_periods
 from polarstem.simulate.potential.projection import projected_slices
-from polarstem.structures.scenes.truth import ScanFrame
+from polarstem.structures.scenes.scan_frame import ScanFrame
 
 logger = logging.getLogger("polarstem")
 

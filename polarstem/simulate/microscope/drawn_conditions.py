@@ -19,7 +19,7 @@ from polarstem.config.physics import Detector, Simulate
 from polarstem.seeds import derive_seed
 from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.microscope.optics import Optics
-from polarstem.structures.scenes.truth import ScanFrame
+from polarstem.structures.scenes.scan_frame import ScanFrame
 
 # aberrations with a direction: symmetry, which limits the azimuth to one turn's share
 _DIRECTED = {"astigmatism": ("C12", 2), "coma": ("C21", 1), "trefoil": ("C23", 3)}

@@ -41,7 +41,7 @@ from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.potential.projection import projected_slices
 from polarstem.simulate.potential.slices import Slices
 from polarstem.structures.imperfections import layer_slices
-from polarstem.structures.scenes.truth import ScanFrame
+from polarstem.structures.scenes.scan_frame import ScanFrame
 
 _STRIDE = 3  # columns by which a configuration's samples move from row to row
 

@@ -21,7 +21,7 @@ from polarstem.simulate.potential.crystal import Crystal
 from polarstem.structures.build import write_specimen
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import make_scene
-from polarstem.structures.scenes.truth import ScanFrame
+from polarstem.structures.scenes.scan_frame import ScanFrame
 
 PIXELS = 24
 

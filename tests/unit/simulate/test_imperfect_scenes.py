@@ -25,7 +25,8 @@ from polarstem.structures.amorphous import CARBON_DENSITY
 from polarstem.structures.crystals import load_material
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import SceneRecipe, make_scene
-from polarstem.structures.scenes.truth import ScanFrame, scene_truth
+from polarstem.structures.scenes.scan_frame import ScanFrame
+from polarstem.structures.scenes.truth import scene_truth
 
 CAMERA = Camera(26, 3.0)
 STILL = Drawn(Optics(24.0), CAMERA, None)

@@ -20,7 +20,7 @@ from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.recipes import make_recipe
-from polarstem.structures.scenes.truth import ScanFrame
+from polarstem.structures.scenes.scan_frame import ScanFrame
 
 
 def settings_of(conditions: dict[str, Any], positions: int, phonons: int = 0) -> dict[str, Any]:

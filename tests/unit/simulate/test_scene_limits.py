@@ -25,7 +25,7 @@ from polarstem.simulate.multislice.windows import windows
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import SceneRecipe, make_scene
-from polarstem.structures.scenes.truth import ScanFrame
+from polarstem.structures.scenes.scan_frame import ScanFrame
 
 # windows of five cells
 WINDOWED = Simulate.model_validate({"accuracy": 0.02})

@@ -28,7 +28,7 @@ from polarstem.simulate.scattering_matrix.propagate import compute_scattering_ma
 from polarstem.structures.crystals import load_material
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import SceneRecipe, make_scene
-from polarstem.structures.scenes.truth import ScanFrame
+from polarstem.structures.scenes.scan_frame import ScanFrame
 
 OPTICS = Optics(24.0, {"C10": 40.0, "C12": 15.0, "phi12": 0.4}, (2.0, 1.0))
 CAMERA = Camera(26, 3.0)

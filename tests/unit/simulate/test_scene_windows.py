@@ -17,7 +17,7 @@ from polarstem.simulate.multislice.scene_scan import scan_scene
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import SceneRecipe, make_scene
-from polarstem.structures.scenes.truth import ScanFrame
+from polarstem.structures.scenes.scan_frame import ScanFrame
 
 SETTINGS = Simulate.model_validate(
     {"pixels_per_cell": 16, "detector": {"pixels": 10, "mrad_per_pixel": 5.0}}

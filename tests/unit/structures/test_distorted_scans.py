@@ -12,7 +12,8 @@ import pytest
 from polarstem.structures.scenes.build import build_scene, origin_of, wedge_of
 from polarstem.structures.scenes.domains import lay_out
 from polarstem.structures.scenes.recipe import SceneRecipe, make_scene
-from polarstem.structures.scenes.truth import ScanFrame, scene_truth
+from polarstem.structures.scenes.scan_frame import ScanFrame
+from polarstem.structures.scenes.truth import scene_truth
 
 DRIFT, JITTER = (0.06, -0.04), 0.3
 

@@ -12,7 +12,8 @@ from scipy.spatial import KDTree
 from polarstem.structures.scenes.build import build_scene, origin_of
 from polarstem.structures.scenes.defects import POISSON_RATIO, moved, unmoved
 from polarstem.structures.scenes.recipe import SceneKind, SceneRecipe, make_scene, wall_kinds
-from polarstem.structures.scenes.truth import ScanFrame, scene_truth
+from polarstem.structures.scenes.scan_frame import ScanFrame
+from polarstem.structures.scenes.truth import scene_truth
 
 
 def scene(kind: str, **settings: Any) -> SceneRecipe:

@@ -18,7 +18,8 @@ from polarstem.structures.scenes.build import build_scene, origin_of
 from polarstem.structures.scenes.defects import column_places, defects_of
 from polarstem.structures.scenes.domains import lay_out
 from polarstem.structures.scenes.recipe import SceneKind, SceneRecipe, make_scene
-from polarstem.structures.scenes.truth import ScanFrame, scene_truth
+from polarstem.structures.scenes.scan_frame import ScanFrame
+from polarstem.structures.scenes.truth import scene_truth
 
 KINDS = get_args(SceneKind)
 ANGLES = {
