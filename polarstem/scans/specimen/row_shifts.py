@@ -2,11 +2,11 @@
 """Rows of a scan that lie beside where they should: drift that is not uniform, and jitter.
 
 A row sees the lattice moved by its own displacement, which shows in all Fourier coefficients at
-once. It is fitted row by row, from every second stretch of the row and from the others: what both
-say alike is displacement, what they say differently is noise. What is believed of the estimates
-follows from these two as functions of how fast the displacement varies from row to row (N. Wiener,
-Extrapolation, Interpolation, and Smoothing of Stationary Time Series (1949)), and from how well
-each row can tell.
+once. It is fitted row by row, from the left half and from the right one: what both say alike is
+displacement, what they say differently is noise, or a wall between domains. What is believed of
+the estimates follows from these two as functions of how fast the displacement varies from row to
+row (N. Wiener, Extrapolation, Interpolation, and Smoothing of Stationary Time Series (1949)), and
+from how well each row can tell.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _STILL = 1e-3  # of a cell: rows have come to rest
 _RIDGE = 1e-2  # of the waves' norm
 _ROWS = 0.7  # of a cell, over which slow displacements are averaged
 _FARTHEST = 0.2  # of a cell that a row is moved by in a round
-_SURE = 2.0  # standard errors that a displacement common to both parts exceeds
+_SURE = 3.0  # standard errors that a displacement common to both parts exceeds
 _FEWEST_ROWS = 8
 _SLOW = 1  # the first cosine is a constant, which the lattice takes up
 
@@ -52,12 +52,13 @@ def row_shifts(
     shift : ndarray, shape (ny, 2)
         Displacements [nm]; 0 where none is significant.
     """
-    ny, nx, _ = signals.shape
+    ny = len(signals)
     shift = np.zeros((ny, 2))
     cell = float(np.hypot(*np.linalg.inv(reciprocal).T).min())
     stretch = max(1, round(cell / step[1]))
-    first = np.arange(nx) // stretch % 2 == 0
-    if ny < _FEWEST_ROWS or nx < 2 * stretch:
+    seen = np.cumsum((signals != 0).any(axis=-1).sum(axis=0))
+    first = seen <= seen[-1] / 2
+    if ny < _FEWEST_ROWS or min(first.sum(), (~first).sum()) < stretch:
         return reciprocal, shift
     parts = (first, ~first)
     found = _wandering(signals, reciprocal, step, parts)
