@@ -13,6 +13,8 @@ from polarstem.config.quantities import factor
 from polarstem.scans.sourced import Sourced
 
 _NO_SCALE = {"tvips", "mrc"}  # formats that write a scale of 1 where none is known
+# where EMPAD's files of both ages keep it
+_VOLTS = ("root.iom_measurements.high_voltage", "root.iom_measurements.source.get_voltage")
 Axis = dict[str, Any]
 
 
@@ -132,7 +134,7 @@ def facts_of(
         Name of the reader.
     """
     found: dict[str, Sourced] = {}
-    energy = _metadata(signal, "Acquisition_instrument.TEM.beam_energy")
+    energy = _metadata(signal, "Acquisition_instrument.TEM.beam_energy") or _volts(signal)
     if energy:
         # hyperspy's unit is kV, but some files hold V
         found["energy_kv"] = Sourced(energy if energy < 5e3 else energy / 1e3, "kV", "file")
@@ -178,6 +180,16 @@ def _metadata(signal: dict[str, Any], key: str) -> float | None:
             if raw is not None:
                 value = convert(raw) if convert else raw
     return float(value) if isinstance(value, (int, float, np.number)) else None
+
+
+def _volts(signal: dict[str, Any]) -> float | None:
+    """Accelerating voltage that a plugin leaves in the vendor's own metadata [V]."""
+    for key in _VOLTS:
+        try:
+            return float(_lookup(signal.get("original_metadata") or {}, key))
+        except (TypeError, ValueError):
+            continue
+    return None
 
 
 def _lookup(tree: Any, key: str) -> Any:
