@@ -47,7 +47,7 @@ class PatternModel:
     def __init__(self, library: Library) -> None:
         self.library = library
         fine = pixel_angles(FINER * library.pixels, library.mrad_per_pixel / FINER)
-        self._x, self._y = np.meshgrid(fine, -fine)
+        self._x, self._y = np.meshgrid(fine.astype(np.float32), -fine.astype(np.float32))
 
     @cached_property
     def nodes(self) -> NDArray[np.float32]:
@@ -83,18 +83,18 @@ class PatternModel:
         return side, np.asarray(rfft2(np.roll(kernels, (1 - n, 1 - n), axis=(1, 2))))
 
     def halos(self, patterns: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Patterns (..., pixel) scattered once more by each kernel, shape (..., pixel, halo)."""
+        """Patterns (..., pixel) scattered once more by each kernel, shape (..., halo, pixel)."""
         n = self.library.pixels
         side, kernels = self._kernels
         spectra = rfft2(patterns.reshape(-1, 1, n, n).astype(np.float32), (side, side))
         spread = irfft2(spectra * kernels.astype(np.complex64), (side, side))[..., :n, :n]
-        flat = spread.reshape(*patterns.shape[:-1], len(kernels), n * n)
-        return np.moveaxis(flat, -2, -1).astype(np.float32)
+        flat: NDArray[np.float32] = spread.reshape(*patterns.shape[:-1], len(kernels), n * n)
+        return flat
 
     def columns(
         self, tilt: NDArray[np.float64], planes: slice = slice(None)
     ) -> NDArray[np.float64]:
-        """Pattern, background, and derivatives by all that is fitted, (thickness, pixel, column).
+        """Pattern, background, and derivatives by all that is fitted, (thickness, column, pixel).
 
         Parameters
         ----------
@@ -108,30 +108,30 @@ class PatternModel:
         for step in ((h, 0.0), (0.0, h)):
             terms.append((library.terms(tilt + step) - library.terms(tilt - step)) / (2 * h))
         stacked = np.stack(terms, axis=1).astype(np.float32)
-        flat = library.coefficients[planes].reshape(*stacked.shape[::2], -1)
+        flat = library.coefficients[planes].reshape(len(tilt), stacked.shape[-1], -1)
         side = FINER * library.pixels
-        images = (stacked @ flat).reshape(*stacked.shape[:2], side, side)
-        image, *by_tilt = np.moveaxis(images, 1, 0)
+        images = (stacked @ flat).reshape(len(tilt), 3, side, side)
+        image = images[:, 0]
         pixel = library.mrad_per_pixel / FINER
         down, right = np.gradient(image, pixel, axis=(1, 2))
-        up = -down
-        curved = np.gradient(right, pixel, axis=2) - np.gradient(up, pixel, axis=1)
-        shapes = (
-            -right,
-            -up,
-            -(self._x * right + self._y * up + 2 * image),
-            curved / 2,
-        )
-        turn = np.deg2rad(1) * (self._y * right - self._x * up)
+        x, y = self._x, self._y
+        outward = x * right - y * down
+        curved = np.gradient(right, pixel, axis=2) + np.gradient(down, pixel, axis=1)
+        about = y * right + x * down
+        shapes = np.stack([-right, down, -outward - 2 * image, curved / 2], axis=1)
         base = binned(image)
-        flat_field = np.full_like(base, 1 / base.shape[1])
         total = base.sum(1)[:, None]
-        spread = np.moveaxis(self.halos(base), -1, 0)
-        free = [base / total, flat_field, *(binned(part) / total for part in by_tilt)]
-        held = [*(binned(part) / total for part in shapes), *(self._odd[:, planes] / total)]
-        held += [binned(turn) / total, *((spread - base) / total)]
-        scaled = [prior * part for prior, part in zip(PRIORS, held, strict=True)]
-        return np.stack([*free, *scaled], axis=-1).astype(np.float64)
+        columns = np.empty((len(tilt), FREE + len(PRIORS), base.shape[1]))
+        columns[:, 0] = base
+        columns[:, TILT] = binned(images[:, 1:])
+        columns[:, FREE : FREE + 4] = binned(shapes)
+        columns[:, FREE + 4 : TURN] = np.moveaxis(self._odd[:, planes], 0, 1)
+        columns[:, TURN] = np.deg2rad(1) * binned(about)
+        columns[:, HALOS] = self.halos(base) - base[:, None]
+        columns /= total[..., None]
+        columns[:, 1] = 1 / base.shape[1]
+        columns[:, FREE:] *= PRIORS[:, None]
+        return columns
 
 
 def binned(images: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -17,7 +17,10 @@ _STEP = 4.0  # of the orientation [degrees]
 _EVERY = 4  # thickness
 _FAR = 15.0  # orientations that are another choice [degrees]
 _TRIED = 2  # coarse orientations that are looked at closely
-_TURNS = 2  # times that the pattern is turned to the orientation found
+_TURNS = 6  # times that the pattern is turned to the orientation found, at most
+_SETTLED = 0.05  # [degrees]
+_NEAR = 3  # thicknesses to either side of the best that are looked at
+_ROUGH = 3  # Gauss-Newton steps of a pattern that is going to be turned
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class OrientationSearch:
         """Patterns, halos and background (node, part, pixel), and their products in pairs."""
         nodes = self.model.nodes[::_EVERY]
         nodes = (nodes / nodes.sum(-1, keepdims=True)).reshape(-1, nodes.shape[-1])
-        halos = np.moveaxis(self.model.halos(nodes), -1, 1)
+        halos = self.model.halos(nodes)
         flat = np.full_like(nodes, 1 / nodes.shape[1])[:, None]
         parts = np.concatenate([nodes[:, None], halos, flat], axis=1)
         rows, columns = np.triu_indices(parts.shape[1])
@@ -122,7 +125,8 @@ class OrientationSearch:
         others = [self._close(image, angle) for angle in self._minima(angles, residuals, apart)]
         # one from the edge may have been turned to where the first was looked for
         others = [each for each in others if self._distance(each.angle_deg, centre) > width]
-        return first, min(others, key=lambda each: each.squares) if others else None
+        other = min(others, key=lambda each: each.squares) if others else None
+        return self._finished(image, first), other
 
     def _distance(self, angle: float, other: float) -> float:
         return float(np.abs(self._apart(np.array(angle), other)))
@@ -152,11 +156,23 @@ class OrientationSearch:
         angle: float,
         near_deg: tuple[float, float] | None = None,
     ) -> Oriented:
-        found = compare(self.model, *image.sample(self.angles, angle))
+        """Turn a pattern until it fits, with the thickness that fits at first or near it."""
+        found = compare(self.model, *image.sample(self.angles, angle), rounds=_ROUGH)
         for _ in range(_TURNS):
-            angle = self._clipped(angle + found.turn_deg, near_deg)
-            found = compare(self.model, *image.sample(self.angles, angle))
-        return Oriented(found, self._clipped(angle + found.turn_deg, near_deg))
+            best = int(found.squares.argmin()) + found.planes.start
+            planes = slice(max(0, best - _NEAR), best + _NEAR + 1)
+            tilt = found.tilt[best - found.planes.start]
+            angle, before = self._clipped(angle + found.turn_deg, near_deg), angle
+            values = image.sample(self.angles, angle)
+            found = compare(self.model, *values, planes=planes, tilt=tilt, rounds=_ROUGH)
+            if abs(angle - before) < _SETTLED:
+                break
+        return Oriented(found, angle)
+
+    def _finished(self, image: PatternImage, near: Oriented) -> Oriented:
+        """The same at all thicknesses."""
+        values = image.sample(self.angles, near.angle_deg)
+        return Oriented(compare(self.model, *values), near.angle_deg)
 
     @staticmethod
     def _clipped(angle: float, near_deg: tuple[float, float] | None) -> float:

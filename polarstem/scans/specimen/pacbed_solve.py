@@ -28,6 +28,8 @@ class Found:
 
     Attributes
     ----------
+    planes : slice
+        Of the library's thicknesses.
     squares : ndarray, shape (thickness,)
         Weighted squared deviations, and those of the priors.
     variance : float
@@ -47,6 +49,7 @@ class Found:
         Weighted sum of the squared measured values.
     """
 
+    planes: slice
     squares: NDArray[np.float64]
     variance: float
     count: int
@@ -71,30 +74,77 @@ class Found:
         return shares / self.solution[:, :1]
 
 
-def compare(model: PatternModel, values: NDArray[np.float64], inside: NDArray[np.bool_]) -> Found:
-    """Fit a pattern (pixel,) at every thickness; pixels outside the image do not count."""
+@dataclass(frozen=True)
+class Expected:
+    """What the columns with a prior are expected to be, in the units of `PRIORS`.
+
+    Attributes
+    ----------
+    mean, spread : ndarray, shape (len(PRIORS),)
+    """
+
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+
+_CALIBRATED = Expected(np.zeros(len(PRIORS)), np.ones(len(PRIORS)))
+
+
+def compare(
+    model: PatternModel,
+    values: NDArray[np.float64],
+    inside: NDArray[np.bool_],
+    *,
+    planes: slice = slice(0, None),
+    tilt: NDArray[np.float64] | None = None,
+    rounds: int = _ROUNDS,
+    expected: Expected = _CALIBRATED,
+) -> Found:
+    """Fit a pattern at each thickness.
+
+    Parameters
+    ----------
+    model : PatternModel
+        Of the library.
+    values : ndarray, shape (pixel,)
+        The pattern.
+    inside : ndarray, shape (pixel,)
+        Pixels that count.
+    planes : slice
+        Of the library's thicknesses.
+    tilt : ndarray, shape (2,), optional
+        Where to start [mrad]; by default where the library fits best.
+    rounds : int
+        Gauss-Newton steps.
+    expected : Expected
+        Of what is fitted beside thickness and tilt.
+    """
     measured, weights = weighted(values, inside)
     library = model.library
-    tilts, _ = library.all_tilts
-    cosines = _unit(model.nodes * weights, weights) @ _unit(measured, weights)
-    tilt = tilts[cosines.argmax(axis=1)]
+    if tilt is None:
+        cosines = _unit(model.nodes[planes] * weights, weights) @ _unit(measured, weights)
+        tilts = library.all_tilts[0][cosines.argmax(axis=1)]
+    else:
+        tilts = np.tile(tilt, (len(library.thickness_nm[planes]), 1))
     largest = float(np.abs(library.tilts).max())
-    prior = np.r_[np.zeros(FREE), np.ones(len(PRIORS))]
+    prior = np.r_[np.zeros(FREE), expected.spread**-2.0]
+    pulled = np.r_[np.zeros(FREE), expected.mean * expected.spread**-2.0]
     count = int(inside.sum())
     variance = 1e-3 * float(measured @ measured) / count
-    for _ in range(_ROUNDS):
-        columns = model.columns(tilt) * weights[:, None]
-        transposed = columns.swapaxes(1, 2)
-        normal = transposed @ columns + variance * np.diag(prior)
-        solution = bounded(normal, transposed @ measured, _HALVES)
-        deviation = measured - (columns @ solution[..., None])[..., 0]
-        penalty = variance * np.square(solution[:, FREE:]).sum(1)
-        squares = np.square(deviation).sum(1)
+    for _ in range(rounds):
+        columns = model.columns(tilts, planes) * weights
+        normal = columns @ columns.swapaxes(1, 2) + variance * np.diag(prior)
+        solution = bounded(normal, columns @ measured + variance * pulled, _HALVES)
+        simulated = (solution[:, None] @ columns)[:, 0]
+        missed = (solution[:, FREE:] - expected.mean) / expected.spread
+        penalty = variance * np.square(missed).sum(1)
+        squares = np.square(measured - simulated).sum(1)
         variance = float(squares.min()) / count
         sharp = solution[:, :1] - solution[:, HALOS] @ PRIORS[HALOS.start - FREE :, None]
         step = solution[:, TILT] / np.maximum(sharp, 0.1 * solution[:, :1])
-        tilt, before = _shortened(tilt + _shortened(step, _LONGEST_STEP), largest), tilt
+        tilts, before = _shortened(tilts + _shortened(step, _LONGEST_STEP), largest), tilts
     return Found(
+        planes=planes,
         squares=squares + penalty,
         variance=variance,
         count=count,
@@ -102,7 +152,7 @@ def compare(model: PatternModel, values: NDArray[np.float64], inside: NDArray[np
         solution=solution,
         normal=normal,
         measured=np.where(inside, values, np.nan),
-        simulated=(columns @ solution[..., None])[..., 0] / np.where(inside, weights, np.nan),
+        simulated=simulated / np.where(inside, weights, np.nan),
         power=float(measured @ measured),
     )
 
