@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from polarstem.maps.pooling import Answer
+from polarstem.maps.withheld import MEANINGS, Reason
 from polarstem.simulate.microscope.camera import pixel_angles
 
 MOST_PATTERNS = 20_000
@@ -28,7 +29,9 @@ _ANSWERS = {
     "direction_x": ("1", "mean of the directions by their probabilities, to the right"),
     "direction_y": ("1", "mean of the directions by their probabilities, upwards"),
     "set": ("1", "bit k is set if class k is in the conformal set of 90 %"),
-    "answered": ("1", "whether the conformal set is one class"),
+    "answered": ("1", "whether there is an answer"),
+    "withheld": ("1", "why there is no answer; 0 where there is one"),
+    "agreement": ("1", "share of the models that give the most probable class"),
     "anomaly": ("1", "anomaly score; the threshold is in the attribute anomaly_threshold"),
     "flagged": ("1", "whether the anomaly score is above its threshold"),
     "pattern": ("1", "mean fraction of the detected beam in each pixel, in the crystal's frame"),
@@ -38,6 +41,7 @@ _MEANINGS = {
     "conformal_set": _ANSWERS["set"],
     "bright_field": ("1", "fraction of the detected beam inside the convergence semi-angle"),
     "dark_field": ("1", "fraction of the detected beam outside the convergence semi-angle"),
+    "vacuum": ("1", "whether the position lies beside the crystal"),
     "com_x": ("mrad", "centre of mass of the pattern, to the right in the scan's frame"),
     "com_y": ("mrad", "centre of mass of the pattern, upwards in the scan's frame"),
     "total": ("counts", "counts within the model's field of view"),
@@ -49,6 +53,13 @@ _MEANINGS = {
     "cell_centre_y": ("nm", "middle of the unit cell, downwards from the first position"),
     "cell_centre_x": ("nm", "middle of the unit cell, to the right of the first position"),
     "cell_count": ("1", "positions of the unit cell"),
+    "cell_at_wall": ("1", "whether a neighbouring cell has another direction"),
+    "cell_thickness": ("nm", "thickness of the tile that the unit cell is in"),
+    "cell_thickness_low": ("nm", "lower end of the 95 % interval of the thickness"),
+    "cell_thickness_high": ("nm", "upper end of the 95 % interval of the thickness"),
+    "cell_tilt_x": ("mrad", "tilt of the beam in the tile, to the right in the scan's frame"),
+    "cell_tilt_y": ("mrad", "tilt of the beam in the tile, upwards in the scan's frame"),
+    "cell_tilt_error": ("mrad", "standard deviation of each component of the tilt"),
 }
 
 
@@ -116,6 +127,7 @@ def assemble(
     classes: Classes,
     mrad_per_pixel: float,
     attributes: Mapping[str, Any],
+    origin_nm: tuple[float, float] = (0.0, 0.0),
 ) -> xr.Dataset:
     """Make the data set of a map.
 
@@ -134,6 +146,8 @@ def assemble(
         Size of a pixel of the patterns [mrad].
     attributes : mapping
         What holds for the whole map.
+    origin_nm : (float, float)
+        y and x of the first position [nm].
 
     Returns
     -------
@@ -149,7 +163,10 @@ def assemble(
         more = ("class",) if len(rest) == 1 else ("ky", "kx")[: len(rest)]
         lead = shape if place is _GRID else (len(values),)
         units, long_name = _MEANINGS[name] if name in _MEANINGS else _of_cell(name)
-        attrs = {"units": units, "long_name": long_name}
+        attrs: dict[str, Any] = {"units": units, "long_name": long_name}
+        if name.endswith("withheld"):
+            attrs["flag_values"] = np.array(list(Reason), np.int8)
+            attrs["flag_meanings"] = " ".join(MEANINGS[r].replace(" ", "_") for r in Reason)
         variables[name] = ((*place, *more), values.reshape(*lead, *rest), attrs)
     coords: dict[str, Any] = {
         "class_name": (
@@ -162,7 +179,7 @@ def assemble(
     long_name = "direction of the class in the crystal's frame, counter-clockwise, y up"
     coords["class_direction"][2]["long_name"] = long_name
     for number, (name, direction) in enumerate((("y", "downwards"), ("x", "to the right"))):
-        nm = np.arange(shape[number]) * step_nm[number]
+        nm = origin_nm[number] + np.arange(shape[number]) * step_nm[number]
         coords[name] = (name, nm, {"units": "nm", "long_name": f"probe position, {direction}"})
         if "cell_pattern" in variables:
             angles = pixel_angles(variables["cell_pattern"][1].shape[-1], mrad_per_pixel)

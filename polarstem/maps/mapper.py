@@ -1,49 +1,45 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a detector file to a map of polarization directions.
+"""From a scan to a map of polarization directions: open, inspect, place, predict, pool, write.
 
-A sample of the scan calibrates it, and its mean pattern tells how the crystal lies on the detector.
-Then every pattern is read once, resampled into the crystal's frame and predicted. The scan's own
-periodicity tells where each unit cell lies, whose answers are pooled, and one rotation turns what
-was found in the crystal's frame into the scan's.
+A sample of the scan calibrates it and tells how the crystal lies on the detector. Then every
+pattern is read once, resampled into the crystal's frame and predicted. The scan's own periodicity
+tells where each unit cell lies, whose answers are pooled, and one turn takes what was found in the
+crystal's frame into the scan's.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 from numpy.typing import NDArray
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
 from polarstem.logs import progress
-from polarstem.maps.compose import (
-    aligned,
-    anomalies_of,
-    handedness_of,
-    lattice_of,
-    lattice_step,
-    map_of,
-)
+from polarstem.maps.anomalies import anomalies_of
+from polarstem.maps.compose import Pooled, map_of
 from polarstem.maps.dataset import Classes
 from polarstem.maps.diagnostics import diagnostics_of
-from polarstem.maps.frames import angle_on_detector, confirmed, settle
+from polarstem.maps.dose import dose_of
 from polarstem.maps.outputs import write_maps, write_summary
+from polarstem.maps.placing import orient, place
 from polarstem.maps.predict import Answers, Block, Predictor
-from polarstem.maps.setup import Setup, set_up
+from polarstem.maps.setup import ModelSource, ScanSource, Setup, set_up
 from polarstem.maps.specimen import Specimen
-from polarstem.maps.summary import listed, plain, summarise
+from polarstem.maps.summary import attributes_of, summary_of
 from polarstem.provenance import provenance
-from polarstem.scans.calibration.calibrate import Calibration, calibrate
-from polarstem.scans.calibration.steps import Step
-from polarstem.scans.sourced import Sourced
+from polarstem.scans.inspection import Inspection, inspect
 from polarstem.simulate.parallel import one_blas_thread
 
 BLOCK_MB = 32
@@ -70,138 +66,169 @@ class Stopwatch:
         self.seconds[stage] = time.perf_counter() - start
 
 
+@dataclass(frozen=True)
+class Made:
+    """A map and what belongs to it.
+
+    Attributes
+    ----------
+    data, diagnostics : Dataset
+        The map, and the arrays behind figures of its making.
+    summary : dict
+        What it comes to.
+    """
+
+    data: xr.Dataset
+    diagnostics: xr.Dataset
+    summary: dict[str, Any]
+
+
 def map_scan(
-    scan_path: Path | str,
-    model_dir: Path | str,
-    out_dir: Path | str,
+    scan: ScanSource,
+    model: ModelSource,
+    out_dir: Path | str | None = None,
     sheet: Path | str | Mapping[str, Any] | Sheet | None = None,
     *,
     force: bool = False,
-    threads: int = 1,
+    threads: int | None = None,
     finish: Callable[[Path], None] | None = None,
-) -> None:
+) -> xr.Dataset:
     """Map the polarization directions of a scan.
 
     Parameters
     ----------
-    scan_path : path
-        Detector file or folder, see `polarstem.scans.files.readers.open_scan`.
-    model_dir : path
-        Saved model, with its library and its anomaly reference where it has them.
-    out_dir : path
+    scan : path, ndarray or Scan
+        Detector file or folder, see `polarstem.scans.files.readers.open_scan`, or counts of shape
+        (ny, nx, ky, kx).
+    model : path or sequence of paths
+        Saved models, the first with its library and its anomaly reference where it has them. Of
+        several, the mean of the probabilities is taken, and an answer is one that all give.
+    out_dir : path, optional
         Folder to make: ``map.nc``, ``map.hspy``, ``labels.tif``, ``cells.csv``, ``summary.json``
-        and ``diagnostics.nc``.
+        and ``diagnostics.nc``. Nothing is written without.
     sheet : path, mapping, Sheet or None
         What is known of the scan beside its file.
     force : bool
         Go on with a model that was trained for another energy, semi-angle or zone axis; every
         output then says so.
-    threads : int
-        Threads that resample and predict.
+    threads : int, optional
+        Threads that resample and predict; all cores by default.
     finish : callable, optional
         Adds to the finished folder, figures for instance, before it takes its name.
+
+    Returns
+    -------
+    Dataset
+        What ``map.nc`` holds; its attribute ``summary`` is ``summary.json``.
 
     Raises
     ------
     PolarstemError
         If `out_dir` exists, or the scan cannot be mapped. Nothing is then written.
     """
-    out_dir = Path(out_dir)
-    if out_dir.exists():
+    out = None if out_dir is None else Path(out_dir)
+    if out is not None and out.exists():
         raise PolarstemError(
-            f"The output folder {out_dir} exists, and nothing is overwritten; name another one, or "
+            f"The output folder {out} exists, and nothing is overwritten; name another one, or "
             "delete it."
         )
+    threads = threads or len(os.sched_getaffinity(0))
     clock = Stopwatch()
     with _one_thread_each():
         with clock("opening"):
-            setup = set_up(scan_path, model_dir, sheet, force=force)
-        with atomic_path(out_dir) as folder:
+            setup = set_up(scan, model, sheet, force=force)
+        if out is None:
+            return _made(setup, threads, clock).data
+        with atomic_path(out) as folder:
             folder.mkdir()
-            _map(setup, folder, threads, clock)
+            made = _made(setup, threads, clock)
+            with clock("writing"):
+                write_maps(made.data, made.diagnostics, folder)
+            write_summary(made.summary | {"seconds": clock.seconds}, folder)
             if finish is not None:
                 finish(folder)
+    return made.data
 
 
-def _map(setup: Setup, folder: Path, threads: int, clock: Stopwatch) -> None:
-    """Map a scan into a folder."""
-    scan = setup.scan
-    with clock("calibrating"):
-        assumed = Sourced(
-            setup.trained["semiangle_mrad"], "mrad", "assumed", "as the model was trained for"
+def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
+    """Map a scan."""
+    scan, trained, model = setup.scan, setup.trained, setup.model
+    specimen = Specimen(setup)
+    with clock("inspecting"):
+        inspection = inspect(
+            scan, setup.settings["semiangle_mrad"], tuple(trained["cell_angstrom"]), threads
         )
-        calibration = calibrate(scan, setup.sheet, assumed, threads)
-        setup.settings |= calibration.settings
-        specimen = Specimen(setup)
-        detector, crystal = (setup.given(f"{n}_rotation_deg") for n in ("detector", "crystal"))
-        known = detector is not None and crystal is not None
-        fitted = None if known else specimen.orientation(calibration)
-        angle = angle_on_detector(detector, crystal, fitted)
-        specimen.turn_to(angle.value)
+        setup.settings |= inspection.calibration.settings
+        found = orient(setup, inspection, specimen)
     with clock("reading and predicting"):
-        answers = _predict(setup, calibration, angle.value, threads)
-    with clock("thickness and cells"):
-        specimen.look(answers.mean_pattern())
-        curl = calibration.detector_rotation if detector is None else None
-        rough = angle.value - (detector or curl or angle).value
-        lattice = lattice_of(setup, answers, specimen.templates_nm, rough)
-        frames = settle(angle, detector, crystal, curl, lattice.rotation)
-        lattice = aligned(lattice, frames.crystal.value)
-        cells = lattice.cells(*scan.shape[:2])
-        seen = handedness_of(setup, answers, lattice, cells, specimen.templates_nm)
-        if seen is not None:
-            frames, turned = confirmed(frames, seen, detector)
-            if turned:
-                lattice = aligned(lattice, frames.crystal.value)
-                cells = lattice.cells(*scan.shape[:2])
-    setup.settings["detector_rotation_deg"] = frames.detector
-    setup.settings["crystal_rotation_deg"] = frames.crystal
+        answers = _predict(setup, inspection, found.angle.value, threads)
+    with clock("placing"):
+        where = place(setup, inspection, specimen, found, answers)
+        answers = answers.turned(where.orientation.turn, model.class_directions)
+        pooled = Pooled.of(where.cells, answers.measured & ~where.vacuum)
+    with clock("thickness and tilt"):
+        lit = np.where(where.vacuum, 0, answers.total)
+        specimen.look(answers.mean_pattern, lit, where.lattice, where.cells)
+        specimen.look_at_tiles(
+            answers.pattern,
+            lit,
+            pooled.index,
+            *(axis[pooled.kept] for axis in (where.cells.row, where.cells.column)),
+        )
+    setup.settings |= where.settings
     with clock("anomalies"):
-        anomalies = anomalies_of(setup, answers, lattice, cells)
-    with clock("writing"):
-        names, directions = setup.model.class_names, setup.model.class_directions
-        classes = Classes(names, directions, frames.crystal.value)
-        attributes = _attributes(setup, specimen, classes)
-        data = map_of(setup, answers, cells, anomalies, classes, attributes)
-        told = [Step("handedness", "done", seen.sentence)] if seen is not None else []
-        steps = [*calibration.steps, lattice_step(setup, lattice), *told, *specimen.steps()]
-        diagnostics = diagnostics_of(steps, calibration, lattice, frames.detector.value)
-        made = {name: data.attrs[name] for name in provenance({})}
-        write_maps(data, diagnostics.assign_attrs(made), folder)
-    doubts = list(calibration.warnings)
-    if seen is not None and seen.clear and not seen.mirrored:  # which settles the rotation
-        doubts = [text for text in doubts if "detector_rotation_deg" not in text]
-    grid = setup.trained["pixels"], setup.trained["mrad_per_pixel"]
-    doubts += calibration.unseen(angle.value, *grid)
-    warnings = [*setup.warnings, *doubts, *frames.warnings, *specimen.warnings()]
-    summary = {
-        "scan": str(scan.path),
-        "model": attributes["model"],
-        "forced": setup.forced or None,
-        **summarise(data),
-        "thickness_nm": listed(specimen.thickness_nm),
-        "tilt_mrad": listed(specimen.tilt_mrad),
-        "settings": {name: listed(value) for name, value in setup.settings.items()},
-        "steps": [
-            {"name": s.name, "status": s.status, "sentence": s.sentence, "values": s.values}
-            for s in steps
-        ],
-        "warnings": list(dict.fromkeys(warnings)),
-        "seconds": clock.seconds,
-    }
-    write_summary(summary, folder)
+        anomalies = anomalies_of(setup, answers, where)
+    with clock("composing"):
+        dose = dose_of(setup, answers.total, lit > 0)
+        doubts = [*where.orientation.doubts, *specimen.doubts]
+        doubts += dose.doubts
+        turned = where.orientation.crystal.value
+        classes = Classes(model.class_names, model.class_directions, turned)
+        attributes = attributes_of(setup, specimen, classes)
+        data = map_of(
+            setup,
+            answers,
+            where.cells,
+            pooled,
+            anomalies,
+            where.vacuum,
+            specimen,
+            classes,
+            doubts,
+            attributes,
+        )
+        steps = [*inspection.calibration.steps, *where.steps, *specimen.steps()]
+        diagnostics = diagnostics_of(
+            steps, inspection.calibration, where.lattice, where.orientation.detector.value
+        )
+        diagnostics = diagnostics.assign_attrs({n: data.attrs[n] for n in provenance({})})
+    warnings = [
+        *setup.warnings,
+        *(doubt.sentence for doubt in doubts),
+        *inspection.warnings,
+        *inspection.calibration.unseen(
+            found.angle.value, trained["pixels"], trained["mrad_per_pixel"]
+        ),
+        *where.warnings,
+        *specimen.warnings(),
+    ]
+    summary = summary_of(
+        data, setup, specimen, where, dose.electrons, steps, list(dict.fromkeys(warnings))
+    )
+    data.attrs["summary"] = json.dumps(summary)
+    return Made(data, diagnostics, summary)
 
 
-def _predict(setup: Setup, calibration: Calibration, angle_deg: float, threads: int) -> Answers:
+def _predict(setup: Setup, inspection: Inspection, angle_deg: float, threads: int) -> Answers:
     """Read, resample and predict every pattern."""
-    scan, trained = setup.scan, setup.trained
+    scan, trained, calibration = setup.scan, setup.trained, inspection.calibration
 
     def resampler() -> Callable[[Block], NDArray[np.float32]]:
         resample = calibration.resampler(angle_deg, trained["pixels"], trained["mrad_per_pixel"])
         return lambda block: resample(block[1], calibration.centres(block[0]))
 
     predictor = Predictor(
-        setup.model,
+        setup.models,
         setup.reference,
         resampler,
         trained["mrad_per_pixel"],
@@ -217,28 +244,6 @@ def _predict(setup: Setup, calibration: Calibration, angle_deg: float, threads: 
             "`centre` and `mrad_per_pixel` in the scan sheet."
         )
     return answers
-
-
-def _attributes(setup: Setup, specimen: Specimen, classes: Classes) -> dict[str, Any]:
-    """What holds for the whole map, safe for netCDF."""
-    listing = plain({name: listed(value) for name, value in setup.settings.items()})
-    model = str(setup.model.info.get("name", setup.model.family))
-    numbers = {
-        "crystal_rotation_deg": float(classes.rotation_deg),
-        "step_nm": list(setup.step_nm),
-        "anomaly_threshold": 1.0,
-    }
-    if specimen.thickness_nm is not None:
-        numbers["thickness_nm"] = float(np.mean(specimen.thickness_nm.value))
-    told = {
-        "title": "Polarization map",
-        "scan": setup.scan.path.name,
-        "model": model,
-        "forced": setup.forced,
-        "settings": json.dumps(listing),
-        "conventions": "directions counter-clockwise from +x (right), y up; arrays y down",
-    }
-    return told | numbers | provenance({"model": model, "settings": listing})
 
 
 @contextmanager

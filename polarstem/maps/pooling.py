@@ -37,30 +37,27 @@ class Answer:
     answered: NDArray[np.bool_]
 
 
-def answer(probability: NDArray[np.floating], threshold: float | None) -> Answer:
+def answer(probability: NDArray[np.floating], sets: NDArray[np.bool_]) -> Answer:
     """Read answers from calibrated probabilities.
 
     Parameters
     ----------
     probability : ndarray, shape (n, classes)
         Calibrated; nan where nothing was measured.
-    threshold : float or None
-        Least probability of a class in a conformal set; None, where no threshold was fitted,
-        puts the most probable class alone into the set.
+    sets : ndarray of bool, shape (n, classes)
+        Conformal sets: which classes are possible.
     """
     known = np.isfinite(probability[:, 0])
     filled = np.where(known[:, None], probability, 0.0)
     best = filled.argmax(axis=1)
     confidence = filled[np.arange(len(filled)), best]
     classes = probability.shape[1]
-    alone = best[:, None] == np.arange(classes)
-    inside = (alone if threshold is None else filled >= threshold) & known[:, None]
     kind = np.min_scalar_type(2**classes - 1)
     return Answer(
         np.where(known, best, -1).astype(np.int16),
         np.where(known, confidence, np.nan),
-        (inside * 2 ** np.arange(classes)).sum(axis=1).astype(kind),
-        inside.sum(axis=1) == 1,
+        (sets * 2 ** np.arange(classes)).sum(axis=1).astype(kind),
+        sets.sum(axis=1) == 1,
     )
 
 
@@ -97,12 +94,15 @@ def renumbered(
 
 
 def pooled(
-    probability: NDArray[np.floating], cell: NDArray[np.integer], calibration: Calibration
+    probability: NDArray[np.floating],
+    cell: NDArray[np.integer],
+    calibration: Calibration,
+    dose: NDArray[np.floating] | None = None,
 ) -> FloatArray:
     """Calibrated probabilities of cells numbered from 0, shape (cells, classes)."""
     if not (cell >= 0).any():
         return np.empty((0, probability.shape[1]))
-    return calibration.pool(probability, cell)
+    return calibration.pool(probability, cell, dose)
 
 
 def cell_means(values: NDArray[np.generic], cell: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import local
 
 import numpy as np
@@ -16,6 +16,7 @@ from polarstem.maps.anomaly import AnomalyReference
 from polarstem.models.base import Model
 from polarstem.models.calibration import Calibration
 from polarstem.scans.specimen.rings import RINGS, ring_signals
+from polarstem.scans.specimen.turns import PlaneTurn
 from polarstem.simulate.microscope.camera import pixel_angles
 
 Block = tuple[NDArray[np.integer], NDArray[np.generic]]
@@ -23,19 +24,19 @@ FloatArray = NDArray[np.float32]
 _CHUNK = 4096  # patterns in single precision at a time
 
 
-@dataclass
+@dataclass(frozen=True)
 class Answers:
     """What the pass gives for each of the n positions of a scan; nan where nothing was measured.
 
     Attributes
     ----------
     pattern : ndarray, shape (n, ky, kx), float16
-        Patterns on the model's grid in the crystal's frame, with a mean of one.
+        Patterns on the model's grid, with a mean of one.
     signals : ndarray, shape (n, feature)
         Virtual detectors that the lattice is looked for in.
     features : ndarray, shape (n, component)
         What anomalies are looked for in; no component without a reference.
-    probability : ndarray, shape (n, classes)
+    by_model : ndarray, shape (n, models, classes)
         Calibrated probabilities.
     total : ndarray, shape (n,)
         Counts within the model's field of view.
@@ -43,13 +44,13 @@ class Answers:
         Fractions of `total` inside the convergence semi-angle, and farther out than that by a
         pixel.
     com : ndarray, shape (n, 2)
-        Centre of mass (x, y) in the crystal's frame, y up [mrad].
+        Centre of mass (x, y), y up [mrad].
     """
 
     pattern: NDArray[np.float16]
     signals: FloatArray
     features: FloatArray
-    probability: FloatArray
+    by_model: FloatArray
     total: FloatArray
     bright_field: FloatArray
     dark_field: FloatArray
@@ -60,13 +61,37 @@ class Answers:
         """Which positions have a pattern with counts."""
         return self.total > 0
 
-    def mean_pattern(self) -> NDArray[np.float64]:
-        """Mean over the positions, by their counts: fractions of the detected beam (ky, kx)."""
+    def mean_pattern(self, weights: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Mean over the positions, by their counts and weights (n,): fractions of the beam."""
         mean = np.zeros(self.pattern.shape[1:])
+        factors = self.total * weights
         for start in range(0, len(self.total), _CHUNK):
             part = slice(start, start + _CHUNK)
-            mean += np.tensordot(self.total[part], self.pattern[part].astype(np.float32), 1)
+            if factors[part].any():
+                mean += np.tensordot(factors[part], self.pattern[part].astype(np.float32), 1)
         return mean / mean.sum()
+
+    def turned(self, turn: PlaneTurn, directions: NDArray[np.floating]) -> Answers:
+        """The same in a frame that is turned or mirrored by whole quarters.
+
+        Parameters
+        ----------
+        turn : PlaneTurn
+            From the present frame to the other.
+        directions : ndarray, shape (classes,)
+            Of the classes, nan for none [degrees].
+        """
+        if turn == PlaneTurn():
+            return self
+        becomes = turn.classes(directions)
+        by_model = np.empty_like(self.by_model)
+        by_model[..., becomes] = self.by_model
+        return replace(
+            self,
+            pattern=np.ascontiguousarray(turn.images(self.pattern)),
+            by_model=by_model,
+            com=turn.vectors(self.com).astype(np.float32),
+        )
 
 
 class Predictor:
@@ -74,30 +99,31 @@ class Predictor:
 
     Parameters
     ----------
-    model : Model
-        The trained model.
+    models : sequence of Model
+        The trained models, which look at the same grid and have the same classes.
     reference : AnomalyReference or None
         Says what anomalies are looked for in.
     resamplers : callable
-        Makes what turns a block into patterns (n, ky, kx) on the model's grid [counts], one for
+        Makes what turns a block into patterns (n, ky, kx) on the models' grid [counts], one for
         each thread.
     mrad_per_pixel, semiangle_mrad : float
-        Size of the model's pixels and its convergence semi-angle [mrad].
+        Size of the models' pixels and their convergence semi-angle [mrad].
     """
 
     def __init__(
         self,
-        model: Model,
+        models: Sequence[Model],
         reference: AnomalyReference | None,
         resamplers: Callable[[], Callable[[Block], FloatArray]],
         mrad_per_pixel: float,
         semiangle_mrad: float,
     ) -> None:
-        assert model.pattern_shape is not None
-        self.model, self.reference = model, reference
-        self._calibration = Calibration.of(model)
+        shape = models[0].pattern_shape
+        assert shape is not None
+        self.models, self.reference, self._shape = models, reference, shape
+        self._calibrations = [Calibration.of(model) for model in models]
         self._resamplers, self._own = resamplers, local()
-        self._weights = _weights(model.pattern_shape[0], mrad_per_pixel, semiangle_mrad)
+        self._weights = _weights(shape[0], mrad_per_pixel, semiangle_mrad)
         self._pixel_semiangles = mrad_per_pixel / semiangle_mrad
 
     def predict(self, blocks: Iterable[Block], positions: int, threads: int = 1) -> Answers:
@@ -117,9 +143,9 @@ class Predictor:
         Answers
             Of all positions.
         """
-        shape = self.model.pattern_shape or ()
         components = 0 if self.reference is None else len(self.reference.components)
-        found = _empty(positions, shape, components, len(self.model.class_names))
+        count = len(self.models), len(self.models[0].class_names)
+        found = _empty(positions, self._shape, components, count)
         if threads == 1:
             for block in blocks:
                 self._add(block, found)
@@ -147,7 +173,12 @@ class Predictor:
             return
         total = sums[:, :1]
         small /= total[:, :, None]
-        found.probability[index] = self._calibration.apply(self.model.predict_proba(small))
+        for number, (model, calibration) in enumerate(
+            zip(self.models, self._calibrations, strict=True)
+        ):
+            found.by_model[index, number] = calibration.apply(
+                model.predict_proba(small), total[:, 0]
+            )
         found.signals[index] = ring_signals(small, self._pixel_semiangles)
         if self.reference is not None:
             found.features[index] = self.reference.features(small)
@@ -167,7 +198,7 @@ def _weights(pixels: int, mrad_per_pixel: float, semiangle_mrad: float) -> Float
     return np.stack([column.ravel() for column in columns], axis=1).astype(np.float32)
 
 
-def _empty(n: int, shape: tuple[int, ...], features: int, classes: int) -> Answers:
+def _empty(n: int, shape: tuple[int, ...], features: int, classes: tuple[int, int]) -> Answers:
     def missing(*shape: int) -> FloatArray:
         return np.full(shape, np.nan, np.float32)
 
@@ -175,7 +206,7 @@ def _empty(n: int, shape: tuple[int, ...], features: int, classes: int) -> Answe
         pattern=np.zeros((n, *shape), np.float16),
         signals=missing(n, len(RINGS) + 2),
         features=missing(n, features),
-        probability=missing(n, classes),
+        by_model=missing(n, *classes),
         total=np.zeros(n, np.float32),
         bright_field=missing(n),
         dark_field=missing(n),

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Electrons of a pattern, held against what the model was trained for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarstem.maps.setup import Setup
+from polarstem.maps.withheld import Doubt, Reason
+from polarstem.scans.sourced import Sourced
+
+_EDGE = 0.9  # of the lowest trained dose: what the field of view loses
+
+
+@dataclass(frozen=True)
+class Dose:
+    """Electrons of a scan.
+
+    Attributes
+    ----------
+    electrons : Sourced
+        Of the median pattern.
+    doubts : list of Doubt
+        Why its answers cannot be believed.
+    """
+
+    electrons: Sourced
+    doubts: list[Doubt]
+
+
+def dose_of(
+    setup: Setup,
+    total: NDArray[np.floating],
+    crystal: NDArray[np.bool_],
+    counts_per_electron: float | None = None,
+) -> Dose:
+    """Hold the dose against the trained one.
+
+    Parameters
+    ----------
+    setup : Setup
+        Scan and model.
+    total : ndarray, shape (n,)
+        Counts of each pattern.
+    crystal : ndarray of bool, shape (n,)
+        Positions that are used.
+    counts_per_electron : float, optional
+        Of the detector; a count is taken for an electron without.
+    """
+    used = total[crystal] if crystal.any() else total[total > 0]
+    gain = counts_per_electron or 1.0
+    electrons = float(np.median(used)) / gain if used.size else 0.0
+    area = 100 * float(np.prod(setup.step_nm))  # of a position [Å^2]
+    note = f"median pattern, {electrons / area:.3g} per Å^2"
+    if counts_per_electron is None:
+        note += ", if a count is an electron"
+    told = Sourced(electrons, "electrons", "estimated", note)
+    span = setup.trained.get("conditions", {}).get("dose_electrons")
+    if span is None or electrons >= _EDGE * min(span):
+        return Dose(told, [])
+    sentence = (
+        f"A pattern holds {electrons:.3g} electrons, fewer than the {min(span):g} that the model "
+        "was trained for: no answer is given. Bin neighbouring positions, or train a model for "
+        "this dose."
+    )
+    return Dose(told, [Doubt(Reason.DOSE, sentence)])

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole maps on the default path: library, thickness, tilt, rotations, anomalies, warnings."""
+
+from __future__ import annotations
+
+import json
+
+import library_scan
+import numpy as np
+import pytest
+import xarray as xr
+from conftest import judged
+
+from polarstem.simulate.microscope.camera import Camera
+
+
+def told(data: xr.Dataset) -> dict:
+    """What the map says of itself."""
+    return json.loads(data.attrs["summary"])
+
+
+@pytest.fixture(scope="module")
+def base(known_scan) -> xr.Dataset:
+    """The scan as it is."""
+    return known_scan.map(known_scan.counts)
+
+
+def test_every_cell_is_right_and_nothing_is_warned_of(base, known_scan):
+    cells, answered, wrong = judged(base, known_scan.truth)
+    assert (cells, answered, wrong) == (36, 36, 0)
+    assert told(base)["warnings"] == []
+
+
+def test_thickness_and_tilt(base, known_scan):
+    summary = told(base)
+    thickness, tilt = summary["thickness_nm"], summary["tilt_mrad"]
+    true = library_scan.thickness_nm(known_scan.make)
+    assert thickness["value"] == pytest.approx(true, abs=0.5)
+    low, high = thickness["interval"]
+    assert low <= true <= high
+    assert 0.2 < high - low < 3
+    np.testing.assert_allclose(tilt["value"], library_scan.TILT, atol=0.5)
+
+
+def test_thickness_and_tilt_over_the_scan(base, known_scan):
+    """Of tiles of a few cells, in the frame of the scan."""
+    true = library_scan.thickness_nm(known_scan.make)
+    inside = (base["cell_thickness_low"] <= true) & (true <= base["cell_thickness_high"])
+    assert inside.mean() >= 0.75
+    assert abs(base["cell_thickness"] - true).mean() < 1
+    tilt = np.stack([base["cell_tilt_x"], base["cell_tilt_y"]], axis=1)
+    np.testing.assert_allclose(np.median(tilt, axis=0), library_scan.TILT, atol=0.6)
+
+
+def test_rotations(base):
+    settings = told(base)["settings"]
+    assert settings["crystal_rotation_deg"]["value"] == pytest.approx(0, abs=0.5)
+    assert settings["detector_rotation_deg"]["value"] == pytest.approx(0, abs=2.5)
+    steps = {step["name"]: step for step in told(base)["steps"]}
+    assert steps["lattice"]["status"] == steps["handedness"]["status"] == "done"
+    assert steps["lattice"]["values"]["agreement"] > 0.9
+
+
+def test_a_turned_crystal_on_a_turned_detector(known_scan):
+    """Directions and the tilt in the frame of the scan."""
+    intensity, truth = library_scan.intensities(
+        known_scan.make, (8, 8), crystal_rotation_deg=20.0, detector_rotation_deg=35.0
+    )
+    data = known_scan.map(library_scan.counted(intensity), detector_rotation_deg=35.0)
+    cells, answered, wrong = judged(data, truth, 20.0)
+    assert cells >= 20
+    assert answered >= 0.9 * cells
+    assert wrong == 0
+    summary = told(data)
+    assert summary["settings"]["crystal_rotation_deg"]["value"] == pytest.approx(20, abs=0.5)
+    assert not [w for w in summary["warnings"] if "turned" in w or "rotation" in w]
+    np.testing.assert_allclose(summary["tilt_mrad"]["value"], library_scan.TILT, atol=0.5)
+    turn = np.deg2rad(20)
+    x, y = library_scan.TILT
+    expected = np.cos(turn) * x - np.sin(turn) * y, np.sin(turn) * x + np.cos(turn) * y
+    tilt = np.stack([data["cell_tilt_x"], data["cell_tilt_y"]], axis=1)
+    np.testing.assert_allclose(np.median(tilt, axis=0), expected, atol=0.6)
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_a_turn_of_the_detector_is_found(known_scan, base, quarters):
+    """By quarters, where nothing says it: the same directions in the scan."""
+    counts = np.ascontiguousarray(np.rot90(known_scan.counts, quarters, axes=(2, 3)))
+    data = known_scan.map(counts, detector_rotation_deg=None)
+    _, answered, wrong = judged(data, known_scan.truth)
+    assert (answered, wrong) == (36, 0)
+    turned = told(data)["settings"]["detector_rotation_deg"]["value"]
+    assert (turned - 90 * quarters + 180) % 360 - 180 == pytest.approx(0, abs=3)
+    np.testing.assert_allclose(
+        data["cell_pattern"].values.mean(0), base["cell_pattern"].values.mean(0), atol=3e-4
+    )
+
+
+def test_probabilities_are_calibrated(known_scan, base):
+    """Those of a position are the model's at its temperature, those of a cell are pooled."""
+    from polarstem.models import load_model
+    from polarstem.models.calibration import Calibration
+
+    model = load_model(known_scan.model)
+    pattern = base["pattern"].values.reshape(-1, *model.pattern_shape)
+    given = model.predict_proba(pattern[:200].astype(np.float32))
+    expected = Calibration.of(model).apply(given)
+    found = base["probability"].values.reshape(-1, 4)[:200]
+    # the patterns on file are rounded
+    assert np.abs(found - expected).mean() < 0.03
+
+
+def test_cells_and_positions_lie_where_they_say(base, known_scan):
+    """The middle of a cell is the mean of its positions; y goes down, x to the right."""
+    cell = base["cell"].values
+    y, x = np.meshgrid(base["y"], base["x"], indexing="ij")
+    step = known_scan.sheet["step_nm"]
+    for number in (0, 7, base.sizes["cell"] - 1):
+        inside = cell == number
+        assert abs(base["cell_centre_y"][number] - y[inside].mean()) < step
+        assert abs(base["cell_centre_x"][number] - x[inside].mean()) < step
+    np.testing.assert_allclose(np.diff(base["x"]), step)
+    # A columns are darker at large angles than the B column in the middle
+    place = np.stack([base["cell_y"].values.ravel(), base["cell_x"].values.ravel()], axis=1)
+    near = np.abs((place + 0.5) % 1 - 0.5).max(1) < 0.1
+    middle = np.abs(place - 0.5).max(1) < 0.1
+    dark = base["dark_field"].values.ravel()
+    assert dark[middle].mean() > dark[near].mean()
+
+
+def test_angles_beyond_the_detector_are_told(known_scan):
+    counts = np.ascontiguousarray(known_scan.counts[..., 10:-10, 10:-10])
+    warnings = told(known_scan.map(counts))["warnings"]
+    assert any(
+        "of the angles that the model looks at lie beyond the detector" in w for w in warnings
+    )
+
+
+def test_a_thickness_beyond_what_the_model_was_trained_for_gives_no_answer(known_scan, tmp_path):
+    import shutil
+
+    model = tmp_path / "model"
+    shutil.copytree(known_scan.model, model)
+    file = model / "model.json"
+    description = json.loads(file.read_text())
+    trained = (
+        description["info"]["trained_for"] if "info" in description else description["trained_for"]
+    )
+    trained["thickness_nm"] = [20.0, 40.0]
+    file.write_text(json.dumps(description))
+    from polarstem.maps.mapper import map_scan
+
+    data = map_scan(known_scan.counts, model, sheet=known_scan.sheet, threads=1)
+    assert not data["cell_answered"].any()
+    assert any("trained for 20 to 40 nm" in w for w in told(data)["warnings"])
+
+
+def test_sound_cells_are_not_flagged_and_foreign_ones_are(known_scan, base):
+    assert base["cell_flagged"].values.mean() <= 0.06
+    counts = known_scan.counts.copy()
+    # patterns of another thickness in one cell
+    camera = Camera(library_scan.DETECTOR, library_scan.DETECTOR_MRAD)
+    other, _ = library_scan.intensities(known_scan.make, (8, 8), plane=0, camera=camera)
+    foreign = np.s_[21:27, 9:15]
+    counts[foreign] = library_scan.counted(other[foreign], seed=3)
+    data = known_scan.map(counts)
+    score = data["cell_anomaly"].values
+    touched = np.unique(data["cell"].values[foreign])
+    touched = touched[touched >= 0]
+    assert data["cell_flagged"].values[touched].any()
+    assert score[touched].max() > np.delete(score, touched).max()
