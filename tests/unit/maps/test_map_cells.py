@@ -10,23 +10,18 @@ from polarstem.models.calibration import Calibration
 
 def test_answers_and_sets():
     probability = np.array([[0.7, 0.2, 0.1], [0.45, 0.4, 0.15], [np.nan] * 3, [0.34, 0.33, 0.33]])
-    found = answer(probability, threshold=0.35)
+    sets = probability >= [[0.7], [0.35], [0.0], [0.34]]
+    found = answer(probability, sets)
     assert found.class_index.tolist() == [0, 0, -1, 0]
-    assert found.members.tolist() == [0b001, 0b011, 0, 0]
+    assert found.members.tolist() == [0b001, 0b011, 0, 0b001]
     assert found.members.dtype == np.uint8
-    assert found.answered.tolist() == [True, False, False, False]
+    assert found.answered.tolist() == [True, False, False, True]
     np.testing.assert_allclose(found.confidence, [0.7, 0.45, np.nan, 0.34])
-
-
-def test_without_a_threshold_the_most_probable_class_is_the_answer():
-    found = answer(np.array([[0.2, 0.3, 0.5], [np.nan] * 3]), threshold=None)
-    assert found.members.tolist() == [0b100, 0]
-    assert found.answered.tolist() == [True, False]
 
 
 def test_sets_of_many_classes():
     probability = np.full((1, 12), 1 / 12)
-    assert answer(probability, threshold=0.01).members.tolist() == [2**12 - 1]
+    assert answer(probability, np.ones((1, 12), bool)).members.tolist() == [2**12 - 1]
 
 
 def test_cells_that_lost_positions_are_none():

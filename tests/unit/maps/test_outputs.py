@@ -13,9 +13,9 @@ import pytest
 import tifffile
 import xarray as xr
 
-from polarstem.maps.pooling import answer
 from polarstem.maps.dataset import Classes, assemble, described
 from polarstem.maps.outputs import write_cells, write_hspy, write_labels, write_netcdf
+from polarstem.maps.pooling import answer
 from polarstem.maps.summary import plain, summarise
 
 NAMES = ["RM", "MU", "LM", "MD"]
@@ -33,11 +33,16 @@ def data() -> xr.Dataset:
     numbers = {name: rng.random(n) for name in ("anomaly", "bright_field", "dark_field")}
     numbers |= {name: rng.random(n) for name in ("com_x", "com_y", "total", "cell_y", "cell_x")}
     cell = np.where(np.arange(n) % 8 < 4, 0, 1)
-    positions = described(answer(probability, 0.3), probability, classes) | numbers
+    found = answer(probability, probability >= 0.3)
+    positions = described(found, probability, classes) | numbers
+    positions |= {"answered": found.answered, "vacuum": np.zeros(n, bool)}
+    positions["withheld"] = np.where(found.answered, 0, 9).astype(np.int8)
     positions |= {"flagged": numbers["anomaly"] > 0.9, "cell": cell}
     positions["pattern"] = (rng.random((n, 4, 4)) / 16).astype(np.float32)
     pooled = np.array([[0.9, 0.05, 0.03, 0.02], [0.1, 0.1, 0.2, 0.6]])
-    cells = described(answer(pooled, 0.3), pooled, classes)
+    cells = described(answer(pooled, pooled >= 0.3), pooled, classes)
+    cells |= {"answered": np.ones(2, bool), "withheld": np.zeros(2, np.int8)}
+    cells["at_wall"] = np.array([False, True])
     cells |= {name: np.array([0, 1]) for name in ("row", "column", "centre_y", "centre_x")}
     cells |= {"count": np.array([24, 24]), "anomaly": np.array([0.2, 1.4])}
     cells |= {"flagged": cells["anomaly"] > 1, "pattern": positions["pattern"][:2]}
@@ -130,7 +135,7 @@ def test_summary_counts_answered_cells(data: xr.Dataset):
     assert found["directions"] == {"RM": 0.5, "MU": 0, "LM": 0, "MD": 0.5}
     assert found["answered"] == 1
     assert found["mean_confidence"] == pytest.approx(0.75)
-    assert found["anomalies"] == {"count": 1, "share": 0.5}
+    assert found["anomalies"] == {"count": 1, "share": 0.5, "at_walls": 1}
     alone = summarise(data.drop_dims("cell"))
     assert alone["counted"] == "positions"
     answered = data["answered"].values
