@@ -3,147 +3,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
+from polarstem.scans.calibration import findings, sentences
+from polarstem.scans.calibration.calibrated import Calibration
 from polarstem.scans.calibration.centre import Plane
 from polarstem.scans.calibration.disc import Disc, fit_edge, mended
-from polarstem.scans.calibration.resample import Resampler, centre_of_mass
+from polarstem.scans.calibration.exchanged import axes_look_exchanged
 from polarstem.scans.calibration.rotation import Rotation, scan_rotation
-from polarstem.scans.calibration.steps import Findings, Step
+from polarstem.scans.calibration.sample import Parts, choose, neighbours, read, scattered
+from polarstem.scans.calibration.steps import Step
 from polarstem.scans.scan import Scan
 from polarstem.scans.sourced import Sourced
+from polarstem.scans.specimen.rings import RINGS, ring_signals_on_detector
+from polarstem.scans.specimen.vacuum import OUTERMOST
 
-_TILES = 5  # down and across the scan
-_TILE = 6  # positions along each side of a tile: neighbours, for the curl; about a cell
-_SAMPLE_BYTES = 64e6
-_ROUNDS = 6  # at most, to find the centre of a tile
+__all__ = ["Calibration", "Step", "calibrate"]
+
+_ROUNDS = 6  # at most, to find the centre of a part
 _STILL = 0.01  # pixels that it may still move
-_COVERED = 0.98  # of the model's grid
-_COARSE, _REACH = 32, 2.0  # pixels and semi-angles of the grid for deflections
-_BEYOND = 1.1  # semi-angles where the dark field begins
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """Detector and beam of a scan.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Rows and columns of the scan and of the patterns.
-    plane : Plane
-        Centres of the patterns.
-    settings : dict of str to Sourced
-        ``mrad_per_pixel``, ``semiangle_mrad``, ``centre``, ``ellipticity`` and
-        ``ellipticity_deg``; ``disc_radius_pixels`` and ``detector_rotation_deg`` if known.
-    bad : ndarray of bool, shape (ky, kx)
-        Pixels that are left out.
-    tiles : ndarray, shape (tile, ky, kx)
-        Mean patterns of parts of the scan.
-    tile_centres : ndarray, shape (tile, 2)
-        Centres by the plane [pixels].
-    steps : tuple of Step
-    warnings : tuple of str
-    """
-
-    shape: tuple[int, ...]
-    plane: Plane
-    settings: dict[str, Sourced]
-    bad: NDArray[np.bool_]
-    tiles: NDArray[np.float64]
-    tile_centres: NDArray[np.float64]
-    steps: tuple[Step, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def mrad_per_pixel(self) -> float:
-        """Angle per detector pixel [mrad]."""
-        return float(self.settings["mrad_per_pixel"].value)
-
-    @property
-    def detector_rotation(self) -> Sourced | None:
-        """By which the scan's x axis appears turned counter-clockwise on the detector."""
-        return self.settings.get("detector_rotation_deg")
-
-    def centres(self, index: ArrayLike) -> NDArray[np.float64]:
-        """Centres of patterns, shape (n, 2) [pixels].
-
-        Parameters
-        ----------
-        index : array_like of int, shape (n,)
-            Positions, counted along the rows of the upright scan.
-        """
-        return self.plane.at(*np.divmod(np.asarray(index), self.shape[1]))
-
-    def resampler(self, turned_deg: float, pixels: int, mrad_per_pixel: float) -> Resampler:
-        """A resampler to a model's grid.
-
-        Parameters
-        ----------
-        turned_deg : float
-            By which what shall lie along the grid's x axis appears turned counter-clockwise on
-            the detector [degrees]: detector rotation plus crystal rotation.
-        pixels : int
-            Of the grid, along each side.
-        mrad_per_pixel : float
-            Of the grid [mrad].
-
-        Returns
-        -------
-        Resampler
-            To be called with patterns and their `centres`.
-        """
-        return Resampler(
-            (self.shape[2], self.shape[3]),
-            self.mrad_per_pixel,
-            pixels,
-            mrad_per_pixel,
-            turned_deg,
-            float(self.settings["ellipticity"].value),
-            float(self.settings["ellipticity_deg"].value),
-            self.bad if self.bad.any() else None,
-        )
-
-    def unseen(self, turned_deg: float, pixels: int, mrad_per_pixel: float) -> list[str]:
-        """Warnings where a grid reaches to angles that the detector does not cover.
-
-        Parameters
-        ----------
-        turned_deg, pixels, mrad_per_pixel
-            As for `resampler`.
-        """
-        middle = self.tile_centres.mean(0)
-        share = 1 - self.resampler(turned_deg, pixels, mrad_per_pixel).covered(middle).mean()
-        if share <= 1 - _COVERED:
-            return []
-        return [
-            f"{share:.0%} of the angles that the model looks at lie beyond the detector, or on bad "
-            "pixels; they are filled from the nearest that do not."
-        ]
-
-    def mean_pattern(
-        self, turned_deg: float, pixels: int, mrad_per_pixel: float
-    ) -> NDArray[np.float64]:
-        """Mean pattern of the sample on a grid (see `resampler`), shape (pixels, pixels)."""
-        resampler = self.resampler(turned_deg, pixels, mrad_per_pixel)
-        mean: NDArray[np.float64] = resampler(self.tiles, self.tile_centres).mean(0, np.float64)
-        return mean
 
 
 def calibrate(
-    scan: Scan, sheet: Sheet, semiangle_mrad: Sourced | None = None, threads: int = 1
+    scan: Scan,
+    sheet: Sheet,
+    semiangle_mrad: Sourced | None = None,
+    threads: int = 1,
+    *,
+    cell_nm: float | None = None,
+    thinnest_share: float | None = None,
 ) -> Calibration:
     """Calibrate a scan from a sample of its patterns.
-
-    The sample is of tiles of neighbouring positions, spread over the scan.
 
     Parameters
     ----------
@@ -153,7 +49,11 @@ def calibrate(
     semiangle_mrad : Sourced, optional
         For a scan that does not say its own [mrad].
     threads : int
-        Tiles looked at at once.
+        Parts looked at at once.
+    cell_nm : float, optional
+        Edge of the projected cell: tiles of the sample cover it [nm].
+    thinnest_share : float, optional
+        See `Calibration.vacuum`.
 
     Returns
     -------
@@ -162,89 +62,223 @@ def calibrate(
     Raises
     ------
     PolarstemError
-        If the beam lies beyond the detector, or there is neither a disc nor a calibration.
+        If the beam lies beyond the detector, there is neither a disc nor a calibration, or the
+        axes of scan and detector look exchanged.
     """
-    findings = Findings(scan, sheet)
-    tiles = list(_tiles(scan))
-    sizes = np.array([tile.size for tile in tiles])
-    patterns = scan.read(np.concatenate([tile.ravel() for tile in tiles]))
-    parts = np.split(patterns, np.cumsum(sizes)[:-1])
-    places = np.array([[index.mean() for index in np.divmod(t, scan.shape[1])] for t in tiles])
+    look = _overview(scan, sheet, semiangle_mrad)
+    parts = Parts.over(scan.shape)
+    signals = np.full((*scan.shape[:2], len(RINGS) + 2), np.nan, np.float32)
+    flat = signals.reshape(-1, signals.shape[-1])
+
+    def add(index: NDArray[np.int64], patterns: NDArray[np.generic]) -> None:
+        parts.add(index, patterns)
+        if look.radius is not None:
+            at = np.tile(look.centre, (len(index), 1))
+            flat[index] = ring_signals_on_detector(patterns, at, 1.0, look.radius, look.bad)
+
+    read(scan, choose(scan, cell_nm), add)
+
+    pixels = findings.look_at_pixels(scan, sheet, parts.total)
+    bad = pixels.bad
+    pairs = neighbours(scan)
+    patterns = scan.read(pairs.ravel()).reshape(len(pairs), 2, *scan.shape[2:])
+    if not len(pairs):
+        patterns = np.repeat(scan.read(scattered(scan)[:1])[None], 2, axis=1)[:0]
+    share, at, linear = findings.look_at_counts(scan, sheet, bad, patterns)
+    pixels = replace(pixels, saturated_share=share, saturated_at=at)
+    positions = int(parts.count.sum())
+    mean = mended(pixels.total / positions, bad)
+    disc = findings.look_for_disc(scan, sheet, mean, bad)
+    kept = parts.kept()
+    places = parts.places[kept] / parts.count[kept][:, None]
     found = np.empty((0, 2))
-    with ThreadPoolExecutor(threads) as pool:
-        means = np.stack(list(pool.map(_mean, parts)))
-        total = np.tensordot(sizes, means, 1)
-        bad = findings.pixels(total, np.stack([part[0] for part in parts]))
-        mean = mended(total / sizes.sum(), bad)
-        disc = findings.disc(mean)
-        if disc is not None and sheet.centre is None and not findings.off("centring"):
-            edges = pool.map(lambda tile: _edge(tile, bad, disc), means)
+    if disc is not None and sheet.centre is None and "centring" not in sheet.off:
+        with ThreadPoolExecutor(threads) as pool:
+            edges = pool.map(lambda n: _edge(parts.sums[n], bad, disc), kept)
             found = np.array(list(edges))
-    plane = findings.centring(disc, places, found)
-    findings.scale(disc, semiangle_mrad, mean)
-    findings.ellipse(disc)
-    calibration = Calibration(scan.shape, plane, findings.settings, bad, means, plane.at(*places.T))
-    off = findings.off("rotation")
-    findings.rotation(None if off else _least_curl(scan, calibration, tiles, patterns))
-    return replace(calibration, steps=tuple(findings.steps), warnings=tuple(findings.warnings))
+    centring = findings.look_at_centres(scan, sheet, disc, places[: len(found)], found)
+    scale = findings.look_at_scale(scan, sheet, disc, semiangle_mrad)
+    ellipse = findings.look_at_ellipse(sheet, disc)
+    dose = findings.look_at_dose(scan, float(pixels.total[~bad].sum()) / positions, linear)
 
+    settings = _settings(centring, scale, ellipse, dose)
+    calibration = Calibration(
+        scan.shape, centring.plane, settings, bad, parts.sums[:0], np.empty((0, 2)),
+        parts.count[:0], linear,
+    )  # fmt: skip
+    mask = None
+    if "vacuum" not in sheet.off and look.radius is not None:
+        mask = calibration.vacuum(signals, thinnest_share)
+    vacuum = _without_vacuum(scan, sheet, mask, signals, parts)
+    kept = parts.kept()
+    counts = parts.count[kept]
+    sums = parts.sums if len(kept) == len(parts.sums) else parts.sums[kept]
+    sums /= counts[:, None, None].astype(np.float32)
+    part_centres = centring.plane.at(*(parts.places[kept] / counts[:, None]).T)
 
-def _tiles(scan: Scan) -> Iterator[NDArray[np.int64]]:
-    """Positions of the tiles, each of shape (rows, columns); masked tiles are passed over."""
-    rows, columns, *pixels = scan.shape
-    most = _SAMPLE_BYTES / (np.prod(pixels) * scan.dtype.itemsize) / _TILES**2
-    side = int(np.clip(np.sqrt(most), 1, _TILE))
-    sizes = [min(side, length) for length in (rows, columns)]
-    starts = [
-        np.linspace(0, length - size, min(_TILES, length // size)).astype(int)
-        for length, size in zip((rows, columns), sizes, strict=True)
+    rotation = None
+    if "rotation" not in sheet.off and look.radius is not None:
+        rotation = _least_curl(scan, centring.plane, look, signals, mask)
+    turn = findings.look_at_turn(scan, rotation)
+    if turn.given is not None:
+        settings["detector_rotation_deg"] = turn.given
+    elif rotation is not None and rotation.angle is not None:
+        settings["detector_rotation_deg"] = rotation.angle
+    told = [
+        sentences.pixels(pixels),
+        sentences.scale_of_counts(linear, "linearity" in sheet.off),
+        sentences.dose(dose),
+        sentences.centring(centring),
+        sentences.scale(scale),
+        sentences.ellipse(ellipse),
+        sentences.vacuum(vacuum),
+        sentences.turn(turn),
     ]
-    included, some = scan.included.ravel(), False
-    for row in starts[0]:
-        for column in starts[1]:
-            tile = np.add.outer((row + np.arange(sizes[0])) * columns, column + np.arange(sizes[1]))
-            if included[tile].all():
-                some = True
-                yield tile
-    if not some:  # what is not masked is scattered
-        for position in np.flatnonzero(included)[:: max(1, int(included.sum()) // _TILES**2)]:
-            yield np.array([[position]])
+    return replace(
+        calibration,
+        parts=sums,
+        part_centres=part_centres,
+        part_counts=counts,
+        vacuum_share=vacuum.share,
+        steps=tuple(step for step, _ in told),
+        warnings=tuple(text for _, warnings in told for text in warnings),
+    )
 
 
-def _mean(patterns: NDArray[Any]) -> NDArray[np.float64]:
-    wide = np.uint64 if patterns.dtype.kind == "u" else np.float64
-    mean: NDArray[np.float64] = patterns.sum(0, dtype=wide) / len(patterns)
-    return mean
+@dataclass(frozen=True)
+class _Look:
+    """Where the disc is, roughly.
+
+    Attributes
+    ----------
+    bad : ndarray of bool, shape (ky, kx)
+        Bad pixels.
+    centre : ndarray, shape (2,)
+        Row and column [pixels].
+    radius : float or None
+        Of the disc [pixels]; None if nothing tells.
+    """
+
+    bad: NDArray[np.bool_]
+    centre: NDArray[np.float64]
+    radius: float | None
 
 
-def _edge(mean: NDArray[np.float64], bad: NDArray[np.bool_], disc: Disc) -> NDArray[np.float64]:
-    """Centre of the disc in a tile; nan if it is not there."""
-    image, reach = mended(mean, bad), max(0.1 * disc.radius, 3.0)
+def _overview(scan: Scan, sheet: Sheet, semiangle: Sourced | None) -> _Look:
+    """A first look, at few positions."""
+    total = np.zeros(scan.shape[2:])
+    index = scattered(scan)
+
+    def add(_: NDArray[np.int64], patterns: NDArray[np.generic]) -> None:
+        total.__iadd__(patterns.sum(0, dtype=np.float64))
+
+    read(scan, index, add)
+    bad = findings.look_at_pixels(scan, sheet, total).bad
+    mean = mended(total / max(len(index), 1), bad)
+    if why := axes_look_exchanged(scan, mean):
+        raise PolarstemError(why)
+    try:
+        disc = findings.look_for_disc(scan, sheet, mean, bad)
+    except PolarstemError:  # more positions may show it
+        disc = None
+    centre, radius = (np.array(scan.shape[2:]) - 1) / 2, None
+    angle = scan.semiangle_mrad or semiangle
+    if disc is not None:
+        centre, radius = disc.centre, disc.radius
+    elif angle is not None and scan.mrad_per_pixel is not None:
+        radius = float(angle.value / scan.mrad_per_pixel.value)
+    if sheet.centre is not None:
+        centre = np.array(sheet.centre, float)
+    return _Look(bad, centre, radius)
+
+
+def _edge(total: NDArray[np.float32], bad: NDArray[np.bool_], disc: Disc) -> NDArray[np.float64]:
+    """Centre of the disc in a part of the scan; nan if it is not there."""
+    reach = max(0.1 * disc.radius, 3.0)
+    half = disc.radius * (1 + disc.ellipticity) + 3 * reach + 4
+    corner = np.maximum(np.floor(disc.centre - half), 0).astype(int)
+    end = np.ceil(disc.centre + half).astype(int) + 1
+    window = np.s_[corner[0] : end[0], corner[1] : end[1]]
+    bad = bad[window]
+    image = mended(total[window].astype(np.float64), bad)
+    disc = replace(disc, centre=disc.centre - corner)
     try:
         for _ in range(_ROUNDS):
-            before, disc = disc.centre, fit_edge(image, disc, reach, shape_too=False)
+            before, disc = disc.centre, fit_edge(image, disc, reach, shape_too=False, bad=bad)
             if np.abs(disc.centre - before).max() < _STILL:
                 break
-    except PolarstemError:  # the other tiles tell
+    except PolarstemError:  # the other parts tell
         return np.full(2, np.nan)
-    return disc.centre
+    return disc.centre + corner
+
+
+def _settings(
+    centring: findings.Centring,
+    scale: findings.Scale,
+    ellipse: findings.Ellipse,
+    dose: findings.Dose,
+) -> dict[str, Sourced]:
+    disc = scale.disc
+    found = {
+        "centre": centring.centre,
+        "mrad_per_pixel": scale.mrad_per_pixel,
+        "semiangle_mrad": scale.semiangle,
+        "ellipticity": Sourced(0.0, "", "assumed", "round"),
+        "ellipticity_deg": Sourced(0.0, "degrees", "assumed", "round"),
+    }
+    if disc is not None:
+        found["disc_radius_pixels"] = Sourced(
+            disc.radius, "pixels", "estimated", "steepest fall of the mean pattern",
+            disc.radius_interval,
+        )  # fmt: skip
+    if ellipse.disc is not None and ellipse.significant:
+        note = "edge of the disc"
+        found["ellipticity"] = Sourced(ellipse.disc.ellipticity, "", "estimated", note)
+        found["ellipticity_deg"] = Sourced(
+            ellipse.disc.ellipticity_deg, "degrees", "estimated", note
+        )
+    if dose.electrons is not None:
+        found["dose_electrons"] = dose.electrons
+        if dose.per_square_angstrom is not None:
+            found["dose_per_square_angstrom"] = Sourced(
+                dose.per_square_angstrom, "1/Å²", "estimated", dose.electrons.note
+            )
+    return found
+
+
+def _without_vacuum(
+    scan: Scan,
+    sheet: Sheet,
+    mask: NDArray[np.bool_] | None,
+    signals: NDArray[np.float32],
+    parts: Parts,
+) -> findings.Vacuum:
+    """Take the patterns of vacuum off the sums again, unless there are no others."""
+    if mask is None:
+        off = "vacuum" in sheet.off
+        return findings.Vacuum("off" if off else "impossible", float("nan"), 0)
+    looked = np.isfinite(signals[..., OUTERMOST])
+    count, empty = int(looked.sum()), np.flatnonzero(mask)
+    if 0 < len(empty) < count:
+        read(scan, empty, lambda index, patterns: parts.add(index, patterns, -1))
+    return findings.Vacuum("done", len(empty) / max(count, 1), count)
 
 
 def _least_curl(
     scan: Scan,
-    calibration: Calibration,
-    tiles: list[NDArray[np.int64]],
-    patterns: NDArray[Any],
+    plane: Plane,
+    look: _Look,
+    signals: NDArray[np.float32],
+    vacuum: NDArray[np.bool_] | None,
 ) -> Rotation:
-    semiangle = float(calibration.settings["semiangle_mrad"].value)
-    resampler = calibration.resampler(0.0, _COARSE, 2 * _REACH * semiangle / _COARSE)
-    images = resampler(patterns, calibration.centres(np.concatenate([t.ravel() for t in tiles])))
-    shape = (len(tiles), *tiles[0].shape)
-    deflection = centre_of_mass(images, resampler.model_mrad_per_pixel).reshape(*shape, 2)
-    angle = np.arange(resampler.pixels) - (resampler.pixels - 1) / 2
-    apart = np.hypot(angle, angle[:, None]) * resampler.model_mrad_per_pixel
-    beyond = apart > _BEYOND * semiangle
+    deflection = signals[..., len(RINGS) :].copy()
+    centres = plane.at(*np.indices(scan.shape[:2]))
+    moved = (centres - look.centre) / (look.radius or np.nan)
+    deflection[..., 0] -= moved[..., 1]
+    deflection[..., 1] += moved[..., 0]
+    if vacuum is not None:
+        deflection[vacuum] = np.nan
     step = scan.step_nm.value if scan.step_nm is not None else (1.0, 1.0)
     thickness = scan.settings.get("thickness_nm")
-    highest = max(thickness.value) if thickness is not None else None
-    return scan_rotation(deflection, step, images[:, beyond].sum(1).reshape(shape), highest)
+    highest = None if thickness is None else float(np.max(thickness.value))
+    return scan_rotation(deflection, step, signals[..., OUTERMOST], highest)

@@ -74,7 +74,7 @@ def linearity(pairs: NDArray[Any], bad: NDArray[np.bool_] | None = None) -> Line
     Linearity
     """
     good = np.ones(pairs.shape[-2:], bool) if bad is None else ~bad
-    law = _law_of_levels(pairs[..., good])
+    law, level = _law_of_levels(pairs[..., good])
     noise = _noise(pairs, good)
     exponent, unit = noise.exponent, noise.unit
     told = "" if np.isnan(exponent) else f"variance goes with the power {exponent:.1f} of the mean"
@@ -87,7 +87,7 @@ def linearity(pairs: NDArray[Any], bad: NDArray[np.bool_] | None = None) -> Line
         )  # fmt: skip
     if law == 1.0:
         return Linearity(
-            True, None, unit, exponent,
+            True, None, level, exponent,
             "Intensities are linear: the values that occur are multiples of one.",
         )  # fmt: skip
     if noise.hidden:
@@ -116,13 +116,15 @@ def linearity(pairs: NDArray[Any], bad: NDArray[np.bool_] | None = None) -> Line
     )  # fmt: skip
 
 
-def _law_of_levels(values: NDArray[Any]) -> float | Literal["log"] | None:
-    """How the values of 1, 2, 3... electrons grow: their power, or the logarithm."""
+def _law_of_levels(
+    values: NDArray[Any],
+) -> tuple[float | Literal["log"] | None, float | None]:
+    """How the values of 1, 2, 3... electrons grow: their power, or the logarithm; and the first."""
     levels, times = np.unique(values.astype(np.float64), return_counts=True)
     if not _FINE[1] < len(levels) <= _MANY_VALUES:
-        return None
+        return None, None
     if levels[0] != 0:
-        return None
+        return None, None
     # rare ones may have neighbours that did not occur
     usual = times[1:] >= max(8, 1e-5 * values.size)
     count = int(np.argmin(np.r_[usual, False]))
@@ -134,7 +136,7 @@ def _law_of_levels(values: NDArray[Any]) -> float | Literal["log"] | None:
             heights = heights[: apart[0]]
     fewest = _FINE[1] if len(heights) and (heights[0] >= _FINE[0] or not whole) else _FEWEST_LEVELS
     if len(heights) < fewest:
-        return None
+        return None, None
     number = np.arange(1, len(heights) + 1)
     rounding = 1.0 if whole else 1e-3 * heights[0]
     slope = np.polyfit(np.log(number), np.log(heights), 1)[0]
@@ -147,8 +149,8 @@ def _law_of_levels(values: NDArray[Any]) -> float | Literal["log"] | None:
         scale = np.linalg.lstsq(np.stack([shape, np.ones_like(shape)], 1), heights, rcond=None)[0]
         rest = np.abs(heights - shape * scale[0] - scale[1]).max()
         if rest <= 0.75 * rounding and abs(scale[1]) <= 1.1 * rounding:
-            return law
-    return None
+            return law, float(scale[0])
+    return None, None
 
 
 class _Noise(NamedTuple):
@@ -202,7 +204,8 @@ def _noise(pairs: NDArray[Any], good: NDArray[np.bool_]) -> _Noise:
 
     half = len(x) // 2
     slope, ends = power(np.s_[:]), (power(np.s_[: half + 1]), power(np.s_[-half - 1 :]))
-    unit = float(np.median(y / x))
+    dark = slice(0, max(2, len(x) // 3))  # where structure adds least
+    unit = float(np.average((y / x)[dark], weights=count[used][dark]))
     counted = pairs.dtype.kind in "ui" and abs(slope - 1) <= _LINEAR and 0.8 < unit < 1.25
     hidden = ""
     if not counted:

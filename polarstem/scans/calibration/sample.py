@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which positions of a scan calibrate it, and reading them with memory that is bounded.
+
+Some lie at random all over the scan: a regular grid could meet every cell of the crystal at the
+same place. Others are tiles of neighbours that are as large as a cell, for their mean and for
+derivatives between them. A scan that is small is read as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarstem.scans.scan import Scan
+
+READ_MB = 32
+"""Patterns that are held at once [MB]."""
+_WHOLE_BYTES = 128e6  # a scan that is read as a whole
+_TILE_BYTES, _MOST_BYTES = 256e6, 800e6  # of all tiles, wanted and at most
+_FEWEST = 64  # positions at random
+_SIDE, _LARGEST_SIDE = 6, 24  # positions along a tile: where no cell is known, and at most
+_TILES, _FEWER = 5, 3  # down and across the scan: at most, and where they are large
+_PARTS_BYTES, _MOST_PARTS, _FEWEST_PARTS = 96e6, 5, 6  # the most along an axis
+
+
+def choose(scan: Scan, cell_nm: float | None = None) -> NDArray[np.int64]:
+    """Positions of the sample, counted along the rows, in ascending order.
+
+    Parameters
+    ----------
+    scan : Scan
+    cell_nm : float, optional
+        Edge of the projected cell, which a tile covers [nm].
+    """
+    size = int(np.prod(scan.shape[2:])) * scan.dtype.itemsize
+    included = scan.included.ravel()
+    every = np.flatnonzero(included)
+    if len(every) * size <= _WHOLE_BYTES or len(every) <= _FEWEST:
+        return every
+    return np.union1d(scattered(scan), _tiles(scan, size, cell_nm))
+
+
+def scattered(scan: Scan, count: int = _FEWEST) -> NDArray[np.int64]:
+    """About so many positions at random, spread over the scan; all if there are fewer."""
+    every = np.flatnonzero(scan.included)
+    if len(every) <= count:
+        return every
+    found = scan.sample(int(1.3 * count))
+    if len(found) < count:  # a mask leaves few of them
+        more = np.random.default_rng(1).choice(every, count, replace=False)
+        found = np.union1d(found, more)
+    return found
+
+
+def neighbours(scan: Scan, most: int = 48) -> NDArray[np.int64]:
+    """Pairs of a position at random and the next along its row, shape (pair, 2).
+
+    Of a scan that is one position wide, the next is below.
+    """
+    columns, *pixels = scan.shape[1:]
+    size = int(np.prod(pixels)) * scan.dtype.itemsize
+    count = int(np.clip(READ_MB * 1e6 / (2 * size), 2, most))
+    included = scan.included
+    step = 1 if columns > 1 else columns
+    both = included[:, 1:] & included[:, :-1] if columns > 1 else included[1:] & included[:-1]
+    down, right = np.nonzero(both)
+    first = down * columns + right
+    if len(first) > count:
+        first = np.sort(np.random.default_rng(2).choice(first, count, replace=False))
+    return np.stack([first, first + step], 1)
+
+
+def _tiles(scan: Scan, size: int, cell_nm: float | None) -> NDArray[np.int64]:
+    rows, columns = scan.shape[:2]
+    sides = [_SIDE, _SIDE]
+    if cell_nm is not None and scan.step_nm is not None:
+        sides = [int(np.ceil(cell_nm / step)) + 1 for step in scan.step_nm.value]
+    sides = [
+        int(np.clip(side, 2, min(_LARGEST_SIDE, n)))
+        for side, n in zip(sides, (rows, columns), strict=True)
+    ] if min(rows, columns) > 1 else [min(_LARGEST_SIDE, n) for n in (rows, columns)]  # fmt: skip
+    while np.prod(sides) * size > _MOST_BYTES / 2:  # part of a cell, where a pattern is so large
+        sides[int(np.argmax(sides))] -= 1
+    one = float(np.prod(sides)) * size
+    count = int(np.clip(_TILE_BYTES / one, min(_FEWER**2, _MOST_BYTES / one), _TILES**2))
+    along = max(1, int(np.sqrt(count)))
+    down, across = (min(along, n // side) for n, side in zip((rows, columns), sides, strict=True))
+    rng, included = np.random.default_rng(0), scan.included.ravel()
+    found = []
+    for i in range(down):
+        for j in range(across):
+            starts = [
+                int(n * k / parts + rng.random() * max(0, n / parts - side))
+                for n, k, parts, side in zip(
+                    (rows, columns), (i, j), (down, across), sides, strict=True
+                )
+            ]
+            tile = np.add.outer(
+                (starts[0] + np.arange(sides[0])) * columns, starts[1] + np.arange(sides[1])
+            )
+            if included[tile].mean() > 0.5:
+                found.append(tile[included[tile]])
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+@dataclass(eq=False)
+class Parts:
+    """Sums of patterns in parts of a scan, without those that are taken off again.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the scan and its patterns.
+    grid : tuple of int
+        Parts down and across.
+    sums : ndarray of float32, shape (part, ky, kx)
+    count : ndarray of int, shape (part,)
+    places : ndarray, shape (part, 2)
+        Sums of the rows and columns of the scan.
+    """
+
+    shape: tuple[int, ...]
+    grid: tuple[int, int]
+    sums: NDArray[np.float32]
+    count: NDArray[np.int64]
+    places: NDArray[np.float64]
+
+    @classmethod
+    def over(cls, shape: tuple[int, ...]) -> Parts:
+        """As many as fit into the memory, and 5 x 5 at most."""
+        pixels = shape[2:]
+        most = int(_PARTS_BYTES / (4 * np.prod(pixels)))
+        count = int(np.clip(most, _FEWEST_PARTS, _MOST_PARTS**2))
+        across = min(_MOST_PARTS, int(np.ceil(np.sqrt(count))), shape[1])
+        down = min(_MOST_PARTS, count // across, shape[0])
+        n = down * across
+        return cls(
+            shape, (down, across), np.zeros((n, *pixels), np.float32),
+            np.zeros(n, np.int64), np.zeros((n, 2)),
+        )  # fmt: skip
+
+    def add(self, index: NDArray[np.int64], patterns: NDArray[np.generic], sign: int = 1) -> None:
+        """Add patterns of positions; a sign of -1 takes them off."""
+        row, column = np.divmod(index, self.shape[1])
+        part = (row * self.grid[0] // self.shape[0]) * self.grid[1]
+        part += column * self.grid[1] // self.shape[1]
+        for number, pattern in zip(part, patterns, strict=True):
+            if sign > 0:
+                np.add(self.sums[number], pattern, out=self.sums[number], casting="unsafe")
+            else:
+                np.subtract(self.sums[number], pattern, out=self.sums[number], casting="unsafe")
+        np.add.at(self.count, part, sign)
+        np.add.at(self.places, part, sign * np.stack([row, column], 1))
+
+    def kept(self) -> NDArray[np.int64]:
+        """Parts of which something was read."""
+        return np.flatnonzero(self.count > 0)
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """Sum of all, shape (ky, kx)."""
+        total: NDArray[np.float64] = self.sums.sum(0, dtype=np.float64)
+        return total
+
+
+def read(
+    scan: Scan,
+    index: NDArray[np.int64],
+    look: Callable[[NDArray[np.int64], NDArray[np.generic]], None],
+) -> None:
+    """Read patterns of positions, and look at them block by block."""
+    keep = np.zeros(scan.shape[:2], bool)
+    keep.ravel()[index] = True
+    for where, patterns in scan.blocks(READ_MB, keep):
+        look(where, patterns)
