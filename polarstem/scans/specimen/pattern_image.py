@@ -16,11 +16,27 @@ _HELD = 0.9  # share of the disc that must be on the detector
 
 @dataclass(frozen=True)
 class PatternImage:
-    """A measured pattern: values or spline coefficients, size of a pixel and place of the axis."""
+    """A measured pattern that is read between its pixels.
+
+    Attributes
+    ----------
+    values : ndarray, shape (ky, kx)
+        Values or spline coefficients.
+    mrad_per_pixel : float
+        Size of a pixel [mrad].
+    centre : tuple of float
+        Row and column of the optic axis [pixels].
+    box_mrad : float
+        Side of the squares that are read [mrad].
+    points : int
+        Along such a side, at which it is read.
+    """
 
     values: NDArray[np.float64]
     mrad_per_pixel: float
     centre: tuple[float, float]
+    box_mrad: float = 0.0
+    points: int = 1
 
     @classmethod
     def of(
@@ -50,12 +66,16 @@ class PatternImage:
             )
 
     def smoothed(self, mrad_per_pixel: float) -> PatternImage:
-        """Spline coefficients at a coarser resolution: a box w wide has the moment w^2 / 12."""
-        moment = max(0.0, mrad_per_pixel**2 - self.mrad_per_pixel**2) / 12
+        """Spline coefficients that are read at a coarser resolution.
+
+        A box w wide has the moment w^2 / 12. Points across it have all that its own pixels lack
+        where these are a whole part of it, and count each electron once; a blur adds the rest.
+        """
+        points = max(1, int(mrad_per_pixel / self.mrad_per_pixel + 1e-6))
+        moment = max(0.0, (mrad_per_pixel / points) ** 2 - self.mrad_per_pixel**2) / 12
         blurred = gaussian_filter(self.values, np.sqrt(moment) / self.mrad_per_pixel)
-        return PatternImage(
-            spline_filter(blurred, mode="nearest"), self.mrad_per_pixel, self.centre
-        )
+        coefficients = spline_filter(blurred, mode="nearest")
+        return PatternImage(coefficients, self.mrad_per_pixel, self.centre, mrad_per_pixel, points)
 
     def sample(
         self, angles: NDArray[np.float64], turn_deg: float
@@ -63,11 +83,22 @@ class PatternImage:
         """Fractions of the intensity at angles (x, y up) of a turned frame; which are inside."""
         turn = np.deg2rad(turn_deg)
         x, y = np.moveaxis(angles.reshape(-1, 2), -1, 0) / self.mrad_per_pixel
-        row = self.centre[0] - (np.sin(turn) * x + np.cos(turn) * y)
-        column = self.centre[1] + np.cos(turn) * x - np.sin(turn) * y
+        row, column = self._places(x, y, turn)
         limits = np.array(self.values.shape) - 0.5 + 1e-6
         inside = (row > -0.5 - 1e-6) & (row < limits[0]) & (column > -0.5 - 1e-6)
         inside &= column < limits[1]
-        values = map_coordinates(self.values, (row, column), mode="nearest", prefilter=False)
-        values = np.where(inside, values, 0.0)
+        along = (np.arange(self.points) + 0.5) / self.points - 0.5
+        along *= self.box_mrad / self.mrad_per_pixel
+        down, right = (part.ravel()[:, None] for part in np.meshgrid(along, along))
+        places = self._places(x + right, y + down, turn)
+        read = map_coordinates(self.values, places, mode="nearest", prefilter=False)
+        values = np.where(inside, read.mean(axis=0), 0.0)
         return values / values.sum(), inside
+
+    def _places(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], turn: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Rows and columns of points of a turned frame [pixels]."""
+        row = self.centre[0] - (np.sin(turn) * x + np.cos(turn) * y)
+        column = self.centre[1] + np.cos(turn) * x - np.sin(turn) * y
+        return row, column
