@@ -118,7 +118,7 @@ def test_settings_are_listed_with_their_origin(mapped):
     assert origins["zone_axis"] == "assumed"
     assert json.loads(data.attrs["settings"]) == settings
     assert {step["name"]: step["status"] for step in summary["steps"]}["thickness"] == "off"
-    assert set(summary["seconds"]) >= {"calibrating", "reading and predicting"}
+    assert set(summary["seconds"]) >= {"inspecting", "reading and predicting"}
 
 
 def quarter(array: NDArray) -> NDArray:
