@@ -21,6 +21,8 @@ from scipy.ndimage import gaussian_filter
 from polarstem.scans.specimen.lattice_waves import FIRST, coefficients, row_phases
 
 _INDICES = np.array([(0, 1), (0, 2), *((h, k) for h in (1, 2) for k in range(-2, 3))])
+_AXES = np.array([(h, k) for h in range(-3, 4) for k in range(-3, 4) if (h == 0) != (k == 0)])
+_ALONG = 1.5  # cycles along a row, below which a wave is constant there
 _ROUNDS, _COARSE = 12, 5
 _STILL = 1e-3  # of a cell: rows have come to rest
 _RIDGE = 1e-2  # of the waves' norm
@@ -62,9 +64,10 @@ def row_shifts(
         return reciprocal, shift
     parts = (first, ~first)
     found = _wandering(signals, reciprocal, step, parts)
-    starts = [(reciprocal, shift), _settled(reciprocal, found, np.ones((ny, 2)), step)]
+    hidden = _hidden(reciprocal, step, signals.shape)
+    starts = [(reciprocal, shift), _settled(reciprocal, found, np.ones((ny, 2)), step, hidden)]
     ends = [
-        _fitted(signals, *start, step, parts, cell, coarse)
+        _fitted(signals, *start, step, parts, cell, coarse, hidden)
         for start in starts
         for coarse in (0, _COARSE)
     ]
@@ -81,6 +84,7 @@ def _fitted(
     parts: tuple[NDArray[np.bool_], ...],
     cell: float,
     coarse: int,
+    hidden: NDArray[np.float64],
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """Misfit, lattice and displacements that are found from a first guess of the latter two."""
     least = 1e-3 / cell**2
@@ -96,10 +100,32 @@ def _fitted(
             for values, _ in (*solved, both)
         ]
         before = shift
-        reciprocal, shift = _settled(reciprocal, found, both[1], step)
+        reciprocal, shift = _settled(reciprocal, found, both[1], step, hidden)
         if number >= coarse and np.abs(shift - before).max() < _STILL * cell:
             break
     return _misfit(signals, reciprocal, step, shift), reciprocal, shift
+
+
+def _hidden(
+    reciprocal: NDArray[np.float64], step: NDArray[np.float64], shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Displacements that may be another content of the cell, orthonormal (ny, n).
+
+    Where an edge of the cell lies along the rows, all rows at one height of the cell see the same,
+    and a displacement along y that repeats with the cell may be none.
+    """
+    ny, nx = shape[:2]
+    cycles = (_AXES @ reciprocal.T) * step
+    along = np.abs((cycles[:, 1] + 0.5) % 1 - 0.5) * nx < _ALONG
+    places = (cycles[along, 0] + 0.5) % 1 - 0.5
+    places = places[np.abs(places) * ny > _ALONG]  # slower ones are drift
+    phases = 2j * np.pi * np.outer(np.arange(ny), places)
+    waves = np.concatenate([np.exp(phases).real, np.exp(phases).imag], axis=1)
+    if not waves.size:
+        return np.zeros((ny, 0))
+    u, sizes, _ = np.linalg.svd(waves, full_matrices=False)
+    kept: NDArray[np.float64] = u[:, sizes > 0.1 * np.sqrt(ny)]
+    return kept
 
 
 def _settled(
@@ -107,6 +133,7 @@ def _settled(
     found: list[NDArray[np.float64]],
     variance: NDArray[np.float64],
     step: NDArray[np.float64],
+    hidden: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What is believed of displacements (ny, 2) of two parts of the rows and of all; the lattice
     takes up a constant and a slope."""
@@ -115,7 +142,7 @@ def _settled(
     down -= down.mean()
     for axis in (0, 1):
         first, second, both = (f[:, axis] for f in found)
-        told = _believed(first, second, both, variance[:, axis])
+        told = _believed(first, second, both, variance[:, axis], hidden, axis == 0)
         if told is not None:
             slope[axis] = (told * down).sum() / np.square(down).sum()
             shift[:, axis] = told - told.mean() - slope[axis] * down
@@ -229,6 +256,8 @@ def _believed(
     second: NDArray[np.float64],
     both: NDArray[np.float64],
     variance: NDArray[np.float64],
+    hidden: NDArray[np.float64],
+    misleads: bool,
 ) -> NDArray[np.float64] | None:
     """What is believed of displacements (ny,) that two parts and all of each row tell.
 
@@ -244,8 +273,10 @@ def _believed(
     rest = []
     for values in (first, second, both):
         line = np.polyval(np.polyfit(sure, values[sure], 1), rows)
-        rest.append(np.interp(rows, sure, values[sure]) - line)
-    a, b = (dct(part, norm="ortho") for part in rest[:2])
+        off = np.interp(rows, sure, values[sure]) - line
+        rest.append(off)
+    # whether there are any is judged without what may be another content of the cell
+    a, b = (dct(part - hidden @ (hidden.T @ part), norm="ortho") for part in rest[:2])
     signal, noise = np.zeros(n), np.square(a - b) / 4
     for low, high in _bands(n):
         common = a[low:high] * b[low:high]
@@ -261,7 +292,10 @@ def _believed(
     prior = (cosines * signal) @ cosines.T
     level = float(noise[_SLOW:].mean())
     measured = variance * level / float(np.mean(variance[sure]))
-    found: NDArray[np.float64] = prior @ np.linalg.solve(prior + np.diag(measured), both - line)
+    told = both - line
+    if misleads:
+        told = told - hidden @ (hidden.T @ rest[2])
+    found: NDArray[np.float64] = prior @ np.linalg.solve(prior + np.diag(measured), told)
     return found + line
 
 
