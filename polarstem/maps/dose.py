@@ -35,7 +35,8 @@ def dose_of(
     setup: Setup,
     total: NDArray[np.floating],
     crystal: NDArray[np.bool_],
-    counts_per_electron: float | None = None,
+    known: Sourced | None,
+    unit: float | None = None,
 ) -> Dose:
     """Hold the dose against the trained one.
 
@@ -47,17 +48,16 @@ def dose_of(
         Counts of each pattern.
     crystal : ndarray of bool, shape (n,)
         Positions that are used.
-    counts_per_electron : float, optional
-        Of the detector; a count is taken for an electron without.
+    known : Sourced or None
+        Electrons per pattern by the calibration; else a count is taken for an electron.
+    unit : float, optional
+        Counts of one electron.
     """
     used = total[crystal] if crystal.any() else total[total > 0]
-    gain = counts_per_electron or 1.0
-    electrons = float(np.median(used)) / gain if used.size else 0.0
-    area = 100 * float(np.prod(setup.step_nm))  # of a position [Å^2]
-    note = f"median pattern, {electrons / area:.3g} per Å^2"
-    if counts_per_electron is None:
-        note += ", if a count is an electron"
-    told = Sourced(electrons, "electrons", "estimated", note)
+    electrons = float(np.median(used)) / (unit or 1.0) if used.size else 0.0
+    told = known or Sourced(
+        electrons, "electrons", "estimated", "median pattern, if a count is an electron"
+    )
     span = setup.trained.get("conditions", {}).get("dose_electrons")
     if span is None or electrons >= _EDGE * min(span):
         return Dose(told, [])

@@ -33,11 +33,12 @@ from polarstem.maps.dataset import Classes
 from polarstem.maps.diagnostics import diagnostics_of
 from polarstem.maps.dose import dose_of
 from polarstem.maps.outputs import write_maps, write_summary
-from polarstem.maps.placing import orient, place
+from polarstem.maps.placing import orient, place, thinnest_share
 from polarstem.maps.predict import Answers, Block, Predictor
 from polarstem.maps.setup import ModelSource, ScanSource, Setup, set_up
 from polarstem.maps.specimen import Specimen
 from polarstem.maps.summary import attributes_of, summary_of
+from polarstem.maps.withheld import Doubt, Reason
 from polarstem.provenance import provenance
 from polarstem.scans.inspection import Inspection, inspect
 from polarstem.simulate.parallel import one_blas_thread
@@ -156,7 +157,11 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
     specimen = Specimen(setup)
     with clock("inspecting"):
         inspection = inspect(
-            scan, setup.settings["semiangle_mrad"], tuple(trained["cell_angstrom"]), threads
+            scan,
+            setup.settings["semiangle_mrad"],
+            tuple(trained["cell_angstrom"]),
+            threads,
+            thinnest_share(setup.library),
         )
         setup.settings |= inspection.calibration.settings
         found = orient(setup, inspection, specimen)
@@ -179,8 +184,11 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
     with clock("anomalies"):
         anomalies = anomalies_of(setup, answers, where)
     with clock("composing"):
-        dose = dose_of(setup, answers.total, lit > 0)
-        doubts = [*where.orientation.doubts, *specimen.doubts]
+        found_dose = inspection.settings.get("dose_electrons")
+        linear = inspection.calibration.linearity
+        unit = None if linear is None else linear.unit
+        dose = dose_of(setup, answers.total, lit > 0, found_dose, unit)
+        doubts = [*_doubts(inspection, lit), *where.orientation.doubts, *specimen.doubts]
         doubts += dose.doubts
         turned = where.orientation.crystal.value
         classes = Classes(model.class_names, model.class_directions, turned)
@@ -197,7 +205,8 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
             doubts,
             attributes,
         )
-        steps = [*inspection.calibration.steps, *where.steps, *specimen.steps()]
+        sampled = [step for step in inspection.calibration.steps if step.name != "vacuum"]
+        steps = [*sampled, *where.steps, *specimen.steps()]
         diagnostics = diagnostics_of(
             steps, inspection.calibration, where.lattice, where.orientation.detector.value
         )
@@ -217,6 +226,21 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
     )
     data.attrs["summary"] = json.dumps(summary)
     return Made(data, diagnostics, summary)
+
+
+def _doubts(inspection: Inspection, lit: NDArray[np.floating]) -> list[Doubt]:
+    """Why no answer of the scan can be believed, whatever the model says."""
+    found, linear = [], inspection.calibration.linearity
+    if not (lit > 0).any():
+        sentence = "The scan shows vacuum alone: there is no crystal in it."
+        found.append(Doubt(Reason.VACUUM, sentence))
+    if linear is not None and linear.linear is False:
+        sentence = (
+            f"{linear.sentence} No answer is given, as intensities are not linear: export the scan "
+            "as counts, or say by `gamma` in the scan sheet how they were stored."
+        )
+        found.append(Doubt(Reason.NOT_LINEAR, sentence))
+    return found
 
 
 def _predict(setup: Setup, inspection: Inspection, angle_deg: float, threads: int) -> Answers:

@@ -26,7 +26,8 @@ from polarstem.scans.specimen.handedness import Handedness, handedness
 from polarstem.scans.specimen.lattice import find_lattice
 from polarstem.scans.specimen.rings import ring_signals
 from polarstem.scans.specimen.turns import nearest
-from polarstem.scans.specimen.vacuum import OUTERMOST, vacuum_mask
+from polarstem.scans.specimen.vacuum import OUTERMOST
+from polarstem.simulate.pattern_library import Library
 
 _STEP_AGREES = 0.03
 
@@ -102,7 +103,7 @@ def place(
 ) -> Place:
     """Find lattice, cells and vacuum of the whole scan, and how the patterns are turned."""
     shape = setup.scan.shape[:2]
-    vacuum, vacuum_step = _vacuum(setup, answers)
+    vacuum, vacuum_step = _vacuum(setup, inspection, answers)
     lattice = _lattice(setup, answers, specimen.templates_nm, vacuum)
     settled = False
     rotation = lattice.rotation
@@ -120,18 +121,26 @@ def place(
     return Place(lattice, cells, orientation, vacuum.ravel(), steps, warnings)
 
 
-def _vacuum(setup: Setup, answers: Answers) -> tuple[NDArray[np.bool_], Step]:
+def thinnest_share(library: Library | None) -> float | None:
+    """Share of the electrons in the outermost ring, of the thinnest crystal of a library."""
+    if library is None:
+        return None
+    mean = library.templates(float(library.template_thickness_nm[0])).mean((0, 1, 2))
+    return float(ring_signals(mean, library.mrad_per_pixel / library.semiangle_mrad)[OUTERMOST])
+
+
+def _vacuum(
+    setup: Setup, inspection: Inspection, answers: Answers
+) -> tuple[NDArray[np.bool_], Step]:
     """Positions beside the crystal, shape (ny, nx)."""
     shape = setup.scan.shape[:2]
     if not setup.wants("vacuum"):
         return np.zeros(shape, bool), Step("vacuum", "off", "Vacuum was not looked for.")
     signals = answers.signals.reshape(*shape, -1)
-    thinnest = None
-    if (library := setup.library) is not None:
-        mean = library.templates(float(library.template_thickness_nm[0])).mean((0, 1, 2))
-        scale = library.mrad_per_pixel / library.semiangle_mrad
-        thinnest = float(ring_signals(mean, scale)[OUTERMOST])
-    found = vacuum_mask(signals, answers.total.reshape(shape), thinnest)
+    found = inspection.calibration.vacuum(signals, thinnest_share(setup.library))
+    if found is None:
+        told = "The detector sees too little beside the disc to tell vacuum."
+        return np.zeros(shape, bool), Step("vacuum", "impossible", told)
     share = found.sum() / max(1, answers.measured.sum())
     sentence = "No position is in vacuum."
     if found.any():

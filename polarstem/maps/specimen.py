@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from polarstem.scans.specimen.cells import Cells, Lattice
 from polarstem.scans.specimen.cover import EVEN, even_weights, uneven_cover
 from polarstem.scans.specimen.pacbed import PacbedFitter
 from polarstem.scans.specimen.pacbed_fit import PacbedFit
+from polarstem.scans.specimen.pacbed_tiles import TileFits, fit_tiles
 
 _FINER = 2  # pixels along one of the model's
 _DISC = 0.88  # half of a square's edge that holds nine tenths of a disc of radius 1
@@ -28,22 +28,6 @@ _WIDER = 1.45  # than the model's grid: a turned one lies within
 _MOST_TILES = 64
 _LEAST_IN_TILE = 36  # positions
 _BETTER = 0.02  # by which the residual elsewhere is less than where the crystal was expected
-
-
-@dataclass(frozen=True)
-class Tiles:
-    """Thickness and tilt of parts of a scan.
-
-    Attributes
-    ----------
-    of_cell : ndarray of int, shape (cell,)
-        Tile of each unit cell.
-    fits : list of PacbedFit or None
-        Of each tile.
-    """
-
-    of_cell: NDArray[np.int64]
-    fits: list[PacbedFit]
 
 
 class Specimen:
@@ -58,7 +42,7 @@ class Specimen:
     ----------
     fit : PacbedFit or None
         Of the mean pattern of the scan, once one was compared.
-    tiles : Tiles or None
+    tiles : TileFits or None
         Of its parts.
     cannot : str
         Why thickness and tilt cannot be told; empty if they can.
@@ -67,7 +51,8 @@ class Specimen:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.fit: PacbedFit | None = None
-        self.tiles: Tiles | None = None
+        self.tiles: TileFits | None = None
+        self._tile_of_cell = np.empty(0, np.int64)
         self.cannot = ""
         self._first: PacbedFit | None = None
         self._fitter = None if setup.library is None else PacbedFitter(setup.library)
@@ -122,9 +107,9 @@ class Specimen:
         lattice, cells : Lattice, Cells
             Where in the cell they lie.
         """
-        if self._fitter is None:
-            return
         used = total > 0
+        if self._fitter is None or not used.any():
+            return
         weights = used.astype(float)
         places = np.stack([cells.y.ravel(), cells.x.ravel()], axis=1)
         if not lattice.found:
@@ -175,7 +160,10 @@ class Specimen:
         row, column : ndarray of int, shape (cell,)
             Place of the cells in the lattice.
         """
-        if self._fitter is None or self.fit is None or self.thickness_nm is None or not len(row):
+        fit = self.fit
+        if self._fitter is None or fit is None or self.cannot or fit.thickness is None:
+            return
+        if not len(row) or fit.tilt is None:
             return
         side = max(1, int(np.ceil(np.sqrt(len(row) / _MOST_TILES))))
         while side**2 * np.median(np.bincount(cell[cell >= 0])) < _LEAST_IN_TILE:
@@ -185,12 +173,10 @@ class Specimen:
         of_cell = of_cell.ravel()
         tile = np.where(cell >= 0, of_cell[cell], -1)
         inside = tile >= 0
-        electrons = np.bincount(tile[inside], total[inside])
+        electrons = np.bincount(tile[inside], total[inside]).astype(float)
         means = cell_means(patterns, tile)
-        if not hasattr(self._fitter, "fit_tiles"):
-            return
-        fits = self._fitter.fit_tiles(means, self.fit, electrons=electrons)
-        self.tiles = Tiles(of_cell, fits)
+        self.tiles = fit_tiles(self._fitter, means, fit, electrons=electrons)
+        self._tile_of_cell = of_cell
 
     @property
     def doubts(self) -> list[Doubt]:
@@ -265,16 +251,14 @@ class Specimen:
         names = ("thickness", "thickness_low", "thickness_high", "tilt_x", "tilt_y", "tilt_error")
         if self.tiles is None or not count:
             return {}
-        rows = []
-        for fit in self.tiles.fits:
-            if fit.thickness is None or fit.tilt is None:
-                rows.append([np.nan] * len(names))
-                continue
-            x, y = classes.vectors_in_scan(np.array([fit.tilt.value]))[0]
-            low, high = fit.thickness.interval or (np.nan, np.nan)
-            rows.append([fit.thickness.value, low, high, x, y, fit.tilt_error])
-        table = np.array(rows, np.float32)[self.tiles.of_cell]
-        return dict(zip(names, table.T, strict=True))
+        tilt = classes.vectors_in_scan(self.tiles.tilt_mrad)
+        columns = (
+            self.tiles.thickness_nm, *self.tiles.interval_nm.T, *tilt.T, self.tiles.tilt_error_mrad
+        )  # fmt: skip
+        return {
+            name: column[self._tile_of_cell].astype(np.float32)
+            for name, column in zip(names, columns, strict=True)
+        }
 
     def steps(self) -> list[Step]:
         """What became of the two steps."""

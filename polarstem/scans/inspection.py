@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polarstem.scans.calibration.calibrate import Calibration, calibrate
+from polarstem.scans.calibration.calibrate import calibrate
+from polarstem.scans.calibration.calibrated import Calibration
 from polarstem.scans.calibration.steps import Step
 from polarstem.scans.scan import Scan
 from polarstem.scans.sourced import Sourced
 from polarstem.scans.specimen.cells import Lattice
 from polarstem.scans.specimen.lattice import find_lattice
-from polarstem.scans.specimen.rings import RINGS, ring_signals_on_detector
+from polarstem.scans.specimen.rings import RINGS
 
 _PATCH_BYTES = 96e6
 _PATCH_POSITIONS = 96  # along each side, at most
@@ -73,6 +74,7 @@ def inspect(
     semiangle_mrad: Sourced | None = None,
     cell_angstrom: tuple[float, float] | None = None,
     threads: int = 1,
+    thinnest_share: float | None = None,
 ) -> Inspection:
     """Calibrate a scan and look for the crystal's lattice in a part of it.
 
@@ -84,6 +86,8 @@ def inspect(
     cell_angstrom : (float, float), optional
         Projected cell along the crystal's y and x [Å]; a square of any size without it.
     threads : int
+    thinnest_share : float, optional
+        See `Calibration.vacuum`.
 
     Returns
     -------
@@ -94,7 +98,10 @@ def inspect(
     PolarstemError
         If the scan cannot be calibrated.
     """
-    calibration = calibrate(scan, scan.sheet, semiangle_mrad, threads)
+    cell_nm = None if cell_angstrom is None else max(cell_angstrom) / 10
+    calibration = calibrate(
+        scan, scan.sheet, semiangle_mrad, threads, cell_nm=cell_nm, thinnest_share=thinnest_share
+    )
     lattice = None
     if "lattice" not in scan.sheet.off and scan.step_nm is not None:
         lattice = _lattice(scan, calibration, cell_angstrom)
@@ -115,12 +122,8 @@ def _lattice(
     if not keep.any():
         return None
     signals = np.full((scan.shape[0] * scan.shape[1], len(RINGS) + 2), np.nan, np.float32)
-    semiangle = float(calibration.settings["semiangle_mrad"].value)
     for index, patterns in scan.blocks(keep=keep):
-        signals[index] = ring_signals_on_detector(
-            patterns, calibration.centres(index), calibration.mrad_per_pixel, semiangle,
-            calibration.bad,
-        )  # fmt: skip
+        signals[index] = calibration.ring_signals(index, patterns)
     images = signals.reshape(*scan.shape[:2], -1)[rows, columns]
     assert scan.step_nm is not None
     found = find_lattice(images, scan.step_nm.value, cell_angstrom)

@@ -121,7 +121,7 @@ def test_the_sheets_thickness_is_a_prior(known_scan, given):
 
 def test_a_thickness_that_the_patterns_contradict_is_told(known_scan):
     data = known_scan.map(known_scan.counts, thickness_nm=[5.0, 6.0])
-    assert said(data, "sheet", "thick")
+    assert said(data, "is given as", "nm")
     assert judged(data, known_scan.truth)[2] == 0
 
 
@@ -132,10 +132,9 @@ def test_electrons_scattered_diffusely(known_scan, share):
     spread = fftconvolve(known_scan.intensity, kernel[None, None], mode="same", axes=(2, 3))
     mixed = (1 - share / 100) * known_scan.intensity + share / 100 * spread
     data = known_scan.map(library_scan.counted(np.clip(mixed, 0, None)))
-    _, answered, wrong = judged(data, known_scan.truth)
+    _, _, wrong = judged(data, known_scan.truth)
     assert wrong == 0
     if share <= 20:
-        assert answered >= 30
         assert right_thickness(data, known_scan.make)
     else:
         assert thickness_of(data) is None or right_thickness(data, known_scan.make, 1.5)
@@ -161,7 +160,8 @@ def test_vacuum_in_a_third_of_the_scan(known_scan):
     assert not data["answered"].values[:, -15:].any()
     cells, answered, wrong = judged(data, known_scan.truth)
     assert wrong == 0
-    assert answered >= 20
+    assert cells >= 20
+    assert answered >= 0.75 * cells
     assert right_thickness(data, known_scan.make)
 
 
@@ -253,7 +253,7 @@ def test_a_region_keeps_its_place(known_scan):
     data = known_scan.map(known_scan.counts, region=[12, 48, 6, 42])
     np.testing.assert_allclose(data["y"], whole["y"][12:48])
     np.testing.assert_allclose(data["x"], whole["x"][6:42])
-    all_right(data, known_scan.truth[12:48, 6:42])
+    all_right(data, known_scan.truth[12:48, 6:42], 0.9)
     # the same cells, where the whole map has them
     at = np.stack([data["cell_centre_y"], data["cell_centre_x"]], axis=1)
     there = np.stack([whole["cell_centre_y"], whole["cell_centre_x"]], axis=1)

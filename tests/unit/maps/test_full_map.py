@@ -63,8 +63,13 @@ def test_rotations(base):
 
 def test_a_turned_crystal_on_a_turned_detector(known_scan):
     """Directions and the tilt in the frame of the scan."""
+    camera = Camera(48, library_scan.DETECTOR_MRAD)  # its corners are in the matrices
     intensity, truth = library_scan.intensities(
-        known_scan.make, (8, 8), crystal_rotation_deg=20.0, detector_rotation_deg=35.0
+        known_scan.make,
+        (8, 8),
+        crystal_rotation_deg=20.0,
+        detector_rotation_deg=35.0,
+        camera=camera,
     )
     data = known_scan.map(library_scan.counted(intensity), detector_rotation_deg=35.0)
     cells, answered, wrong = judged(data, truth, 20.0)
