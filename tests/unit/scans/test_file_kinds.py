@@ -342,7 +342,7 @@ def test_merlin_without_a_shape(tmp_path, patterns, frames_per_trigger):
     assert not scan.shape_stated
 
 
-@pytest.mark.parametrize(("late", "shape"), [((4, 8), (3, 4)), ((3, 8), None), ((4,), None)])
+@pytest.mark.parametrize(("late", "shape"), [((4, 8), (3, 4)), ((3, 5, 9), None), ((4,), None)])
 def test_merlin_rows_by_the_pauses_between_them(tmp_path, patterns, late, shape):
     """Even pauses make rows; uneven ones make no scan, even where the first would fit."""
     path = merlin(tmp_path, patterns, **{"ScanX": None, "ScanY": None})
