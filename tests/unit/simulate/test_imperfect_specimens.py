@@ -72,7 +72,7 @@ def test_an_emulated_specimen_has_its_layers_disorder_and_tilts(crystal, tmp_pat
     imperfect = {
         "ideal": {},
         "disorder": {"disorder": 1.0},
-        "layers": {"amorphous_nm": [2.0, 2.0]},
+        "layers": {"amorphous_nm": [0.0, 4.0]},  # behind the crystal
         "tilted": {"octahedral_tilt_deg": 4.0},
     }
     for name, given in imperfect.items():
