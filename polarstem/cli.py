@@ -88,6 +88,19 @@ def _predict(arguments: argparse.Namespace) -> None:
     predict_patterns(arguments.model, arguments.datasets, arguments.output)
 
 
+def _inspect(arguments: argparse.Namespace) -> None:
+    from polarstem.scans.inspection import inspect_scan
+
+    found = inspect_scan(arguments.scan, arguments.sheet, threads=arguments.threads)
+    for sentence in found.sentences():
+        print(sentence)
+    if arguments.figure is not None:
+        from polarstem.report.figures.scan_inspection import draw_inspection
+
+        draw_inspection(found, arguments.figure)
+        print(arguments.figure)
+
+
 def _map(arguments: argparse.Namespace) -> None:
     from polarstem.maps.mapper import map_scan
     from polarstem.report.map_page import finish_map
@@ -99,7 +112,7 @@ def _map(arguments: argparse.Namespace) -> None:
         arguments.sheet,
         force=arguments.force,
         threads=arguments.threads,
-        finish=partial(finish_map, model=arguments.model),
+        finish=partial(finish_map, model=arguments.model[0]),
     )
     print(f"{arguments.out / 'map.html'}")
 
@@ -145,15 +158,25 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--output", type=Path, required=True, help="netCDF to write")
     command.set_defaults(run=_predict)
 
+    command = commands.add_parser("inspect", help="what a scan says of itself, without a model")
+    command.add_argument("scan", type=Path, help="detector file, or folder of images")
+    command.add_argument("--sheet", type=Path, help="YAML: what the file lacks or gets wrong")
+    command.add_argument("--figure", type=Path, help="PNG to draw")
+    command.add_argument("--threads", type=int, help="all cores by default")
+    command.set_defaults(run=_inspect)
+
     command = commands.add_parser("map", help="map the polarization directions of a scan")
     command.add_argument("scan", type=Path, help="detector file, or folder of numbered TIFFs")
-    command.add_argument("--model", type=Path, required=True, help="directory of a saved model")
+    command.add_argument(
+        "--model", type=Path, required=True, nargs="+",
+        help="directory of a saved model; of several, what all of them say is an answer",
+    )  # fmt: skip
     command.add_argument("--out", type=Path, required=True, help="folder to make")
     command.add_argument("--sheet", type=Path, help="YAML: what the file lacks or gets wrong")
     command.add_argument(
         "--force", action="store_true", help="go on with a model for other optics, and stamp all"
     )
-    command.add_argument("--threads", type=int, default=1)
+    command.add_argument("--threads", type=int, help="all cores by default")
     command.set_defaults(run=_map)
 
     command = commands.add_parser("docs", help="write docs/config.md and the JSON schema")

@@ -11,8 +11,9 @@ is sound; along a line defect the few cells of the line agree with each other, a
 lies above their share.
 
 How much sound cells disagree depends on dose, thickness and tilt, in the scan and across it. The
-score is therefore relative to its median over the surroundings, seven cells wide, and where the
-logarithms of a scan's scores scatter more than is usual, they are scaled down to what is usual.
+score is therefore relative to its median over the surroundings, seven cells wide, and of the
+positions at the rim to theirs, for they have fewer cells around. Where the logarithms of a scan's
+scores scatter more than is usual, they are scaled down to what is usual.
 
 A reference keeps the directions, the usual scatter and the thresholds, fitted on defect-free scans
 with domain walls (`polarstem.maps.anomaly_fit`): polarity and K/Na disorder are no defects. Scores
@@ -38,6 +39,8 @@ FILE = "anomaly.npz"
 SHARE = 0.01
 """Share of the cells and of the positions of a new defect-free scan that may be flagged."""
 _LEAST_CELLS = 2.7  # along each side of a scan that is scored: three, but for strain
+_RINGS = (26, 40)  # comparisons: at the rim, a cell from it, inside
+_LEAST_RING = 8  # cells: fewer have no level of their own
 _USUAL = 20  # cells for which the usual scatter stands, beside those of the scan
 _LEAST_DOMAIN = 4  # cells: fewer of another direction are no domain
 _TINY = 1e-12
@@ -233,7 +236,7 @@ def logarithms(
             "neighbouring cell on every side to compare with; scan three cells or more along each "
             "side."
         )
-    found = neighbourhood(features, vectors, included)
+    found, comparisons = neighbourhood(features, vectors, included)
     if not np.isfinite(found).any():
         raise PolarstemError(
             "No position of the scan has a neighbouring cell to compare with; leave fewer "
@@ -241,6 +244,10 @@ def logarithms(
         )
     logs = np.log(np.maximum(found, _TINY))
     logs -= local_median(logs, side)
+    ring = np.where(np.isfinite(logs), np.digitize(comparisons, _RINGS), -1)
+    for each in range(len(_RINGS) + 1):
+        if (ring == each).sum() >= _LEAST_RING * side**2:
+            logs[ring == each] -= np.median(logs[ring == each])
     return logs, upper_quartiles(logs, cell)
 
 

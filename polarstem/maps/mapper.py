@@ -10,7 +10,6 @@ crystal's frame into the scan's.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -41,7 +40,7 @@ from polarstem.maps.summary import attributes_of, summary_of
 from polarstem.maps.withheld import Doubt, Reason
 from polarstem.provenance import provenance
 from polarstem.scans.inspection import Inspection, inspect
-from polarstem.simulate.parallel import one_blas_thread
+from polarstem.simulate.parallel import available_cores, one_blas_thread
 
 BLOCK_MB = 32
 """Patterns that are read at once [MB]."""
@@ -133,7 +132,7 @@ def map_scan(
             f"The output folder {out} exists, and nothing is overwritten; name another one, or "
             "delete it."
         )
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or available_cores()
     clock = Stopwatch()
     with _one_thread_each():
         with clock("opening"):
@@ -214,7 +213,7 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
     warnings = [
         *setup.warnings,
         *(doubt.sentence for doubt in doubts),
-        *inspection.warnings,
+        *_of_calibration(inspection, where.orientation.known),
         *inspection.calibration.unseen(
             found.angle.value, trained["pixels"], trained["mrad_per_pixel"]
         ),
@@ -241,6 +240,12 @@ def _doubts(inspection: Inspection, lit: NDArray[np.floating]) -> list[Doubt]:
         )
         found.append(Doubt(Reason.NOT_LINEAR, sentence))
     return found
+
+
+def _of_calibration(inspection: Inspection, turn_known: bool) -> list[str]:
+    """Warnings of the calibration, but for what patterns over the cell have settled."""
+    told = "detector_rotation_deg"
+    return [text for text in inspection.warnings if not (turn_known and told in text)]
 
 
 def _predict(setup: Setup, inspection: Inspection, angle_deg: float, threads: int) -> Answers:

@@ -24,7 +24,7 @@ _TINY = 1e-12
 
 def neighbourhood(
     features: NDArray[np.float32], vectors: FloatArray, valid: NDArray[np.bool_] | None = None
-) -> FloatArray:
+) -> tuple[FloatArray, NDArray[np.int64]]:
     """Mean squared disagreement of the cell about each position with the cells around.
 
     It is compared with each of the 24 cells around, with the mean of the two on opposite sides (12
@@ -45,16 +45,18 @@ def neighbourhood(
 
     Returns
     -------
-    ndarray, shape (ny, nx)
+    disagreement : ndarray, shape (ny, nx)
         A low quantile over the comparisons; NaN where none is known by half a cell or more.
+    comparisons : ndarray of int, shape (ny, nx)
+        How many are known: 44 inside, 21 at the rim, 11 in a corner.
     """
     usable = np.ones(features.shape[:2], bool) if valid is None else valid
     usable = np.logical_and(usable, np.isfinite(features).all(axis=-1))
     compared = _Compared(features, vectors, usable)
     stack = np.sort(np.array(list(compared.disagreements())), axis=0)  # NaN last
-    rank = np.maximum(0, np.ceil(_QUANTILE * np.isfinite(stack).sum(0)).astype(int) - 1)
-    found: FloatArray = np.take_along_axis(stack, rank[None], axis=0)[0]
-    return found
+    known = np.isfinite(stack).sum(0)
+    rank = np.maximum(0, np.ceil(_QUANTILE * known).astype(int) - 1)
+    return np.take_along_axis(stack, rank[None], axis=0)[0], known
 
 
 @dataclass

@@ -37,6 +37,13 @@ class MapFiles:
     summary: dict[str, Any]
     diagnostics: xr.Dataset
 
+    @classmethod
+    def of(cls, data: MapFiles | xr.Dataset) -> MapFiles:
+        """A map as `map_scan` gives it, with the summary that it carries."""
+        if isinstance(data, MapFiles):
+            return data
+        return cls(data, json.loads(data.attrs.get("summary", "{}")), xr.Dataset())
+
     @property
     def stamp(self) -> str:
         """Why the map should not have been made, or an empty text."""

@@ -3,19 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from polarstem.config.sheet import Sheet
 from polarstem.scans.calibration.calibrate import calibrate
 from polarstem.scans.calibration.calibrated import Calibration
 from polarstem.scans.calibration.steps import Step
-from polarstem.scans.scan import Scan
+from polarstem.scans.files.readers import open_scan
+from polarstem.scans.scan import ArrayScan, Scan
+from polarstem.scans.sheet import load_sheet
 from polarstem.scans.sourced import Sourced
 from polarstem.scans.specimen.cells import Lattice
 from polarstem.scans.specimen.lattice import find_lattice
 from polarstem.scans.specimen.rings import RINGS
+from polarstem.simulate.parallel import available_cores
 
 _PATCH_BYTES = 96e6
 _PATCH_POSITIONS = 96  # along each side, at most
@@ -31,12 +38,16 @@ class Inspection:
     scan : Scan
     calibration : Calibration
         Detector and beam.
+    images : ndarray, shape (rows, columns, signal)
+        Signals of virtual detectors over a part in the middle of the scan, see `ring_signals`;
+        empty where they were not looked at.
     lattice : Lattice or None
-        Of a part of the scan; None where it was not looked for or none was found.
+        Of that part; None where there is none.
     """
 
     scan: Scan
     calibration: Calibration
+    images: NDArray[np.float32]
     lattice: Lattice | None
 
     @property
@@ -102,32 +113,59 @@ def inspect(
     calibration = calibrate(
         scan, scan.sheet, semiangle_mrad, threads, cell_nm=cell_nm, thinnest_share=thinnest_share
     )
+    images = _images(scan, calibration)
     lattice = None
-    if "lattice" not in scan.sheet.off and scan.step_nm is not None:
-        lattice = _lattice(scan, calibration, cell_angstrom)
-    return Inspection(scan, calibration, lattice)
+    wanted = "lattice" not in scan.sheet.off and scan.step_nm is not None
+    if wanted and min(images.shape[:2]) >= _LEAST_POSITIONS:
+        assert scan.step_nm is not None
+        lattice = find_lattice(images, scan.step_nm.value, cell_angstrom)
+    found = lattice if lattice is not None and lattice.found else None
+    return Inspection(scan, calibration, images, found)
 
 
-def _lattice(
-    scan: Scan, calibration: Calibration, cell_angstrom: tuple[float, float] | None
-) -> Lattice | None:
-    """The lattice in a patch in the middle of the scan, None if there is none."""
+def inspect_scan(
+    scan: Path | str | NDArray[Any] | Scan,
+    sheet: Path | str | Mapping[str, Any] | Sheet | None = None,
+    *,
+    threads: int | None = None,
+) -> Inspection:
+    """What a scan says of itself, without a model.
+
+    Parameters
+    ----------
+    scan : path, ndarray or Scan
+        Detector file or folder, counts (ny, nx, ky, kx), or what `open_scan` gave.
+    sheet : path, mapping, Sheet or None
+        What is known of the scan beside its file.
+    threads : int, optional
+        All cores by default.
+
+    Returns
+    -------
+    Inspection
+
+    Raises
+    ------
+    PolarstemError
+        If the scan cannot be read or calibrated.
+    """
+    if isinstance(scan, Path | str):
+        scan = open_scan(scan, sheet)
+    elif not isinstance(scan, Scan):
+        scan = ArrayScan(scan, load_sheet(sheet))
+    return inspect(scan, threads=threads or available_cores())
+
+
+def _images(scan: Scan, calibration: Calibration) -> NDArray[np.float32]:
+    """Virtual detectors over a patch in the middle of the scan, shape (rows, columns, signal)."""
     rows, columns = _patch(scan)
-    shape = rows.stop - rows.start, columns.stop - columns.start
-    if min(shape) < _LEAST_POSITIONS:
-        return None
     keep = np.zeros(scan.shape[:2], bool)
     keep[rows, columns] = True
     keep &= scan.included
-    if not keep.any():
-        return None
     signals = np.full((scan.shape[0] * scan.shape[1], len(RINGS) + 2), np.nan, np.float32)
     for index, patterns in scan.blocks(keep=keep):
         signals[index] = calibration.ring_signals(index, patterns)
-    images = signals.reshape(*scan.shape[:2], -1)[rows, columns]
-    assert scan.step_nm is not None
-    found = find_lattice(images, scan.step_nm.value, cell_angstrom)
-    return found if found.found else None
+    return signals.reshape(*scan.shape[:2], -1)[rows, columns]
 
 
 def _patch(scan: Scan) -> tuple[slice, slice]:

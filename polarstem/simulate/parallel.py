@@ -21,6 +21,13 @@ _lock = Lock()
 _limits: list[Any] = []  # one for each thread inside `one_blas_thread`; the first one's is real
 
 
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def in_parts(work: Callable[[int, int], object], length: int) -> None:
     """Share a loop that releases Python's lock among torch's number of threads.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 
 from polarstem.report.figures import style
@@ -63,8 +64,17 @@ def draw_map_figures(folder: Path | str) -> list[Path]:
     return outputs
 
 
-def draw_map(files: MapFiles, output: Path) -> None:
-    """Draw directions per position, arrows per cell over the dark field, and the wheel."""
+def draw_map(found: MapFiles | xr.Dataset, output: Path | str) -> None:
+    """Draw directions per position, arrows per cell over the dark field, and the wheel.
+
+    Parameters
+    ----------
+    found : MapFiles or Dataset
+        A map's files, or what `map_scan` gave.
+    output : path
+        PNG to write.
+    """
+    files, output = MapFiles.of(found), Path(output)
     width, height, top = _size(files)
     with style.new_figure(width, height, top=top) as figure:
         stamp(figure, files)
@@ -84,14 +94,16 @@ def draw_map(files: MapFiles, output: Path) -> None:
         style.save(figure, output, MAX_PNG_BYTES)
 
 
-def draw_confidence(files: MapFiles, output: Path) -> None:
+def draw_confidence(found: MapFiles | xr.Dataset, output: Path | str) -> None:
     """Draw the probability of the most probable class, per position and per cell."""
+    files, output = MapFiles.of(found), Path(output)
     look = {"cmap": style.SCORE_CMAP, "vmin": 1 / len(files.names), "vmax": 1.0}
     _draw_score(files, output, "confidence", "confidence", look, "no answer", "cell_answered")
 
 
-def draw_anomaly(files: MapFiles, output: Path) -> None:
+def draw_anomaly(found: MapFiles | xr.Dataset, output: Path | str) -> None:
     """Draw the anomaly score, per position and per cell, with the flagged cells hatched."""
+    files, output = MapFiles.of(found), Path(output)
     low, high = anomaly_range(files)
     look = {"cmap": ANOMALY_CMAP, "vmin": low, "vmax": high}
     _draw_score(files, output, "anomaly", "anomaly score", look, "flagged", "cell_flagged")

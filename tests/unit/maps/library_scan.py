@@ -156,7 +156,8 @@ def write_model(make: Make, library: Path, folder: Path, trained: dict[str, Any]
     )
     fitted.fit(known, others, workdir=Path(), seed=0)
     fitted.info["calibration"] = {
-        "temperature": 1.0, "threshold": 0.2, "cell_temperature": 0.15, "cell_threshold": 0.2,
+        "temperature": 0.8, "threshold": 0.7, "cell_temperature": 0.12, "cell_threshold": 0.7,
+        "scans": 100,
     }  # fmt: skip
     nm = trained["thicknesses_nm"]
     fitted.info["trained_for"] = {

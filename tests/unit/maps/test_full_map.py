@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import library_scan
 import numpy as np
@@ -11,6 +13,9 @@ import pytest
 import xarray as xr
 from conftest import judged
 
+from polarstem.maps.mapper import map_scan
+from polarstem.maps.predict import Answers
+from polarstem.maps.withheld import Reason
 from polarstem.simulate.microscope.camera import Camera
 
 
@@ -142,19 +147,7 @@ def test_angles_beyond_the_detector_are_told(known_scan):
 
 
 def test_a_thickness_beyond_what_the_model_was_trained_for_gives_no_answer(known_scan, tmp_path):
-    import shutil
-
-    model = tmp_path / "model"
-    shutil.copytree(known_scan.model, model)
-    file = model / "model.json"
-    description = json.loads(file.read_text())
-    trained = (
-        description["info"]["trained_for"] if "info" in description else description["trained_for"]
-    )
-    trained["thickness_nm"] = [20.0, 40.0]
-    file.write_text(json.dumps(description))
-    from polarstem.maps.mapper import map_scan
-
+    model = _changed(known_scan.model, tmp_path, "trained_for", thickness_nm=[20.0, 40.0])
     data = map_scan(known_scan.counts, model, sheet=known_scan.sheet, threads=1)
     assert not data["cell_answered"].any()
     assert any("trained for 20 to 40 nm" in w for w in told(data)["warnings"])
@@ -174,3 +167,65 @@ def test_sound_cells_are_not_flagged_and_foreign_ones_are(known_scan, base):
     touched = touched[touched >= 0]
     assert data["cell_flagged"].values[touched].any()
     assert score[touched].max() > np.delete(score, touched).max()
+
+
+def test_cells_have_a_threshold_of_their_own(known_scan, tmp_path):
+    """Where patterns have no answer, their cells may."""
+    model = _changed(known_scan.model, tmp_path, "calibration", threshold=0.999)
+    data = map_scan(known_scan.counts, model, sheet=known_scan.sheet, threads=1)
+    assert data["answered"].values.mean() < 0.2
+    assert judged(data, known_scan.truth)[1:] == (36, 0)
+
+
+def _changed(model: Path, folder: Path, section: str, **values: object) -> Path:
+    """A copy of a model with other values in a section of what it says of itself."""
+    shutil.copytree(model, folder / "model")
+    file = folder / "model" / "model.json"
+    description = json.loads(file.read_text(encoding="utf-8"))
+    description.get("info", description)[section] |= values
+    file.write_text(json.dumps(description), encoding="utf-8")
+    return folder / "model"
+
+
+def test_an_axis_of_the_crystal_near_the_scans_y(known_scan):
+    """Of the equal axes that one is the crystal's x which the sheet names."""
+    data = known_scan.map(known_scan.counts, crystal_rotation_deg=90.0)
+    assert judged(data, known_scan.truth)[1:] == (36, 0)
+    assert data.attrs["crystal_rotation_deg"] == pytest.approx(90, abs=1)
+    # cells lie as before, their places counted along the other axis
+    y, x = np.meshgrid(data["y"], data["x"], indexing="ij")
+    place = data["cell_x"].values
+    inside = data["cell"].values == 10
+    assert abs(np.corrcoef(place[inside], y[inside])[0, 1]) > 0.9
+    assert np.corrcoef(place[inside], -y[inside])[0, 1] > 0.9
+
+
+def test_the_mean_pattern_is_that_of_the_electrons():
+    """A position with thrice the counts counts thrice."""
+    n, shape = 2, (2, 2)
+    pattern = np.array([[[4, 0], [0, 0]], [[0, 0], [0, 4]]], np.float16)
+    missing = np.zeros((n, 1), np.float32)
+    total = np.array([1.0, 3.0], np.float32)
+    answers = Answers(
+        pattern, missing, missing, missing[:, None], total, total, total, np.zeros((n, 2), "f4")
+    )
+    np.testing.assert_allclose(answers.mean_pattern(np.ones(n)), [[0.25, 0], [0, 0.75]])
+    np.testing.assert_allclose(answers.mean_pattern(np.array([3.0, 1.0])), np.diag([0.5, 0.5]))
+    assert answers.mean_pattern(np.ones(n)).shape == shape
+
+
+def test_models_that_disagree_give_no_answer(known_scan, base, tmp_path):
+    """Of two models whose classes differ by a turn, none is right alone."""
+    same = map_scan(known_scan.counts, [known_scan.model] * 2, sheet=known_scan.sheet, threads=1)
+    np.testing.assert_array_equal(same["cell_answered"], base["cell_answered"])
+    assert (same["cell_agreement"] == 1).all()
+    other = tmp_path / "other"
+    shutil.copytree(known_scan.model, other)
+    with np.load(other / "arrays.npz") as stored:
+        arrays = dict(stored)
+    arrays["templates"] = np.rot90(arrays["templates"], axes=(1, 2)).copy()
+    np.savez(other / "arrays.npz", **arrays)
+    data = map_scan(known_scan.counts, [known_scan.model, other], sheet=known_scan.sheet, threads=1)
+    assert not data["cell_answered"].any()
+    assert (data["cell_withheld"] == Reason.MODELS_DISAGREE).any()
+    assert (data["cell_agreement"] < 1).mean() > 0.9
