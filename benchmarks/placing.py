@@ -54,8 +54,12 @@ def main() -> None:
         shape = (simulation.sizes["y"], simulation.sizes["x"])
         patterns = data["intensity"].values.reshape(*shape, library.pixels, library.pixels)
         start = time.perf_counter()
-        fit = fitter.fit(patterns.mean(axis=(0, 1)))
+        electrons = truth["dose_electrons"] * shape[0] * shape[1]
+        fit = fitter.fit(patterns.mean(axis=(0, 1)), electrons=electrons)
         seconds = time.perf_counter() - start
+        if fit.thickness is None or fit.tilt is None:
+            print(f"{name:26} {fit.about_crystal}")
+            continue
         thickness = float(simulation["exit_thickness"][0])
         low, high = fit.thickness.interval or (0.0, 0.0)
         step = (float(simulation["y"].diff("y")[0]) / 10, float(simulation["x"].diff("x")[0]) / 10)
@@ -76,6 +80,8 @@ def main() -> None:
             "tilt y [mrad]": tilt[1],
             "tilt within 2 sd": (np.abs(tilt) < 2 * fit.tilt_error).mean(),
             "orientation [deg]": fit.rotation.value - truth["rotation_deg"],
+            "misfit": fit.misfit,
+            "diffuse": fit.diffuse,
             "place [cells]": float(np.hypot(*(np.median(part) for part in missed))),
             "seconds": seconds,
         }

@@ -11,6 +11,9 @@ import numpy as np
 # cations lie elsewhere than those of the library. Both are of simulated specimens.
 _OF_ALL = 0.022
 _OF_STRUCTURE = 0.27
+# A sum of squares of noise is known to so much of itself, and a pattern without a lattice fits some
+# of it
+_SCATTER = 0.15
 OWN = 1.0
 """Misfit up to which a pattern is the crystal's."""
 OTHER = 1.25
@@ -27,12 +30,15 @@ class Seen:
         What the library leaves unexplained over what it may: about 0.7 for its crystal.
     is_crystal : bool or None
         None where it cannot be told.
+    measurable : bool
+        Whether thickness and tilt mean anything.
     sentence : str
         In words.
     """
 
     misfit: float
     is_crystal: bool | None
+    measurable: bool
     sentence: str
 
 
@@ -52,37 +58,29 @@ def judge(crystal: float, lattice_free: float, power: float, noise: float = 0.0)
     """
     left = max(0.0, crystal - noise) / power
     structure = max(0.0, lattice_free - noise) / power
-    # doubt of the noise: twice the scatter of a sum of so many squares is about a tenth
-    unsure = 0.1 * noise / power
-    allowed = _OF_ALL**2 + _OF_STRUCTURE**2 * structure + unsure
-    among = left / max(structure + unsure, 1e-12)
-    misfit = float(np.sqrt(max(left / allowed, among)))
+    unsure = _SCATTER * noise / power
     told = f"{100 * np.sqrt(crystal / power):.0f} % remain unexplained"
+    among = left / max(structure + unsure, 1e-12)
+    misfit = float(np.sqrt(max(left / (_OF_ALL**2 + _OF_STRUCTURE**2 * structure + unsure), among)))
+    if structure < unsure:
+        sentence = (
+            "The mean pattern shows no crystal: within the noise of its electrons it may be that "
+            "of vacuum or of an amorphous area."
+        )
+        return Seen(misfit, None, False, sentence)
     if misfit <= OWN:
-        return Seen(misfit, True, "The mean pattern is that of this crystal.")
-    if among >= 1 and structure < max(unsure, left):
-        if structure <= unsure and noise > 0 and left <= allowed:
-            return Seen(
-                misfit,
-                None,
-                "Too few electrons to tell whether the mean pattern shows a crystal.",
-            )
-        return Seen(
-            misfit,
-            False if misfit > OTHER else None,
-            "The mean pattern shows no crystal: what a pattern without a lattice can be explains "
-            f"it better than the library, of which {told}; vacuum, an amorphous area, or another "
-            "crystal.",
-        )
+        return Seen(misfit, True, True, "The mean pattern is that of this crystal.")
     if misfit <= OTHER:
-        return Seen(
-            misfit,
-            None,
-            f"It cannot be told whether the mean pattern is that of this crystal: {told}.",
+        sentence = f"It cannot be told whether the mean pattern is that of this crystal: {told}."
+        return Seen(misfit, None, True, sentence)
+    if among >= 1:
+        sentence = (
+            "The mean pattern shows no crystal of this library: what a pattern without a lattice "
+            f"can be explains it better, as {told}; vacuum, an amorphous area or another crystal."
         )
-    return Seen(
-        misfit,
-        False,
+        return Seen(misfit, False, False, sentence)
+    sentence = (
         f"The mean pattern is not that of this crystal: {told}. Orientation, material, centre, "
-        "mrad per pixel or the linearity of the intensities may be another.",
+        "mrad per pixel or the linearity of the intensities may be another."
     )
+    return Seen(misfit, False, False, sentence)

@@ -173,7 +173,7 @@ class PacbedFitter:
         error = float(np.sqrt(np.trace(covariance[TILT, TILT]) / 2))
         x, y = (float(part) for part in found.tilt[best])
         length = float(np.hypot(x, y))
-        right = seen.is_crystal is not False
+        right = seen.measurable
         warnings = [] if seen.is_crystal else [seen.sentence]
         if right:
             warnings += self._limits(alone, length + 2 * error)

@@ -42,17 +42,17 @@ class PacbedFit:
     ----------
     thickness : Sourced or None
         [nm], with its 95 % interval and with what was known of it. None where the pattern is not
-        this crystal's.
+        this crystal's, or shows none within its noise.
     measured_thickness : Sourced or None
         The same from the pattern alone.
     tilt : Sourced or None
         Beam tilt (x right, y up) in the frame of the crystal [mrad]; the interval is that of its
-        length. None where the pattern is not this crystal's.
+        length. None where there is no thickness.
     tilt_error : float
         Standard deviation of each component [mrad].
     rotation : Sourced
         Angle of the crystal's x axis on the upright detector, counter-clockwise [degrees], modulo
-        `period_deg`. Its interval is the whole period where the pattern is not this crystal's.
+        `period_deg`. Its interval is the whole period where there is no thickness.
     period_deg : float
         90 along [001] and 180 along [110].
     thickness_nm : ndarray, shape (thickness,)

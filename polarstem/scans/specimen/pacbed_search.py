@@ -9,8 +9,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from polarstem.scans.specimen.pacbed_model import PatternModel
-from polarstem.scans.specimen.pacbed_solve import Found, bounded, compare, weighted
+from polarstem.scans.specimen.pacbed_model import FREE, PRIORS, TURN, PatternModel
+from polarstem.scans.specimen.pacbed_solve import (
+    CALIBRATED,
+    Expected,
+    Found,
+    bounded,
+    compare,
+    weighted,
+)
 from polarstem.scans.specimen.pattern_image import PatternImage
 
 _STEP = 4.0  # of the orientation [degrees]
@@ -20,6 +27,7 @@ _TRIED = 2  # coarse orientations that are looked at closely
 _TURNS = 6  # times that the pattern is turned to the orientation found, at most
 _SETTLED = 0.05  # [degrees]
 _NEAR = 3  # thicknesses to either side of the best that are looked at
+_ANY_TURN = Expected(CALIBRATED.mean, np.where(np.arange(len(PRIORS)) == TURN - FREE, 1e3, 1.0))
 _ROUGH = 3  # Gauss-Newton steps of a pattern that is going to be turned
 
 
@@ -121,9 +129,10 @@ class OrientationSearch:
         looked = [self._close(image, angle, near_deg) for angle in tried]
         first = min(looked, key=lambda each: each.squares)
         centre, width = (first.angle_deg, _FAR) if near_deg is None else near_deg
-        apart = np.abs(self._apart(angles, centre)) > width
+        least = (residuals <= np.roll(residuals, 1)) & (residuals <= np.roll(residuals, -1))
+        apart = least & (np.abs(self._apart(angles, centre)) > width)
         others = [self._close(image, angle) for angle in self._minima(angles, residuals, apart)]
-        # one from the edge may have been turned to where the first was looked for
+        # one near the edge may have been turned to where the first was looked for
         others = [each for each in others if self._distance(each.angle_deg, centre) > width]
         other = min(others, key=lambda each: each.squares) if others else None
         return self._finished(image, first), other
@@ -157,14 +166,23 @@ class OrientationSearch:
         near_deg: tuple[float, float] | None = None,
     ) -> Oriented:
         """Turn a pattern until it fits, with the thickness that fits at first or near it."""
-        found = compare(self.model, *image.sample(self.angles, angle), rounds=_ROUGH)
+        values = image.sample(self.angles, angle)
+        found = compare(self.model, *values, rounds=_ROUGH, expected=_ANY_TURN)
         for _ in range(_TURNS):
             best = int(found.squares.argmin()) + found.planes.start
             planes = slice(max(0, best - _NEAR), best + _NEAR + 1)
             tilt = found.tilt[best - found.planes.start]
-            angle, before = self._clipped(angle + found.turn_deg, near_deg), angle
+            step = float(np.clip(found.turn_deg, -_STEP, _STEP))
+            angle, before = self._clipped(angle + step, near_deg), angle
             values = image.sample(self.angles, angle)
-            found = compare(self.model, *values, planes=planes, tilt=tilt, rounds=_ROUGH)
+            found = compare(
+                self.model,
+                *values,
+                planes=planes,
+                tilt=tilt,
+                rounds=_ROUGH,
+                expected=_ANY_TURN,
+            )
             if abs(angle - before) < _SETTLED:
                 break
         return Oriented(found, angle)

@@ -87,7 +87,8 @@ class Expected:
     spread: NDArray[np.float64]
 
 
-_CALIBRATED = Expected(np.zeros(len(PRIORS)), np.ones(len(PRIORS)))
+CALIBRATED = Expected(np.zeros(len(PRIORS)), np.ones(len(PRIORS)))
+"""What `PRIORS` say."""
 
 
 def compare(
@@ -98,7 +99,7 @@ def compare(
     planes: slice = slice(0, None),
     tilt: NDArray[np.float64] | None = None,
     rounds: int = _ROUNDS,
-    expected: Expected = _CALIBRATED,
+    expected: Expected = CALIBRATED,
 ) -> Found:
     """Fit a pattern at each thickness.
 
