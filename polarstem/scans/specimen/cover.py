@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 ORDERS = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))
 """g (y, x) whose waves in the pattern are strong enough to matter."""
 EVEN = 0.1
-"""`uneven_cover` up to which a mean is a position average."""
+"""`uneven_cover` up to which a mean is a position average.
+
+With means over the templates of KNN (24 mrad, 9 to 41 nm) the thickness was wrong by 0.1 nm (root
+mean square) at a cover of 0, by 0.2 to 0.3 nm (1.0 at most) up to 0.1, by 0.2 to 0.6 nm (1.4) at
+0.13 to 0.22, and by 5 to 13 nm from 0.67 on. A step of a third of a cell, which leaves the third
+orders alone, gave 0.3 nm: they need not be held against a scan.
+"""
 
 
 def uneven_cover(

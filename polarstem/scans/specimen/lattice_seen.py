@@ -17,7 +17,13 @@ _SCATTER = 0.15
 OWN = 1.0
 """Misfit up to which a pattern is the crystal's."""
 OTHER = 1.25
-"""Misfit beyond which it is not."""
+"""Misfit beyond which it is not.
+
+Of simulated KNN (24 mrad): its crystal at 8 to 44 nm, with up to 40 % of its electrons scattered
+diffusely, had 0.4 to 1.2; 45 degrees off 1.3 (with 40 % scattered) to 2.2; BaTiO3 and PbTiO3 1.5 to
+2.0; KNN along [110] 1.9 to 2.2; intensities to the power of 0.7 and 0.5, 1.3 to 2.2, logarithms 2.5
+to 3.3; amorphous 2.0, vacuum 4.6 to 8. The square root of 20 % scattered overlaps: 1.24 to 1.53.
+"""
 
 
 @dataclass(frozen=True)
