@@ -16,6 +16,7 @@ _FITS = 0.05  # stretch and shear within which an alias is the expected lattice
 _FARTHEST = 12  # cycles per position that are aliased
 _SHARE = 0.3  # of the power of both kinds of columns together, what tells them apart has: 0.34
 # to 1.35 in niobates of 4 to 50 nm
+_RATIO = 0.04  # from a cell smaller by the root of 2, which is suspect whatever is seen
 _SEEN = 1.0  # times the threshold: what cannot be missed
 _LESS = 5.0  # times less than that
 
@@ -62,7 +63,8 @@ def doubt_of(
         return f"{repeat}, but in too few cells to believe it"
     if _is_alias(periods.reciprocal, step, cell):
         return f"{repeat}; but at this step, too coarse for the lattice, it would look the same"
-    if _is_part(periods, spectrum, templates):
+    part = np.abs(scale * np.sqrt(2) - 1).max() < _RATIO
+    if part or _is_part(periods, spectrum, templates):
         return f"{repeat}, or both kinds of columns look alike, which cannot be told apart"
     return ""
 

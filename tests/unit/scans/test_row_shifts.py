@@ -55,7 +55,7 @@ def test_rows_that_lie_right_are_left_there(electrons):
 
 def test_drift_that_bends_the_lattice_is_followed():
     along = np.linspace(0, 1, 72)
-    bend = 0.1 * np.stack([np.sin(5 * along), np.cos(4 * along)], axis=1)  # half a cell each
+    bend = 0.15 * np.stack([np.sin(5 * along), np.cos(4 * along)], axis=1)  # 3 Å each
     images, y, x = scene(rows=bend)
     lattice = find_lattice(images, STEP, CELL, rotation_deg=7.0, templates=TEMPLATES)
     cells = lattice.cells(*y.shape)
