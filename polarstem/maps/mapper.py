@@ -165,6 +165,7 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
         setup.settings |= inspection.calibration.settings
         found = orient(setup, inspection, specimen)
     with clock("reading and predicting"):
+        grid = found.angle.value, trained["pixels"], trained["mrad_per_pixel"]
         answers = _predict(setup, inspection, found.angle.value, threads)
     with clock("placing"):
         where = place(setup, inspection, specimen, found, answers)
@@ -172,6 +173,8 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
         pooled = Pooled.of(where.cells, answers.measured & ~where.vacuum)
     with clock("thickness and tilt"):
         lit = np.where(where.vacuum, 0, answers.total)
+        seen = inspection.calibration.seen(*grid)
+        specimen.seen = where.orientation.turn.images(seen).astype(bool)
         specimen.look(answers.mean_pattern, lit, where.lattice, where.cells)
         specimen.look_at_tiles(
             answers.pattern,
@@ -214,9 +217,7 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
         *setup.warnings,
         *(doubt.sentence for doubt in doubts),
         *_of_calibration(inspection, where.orientation.known),
-        *inspection.calibration.unseen(
-            found.angle.value, trained["pixels"], trained["mrad_per_pixel"]
-        ),
+        *inspection.calibration.unseen(*grid),
         *where.warnings,
         *specimen.warnings(),
     ]

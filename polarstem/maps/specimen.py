@@ -44,6 +44,8 @@ class Specimen:
         Of the mean pattern of the scan, once one was compared.
     tiles : TileFits or None
         Of its parts.
+    seen : ndarray of bool, shape (ky, kx), or None
+        Pixels of the model's grid, in the crystal's frame, that the detector sees; all if None.
     cannot : str
         Why thickness and tilt cannot be told; empty if they can.
     """
@@ -53,6 +55,7 @@ class Specimen:
         self.fit: PacbedFit | None = None
         self.tiles: TileFits | None = None
         self._tile_of_cell = np.empty(0, np.int64)
+        self.seen: NDArray[np.bool_] | None = None
         self.cannot = ""
         self._first: PacbedFit | None = None
         self._fitter = None if setup.library is None else PacbedFitter(setup.library)
@@ -126,7 +129,9 @@ class Specimen:
                 "The positions do not cover the unit cell evenly, so their mean is no "
                 "position-averaged pattern: thickness and tilt cannot be told."
             )
-        self.fit = self._fitter.fit(patterns(weights), rotation_deg=0.0, thickness_nm=self._known)
+        self.fit = self._fitter.fit(
+            patterns(weights), rotation_deg=0.0, thickness_nm=self._known, seen=self.seen
+        )
 
     def _assumed_places(self, lattice: Lattice) -> NDArray[np.float64]:
         """Fractions of the cell where positions would lie in a lattice along the scan's axes."""
@@ -175,7 +180,7 @@ class Specimen:
         inside = tile >= 0
         electrons = np.bincount(tile[inside], total[inside]).astype(float)
         means = cell_means(patterns, tile)
-        self.tiles = fit_tiles(self._fitter, means, fit, electrons=electrons)
+        self.tiles = fit_tiles(self._fitter, means, fit, electrons=electrons, seen=self.seen)
         self._tile_of_cell = of_cell
 
     @property

@@ -34,8 +34,8 @@ MUTATIONS = [
     Mutation(
         "angles beyond the detector not told",
         "polarstem/maps/mapper.py",
-        "*inspection.calibration.unseen(",
-        "*(lambda *_: [])(",
+        "*inspection.calibration.unseen(*grid),",
+        "",
         f"{FULL}::test_angles_beyond_the_detector_are_told",
     ),
     Mutation(

@@ -18,6 +18,7 @@ from polarstem.scans.sourced import Sourced
 from polarstem.scans.specimen.rings import RINGS, ring_signals_on_detector
 from polarstem.scans.specimen.vacuum import LEAST_COVERED, OUTERMOST, vacuum_mask
 
+_MEASURED = 0.5  # of a pixel: less is filled from its neighbours
 _COVERED = 0.98  # of a model's grid
 
 
@@ -160,14 +161,22 @@ class Calibration:
         turned_deg, pixels, mrad_per_pixel
             As for `resampler`.
         """
-        middle = np.array(self.settings["centre"].value, float)
-        share = 1 - self.resampler(turned_deg, pixels, mrad_per_pixel).covered(middle).mean()
+        share = 1 - self._shares(turned_deg, pixels, mrad_per_pixel).mean()
         if share <= 1 - _COVERED:
             return []
         return [
             f"{share:.0%} of the angles that the model looks at lie beyond the detector, or on bad "
             "pixels; they are filled from the nearest that do not."
         ]
+
+    def seen(self, turned_deg: float, pixels: int, mrad_per_pixel: float) -> NDArray[np.bool_]:
+        """Pixels of a grid that are measured by half or more, shape (pixels, pixels)."""
+        return self._shares(turned_deg, pixels, mrad_per_pixel) >= _MEASURED
+
+    def _shares(self, turned_deg: float, pixels: int, mrad_per_pixel: float) -> NDArray[np.float64]:
+        """Share of each pixel of a grid that good pixels of the detector see."""
+        middle = np.array(self.settings["centre"].value, float)
+        return self.resampler(turned_deg, pixels, mrad_per_pixel).covered(middle)
 
     def mean_pattern(
         self, turned_deg: float, pixels: int, mrad_per_pixel: float

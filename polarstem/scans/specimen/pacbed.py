@@ -112,15 +112,19 @@ class PacbedFitter:
         near_deg: tuple[float, float] | None = None,
         thickness_nm: Known | None = None,
         electrons: float | None = None,
+        seen: NDArray[np.bool_] | None = None,
     ) -> PacbedFit:
-        """Find thickness, tilt and orientation of a mean pattern; see `fit_pacbed`."""
+        """Find thickness, tilt and orientation of a mean pattern; see `fit_pacbed`.
+
+        Pixels that are not `seen` (ky, kx) are left out.
+        """
         known = checked(thickness_nm)
         if near_deg is not None and (rotation_deg is not None or not near_deg[1] > 0):
             raise PolarstemError(
                 f"An orientation near {near_deg} degrees; give an angle and a positive distance, "
                 "and no exact angle beside it."
             )
-        image = self.image(pattern, mrad_per_pixel, centre)
+        image = self.image(pattern, mrad_per_pixel, centre, seen)
         other = None
         if rotation_deg is not None:
             angle = float(rotation_deg)
@@ -134,9 +138,11 @@ class PacbedFitter:
         pattern: NDArray[np.floating | np.integer],
         mrad_per_pixel: float | None,
         centre: tuple[float, float] | None,
+        seen: NDArray[np.bool_] | None = None,
     ) -> PatternImage:
         """A pattern that can be read on the model's grid; see `fit_pacbed`."""
-        image = PatternImage.of(pattern, mrad_per_pixel or self.library.mrad_per_pixel, centre)
+        size = mrad_per_pixel or self.library.mrad_per_pixel
+        image = PatternImage.of(pattern, size, centre, seen)
         image.check(self.angles, self.library.semiangle_mrad)
         return image.smoothed(self.library.mrad_per_pixel)
 

@@ -70,6 +70,7 @@ def fit_tiles(
     centre: tuple[float, float] | None = None,
     electrons: NDArray[np.floating] | float | None = None,
     within_nm: float = 5.0,
+    seen: NDArray[np.bool_] | None = None,
 ) -> TileFits:
     """Fit thickness and tilt of each tile of a scan.
 
@@ -91,6 +92,8 @@ def fit_tiles(
     within_nm : float
         Half of the window of thicknesses that are compared at once [nm]; it moves to where a tile's
         thickness is.
+    seen : ndarray of bool, shape (ky, kx), optional
+        Pixels that were measured; the others are left out.
 
     Raises
     ------
@@ -115,7 +118,7 @@ def fit_tiles(
     for tile, mean in enumerate(means):
         if not np.isfinite(mean).all() or not np.ptp(mean) > 0:
             continue
-        image = fitter.image(mean, mrad_per_pixel, centre)
+        image = fitter.image(mean, mrad_per_pixel, centre, seen)
         values, inside = image.sample(fitter.angles, rotation_deg)
         middle, tilt = first, np.array(start.tilt.value)
         for _ in range(1 + _AGAIN):

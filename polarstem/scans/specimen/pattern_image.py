@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 from polarstem.errors import PolarstemError
 
 _HELD = 0.9  # share of the disc that must be on the detector
+_SEEN = 0.9  # of what a value is read from
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class PatternImage:
         Side of the squares that are read [mrad].
     points : int
         Along such a side, at which it is read.
+    seen : ndarray of bool, shape (ky, kx), or None
+        Pixels that were measured; all where it is None.
     """
 
     values: NDArray[np.float64]
@@ -37,6 +40,7 @@ class PatternImage:
     centre: tuple[float, float]
     box_mrad: float = 0.0
     points: int = 1
+    seen: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(
@@ -44,6 +48,7 @@ class PatternImage:
         pattern: NDArray[np.floating | np.integer],
         mrad_per_pixel: float,
         centre: tuple[float, float] | None,
+        seen: NDArray[np.bool_] | None = None,
     ) -> PatternImage:
         values = np.asarray(pattern, dtype=np.float64)
         if values.ndim != 2 or not np.isfinite(values).all() or not np.ptp(values) > 0:
@@ -52,7 +57,8 @@ class PatternImage:
                 "with missing values or of one brightness; give one two-dimensional mean pattern."
             )
         rows, columns = values.shape
-        return cls(values, mrad_per_pixel, centre or ((rows - 1) / 2, (columns - 1) / 2))
+        middle = centre or ((rows - 1) / 2, (columns - 1) / 2)
+        return cls(values, mrad_per_pixel, middle, seen=seen)
 
     def check(self, angles: NDArray[np.float64], semiangle_mrad: float) -> None:
         """Refuse an image that does not hold the central disc."""
@@ -75,7 +81,9 @@ class PatternImage:
         moment = max(0.0, (mrad_per_pixel / points) ** 2 - self.mrad_per_pixel**2) / 12
         blurred = gaussian_filter(self.values, np.sqrt(moment) / self.mrad_per_pixel)
         coefficients = spline_filter(blurred, mode="nearest")
-        return PatternImage(coefficients, self.mrad_per_pixel, self.centre, mrad_per_pixel, points)
+        return PatternImage(
+            coefficients, self.mrad_per_pixel, self.centre, mrad_per_pixel, points, self.seen
+        )
 
     def sample(
         self, angles: NDArray[np.float64], turn_deg: float
@@ -87,6 +95,10 @@ class PatternImage:
         limits = np.array(self.values.shape) - 0.5 + 1e-6
         inside = (row > -0.5 - 1e-6) & (row < limits[0]) & (column > -0.5 - 1e-6)
         inside &= column < limits[1]
+        if self.seen is not None:
+            here = np.stack([row, column])
+            share = map_coordinates(self.seen.astype(float), here, order=1, mode="nearest")
+            inside &= share > _SEEN
         along = (np.arange(self.points) + 0.5) / self.points - 0.5
         along *= self.box_mrad / self.mrad_per_pixel
         down, right = (part.ravel()[:, None] for part in np.meshgrid(along, along))
