@@ -39,7 +39,7 @@ FILE = "anomaly.npz"
 SHARE = 0.01
 """Share of the cells and of the positions of a new defect-free scan that may be flagged."""
 _LEAST_CELLS = 2.7  # along each side of a scan that is scored: three, but for strain
-_RINGS = (26, 40)  # comparisons: at the rim, a cell from it, inside
+_RINGS = (26,)  # comparisons: at the rim, inside
 _LEAST_RING = 8  # cells: fewer have no level of their own
 _USUAL = 20  # cells for which the usual scatter stands, beside those of the scan
 _LEAST_DOMAIN = 4  # cells: fewer of another direction are no domain
