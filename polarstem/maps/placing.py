@@ -154,7 +154,8 @@ def _lattice(
     """The crystal's lattice in what virtual detectors saw."""
     cell = tuple(setup.trained["cell_angstrom"])
     if not setup.wants("lattice"):
-        return boxes(setup.step_nm, cell, "The lattice was not looked for")
+        shape = setup.scan.shape[:2]
+        return boxes(setup.step_nm, cell, "The lattice was not looked for", (shape[0], shape[1]))
     templates = None
     if setup.library is not None and templates_nm is not None:
         scale = setup.trained["mrad_per_pixel"] / setup.trained["semiangle_mrad"]

@@ -79,7 +79,7 @@ MUTATIONS = [
     _broken(
         "a wide source ends at three cells",
         _EMULATED,
-        "reach = 3 + int(5 * sigma / (count * step))",
+        "reach = 3 + int(5 * sigma / period)",
         "reach = 3",
         "unit/simulate/test_emulated_source.py"
         "::test_a_source_wider_than_the_cell_sees_all_positions_alike",

@@ -196,7 +196,7 @@ def test_an_axis_of_the_crystal_near_the_scans_y(known_scan):
     assert judged(data, known_scan.truth)[1:] == (36, 0)
     assert data.attrs["crystal_rotation_deg"] == pytest.approx(90, abs=1)
     # cells lie as before, their places counted along the other axis
-    y, x = np.meshgrid(data["y"], data["x"], indexing="ij")
+    y, _ = np.meshgrid(data["y"], data["x"], indexing="ij")
     place = data["cell_x"].values
     inside = data["cell"].values == 10
     assert abs(np.corrcoef(place[inside], y[inside])[0, 1]) > 0.9
