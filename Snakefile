@@ -24,6 +24,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/limit.smk"
+include: "workflow/rules/scenes.smk"
 include: "workflow/rules/map.smk"
 include: "workflow/rules/report.smk"
 
