@@ -48,9 +48,16 @@ MUTATIONS = [
     Mutation(
         "another orientation never fits better",
         f"{_PLACE}/pacbed.py",
-        "gain / scale > QUANTILE,",
+        "gain > QUANTILE,",
         "False,",
         f"{_TESTS}::test_orientation_near_an_angle",
+    ),
+    Mutation(
+        "the better of two orientations is taken however little better it is",
+        f"{_PLACE}/pacbed.py",
+        "gain > -_SURE",
+        "gain > 0",
+        f"{_TESTS}::test_too_few_electrons_give_no_orientation",
     ),
     Mutation(
         "an orientation leaves the range that it was looked for in",

@@ -8,6 +8,7 @@ differ a little is fitted with it, see `polarstem.scans.specimen.pacbed_model`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -36,6 +37,7 @@ from polarstem.simulate.pattern_library import Library
 
 ALIKE = 20.0
 """Deviations of neighbouring pixels are alike: so many count as one."""
+_SURE = 10.0  # chi squared by which an orientation is better than another, beyond doubt
 _HOW = "mean pattern against the library"
 
 
@@ -172,6 +174,14 @@ class PacbedFitter:
             noise * found.count,
         )
         scale = noise + ALIKE * max(found.variance - noise, 0.1 * found.variance)
+        gain = -np.inf if other is None else (oriented.squares - other.squares) / scale
+        if other is not None and near_deg is None and gain > -_SURE and seen.measurable:
+            sentence = (
+                f"The crystal may lie at {angle:.0f} or {other.angle_deg:.0f} degrees on the "
+                "detector: both explain the mean pattern, so that neither is known, nor thickness "
+                "and tilt."
+            )
+            seen = replace(seen, is_crystal=None, measurable=False, sentence=sentence)
         chi_squared = found.squares / scale
         alone, both = profile(planes, chi_squared), profile(planes, chi_squared, known)
         best = int((chi_squared + penalty(known, planes)).argmin())
@@ -193,12 +203,11 @@ class PacbedFitter:
             )
         elsewhere = None
         if other is not None:
-            gain = oriented.squares - other.squares
             elsewhere = Elsewhere(
                 other.angle_deg,
                 other.residual,
                 oriented.residual - other.residual,
-                gain / scale > QUANTILE,
+                gain > QUANTILE,
             )
             if elsewhere.clearly and right:
                 warnings.append(

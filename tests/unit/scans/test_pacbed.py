@@ -223,6 +223,8 @@ def test_orientation_near_an_angle(fitter, image_of):
     assert wrong.elsewhere.clearly
     assert wrong.elsewhere.better_by > 0
     assert (wrong.elsewhere.rotation_deg - ROTATION + 45) % 90 - 45 == pytest.approx(0, abs=2)
+    beside = fitter.fit(image, **WHERE, near_deg=(ROTATION + 8.0, 3.0))
+    assert ROTATION + 5 <= beside.rotation.value <= ROTATION + 11  # though 8 degrees off is better
     with pytest.raises(PolarstemError, match="no exact angle beside it"):
         fitter.fit(image, **WHERE, near_deg=(0.0, 5.0), rotation_deg=0.0)
 
@@ -279,6 +281,21 @@ def test_without_a_crystal_there_is_no_thickness(fitter, share, counts):
     assert fit.thickness is None
     low, high = fit.rotation.interval
     assert high - low == 90  # any
+
+
+def test_too_few_electrons_give_no_orientation(fitter, image_of):
+    """Right, or not said: two orientations fit alike within the noise."""
+    image, withheld = image_of((1, 0, 1), 3), 0
+    random = np.random.default_rng(7)
+    for counts in random.poisson(image / image.sum() * 1e4, (8, *image.shape)):
+        fit = fitter.fit(counts, **WHERE, electrons=1e4)
+        low, high = fit.rotation.interval
+        assert (
+            low <= ROTATION <= high or low <= ROTATION + 90 <= high or low <= ROTATION - 90 <= high
+        )
+        withheld += fit.thickness is None
+    assert withheld
+    assert fitter.fit(image, **WHERE, electrons=1e7).is_crystal
 
 
 def test_the_ends_of_the_library_are_told(fitter, image_of):
