@@ -12,10 +12,12 @@ from typing import Any
 import jinja2
 import matplotlib
 import numpy as np
+import xarray as xr
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
 from polarstem.files import atomic_path
+from polarstem.maps.withheld import MEANINGS, Reason
 from polarstem.report.figures import style
 from polarstem.report.figures.maps import ANOMALY_CMAP, UNANSWERED, anomaly_range, field_range
 from polarstem.report.html import TEMPLATES, embed
@@ -129,6 +131,7 @@ def page_data(files: MapFiles, library: Library | None) -> dict[str, Any]:
             )
         ],
         "unanswered": UNANSWERED,
+        "reasons": [MEANINGS[reason] for reason in Reason],
         "wheel": _hex(np.arange(1.5, 360, 3)),
         "rotation": files.crystal_rotation_deg,
         "layers": {
@@ -199,9 +202,18 @@ def _answers(files: MapFiles, prefix: str, members: str) -> dict[str, Any]:
         "class": _packed(data[f"{prefix}class_index"].values, "<i2"),
         "set": _packed(data[members].values, "<u2"),
         "answered": _packed(data[f"{prefix}answered"].values, "u1"),
+        "withheld": _packed(_reasons(data, prefix), "u1"),
         "flagged": _packed(data[f"{prefix}flagged"].values, "u1"),
         "anomaly": _packed(data[f"{prefix}anomaly"].values, "<f4"),
     }
+
+
+def _reasons(data: xr.Dataset, prefix: str) -> NDArray[np.integer]:
+    """Why there is no answer; of maps of earlier versions, that there is none."""
+    if f"{prefix}withheld" in data:
+        return np.asarray(data[f"{prefix}withheld"].values)
+    answered = data[f"{prefix}answered"].values
+    return np.where(answered, Reason.ANSWERED, Reason.AMBIGUOUS)
 
 
 def _templates(files: MapFiles, library: Library | None) -> tuple[dict[str, Any] | None, str]:

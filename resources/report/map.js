@@ -271,6 +271,7 @@
       swatch.style.background = table.answered[index] ? entry.colour : "#dedede";
       headline.append(table.answered[index]
         ? `${entry.name}, ${direction(entry)}: ${share}` : `No answer (${entry.name}: ${share})`);
+      if (!table.answered[index]) element("p", map.reasons[table.withheld[index]], readout);
       element("p", members(table.set[index]), readout);
     }
     element("p", where(state.row, state.column), readout);

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,10 @@ def _key(files: MapFiles) -> list[str]:
         "pale: unsure, palest: no answer",
         f"{answered.sum()} of {answered.size} cells answered",
     ]
+    withheld = files.summary.get("withheld") or {}
+    if withheld and answered.sum() < answered.size / 2:
+        why = max(withheld, key=lambda reason: withheld[reason])
+        lines += textwrap.wrap(f"most of the others: {why}", 34)
     if files.data["cell_flagged"].values.any():
         lines.append("hatched: flagged as anomalous")
     return lines

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,8 @@ class PatternImage:
     def check(self, angles: NDArray[np.float64], semiangle_mrad: float) -> None:
         """Refuse an image that does not hold the central disc."""
         disc = angles[np.hypot(*np.moveaxis(angles, -1, 0)) < semiangle_mrad]
-        share = float(self.sample(disc, 0.0)[1].mean())
+        # dead pixels are left out where patterns are compared
+        share = float(replace(self, seen=None).sample(disc, 0.0)[1].mean())
         if share < _HELD:
             raise PolarstemError(
                 f"The detector holds {100 * share:.0f} % of the central disc of "
