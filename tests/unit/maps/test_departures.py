@@ -202,9 +202,9 @@ def test_a_beam_stop(known_scan):
 
 def test_many_pixels_and_few_positions(known_scan):
     """Patterns too large for many of them to be read at once."""
-    camera = Camera(6 * SIZE, MRAD / 6)
+    camera = Camera(5 * SIZE, MRAD / 5)
     intensity, truth = library_scan.intensities(known_scan.make, (4, 4), camera=camera)
-    data = known_scan.map(library_scan.counted(intensity), mrad_per_pixel=MRAD / 6)
+    data = known_scan.map(library_scan.counted(intensity), mrad_per_pixel=MRAD / 5)
     all_right(data, truth)
     assert right_thickness(data, known_scan.make)
     turned = told(data)["settings"]["crystal_rotation_deg"]["value"]
