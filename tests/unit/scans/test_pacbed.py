@@ -285,17 +285,15 @@ def test_without_a_crystal_there_is_no_thickness(fitter, share, counts):
 
 def test_too_few_electrons_give_no_orientation(fitter, image_of):
     """Right, or not said: two orientations fit alike within the noise."""
-    image, withheld = image_of((1, 0, 1), 3), 0
+    image, open_ones = image_of((1, 0, 1), 2), 0
     random = np.random.default_rng(7)
-    for counts in random.poisson(image / image.sum() * 1e4, (8, *image.shape)):
-        fit = fitter.fit(counts, **WHERE, electrons=1e4)
+    for counts in random.poisson(image / image.sum() * 5e4, (8, *image.shape)):
+        fit = fitter.fit(counts, **WHERE, electrons=5e4)
         low, high = fit.rotation.interval
-        assert (
-            low <= ROTATION <= high or low <= ROTATION + 90 <= high or low <= ROTATION - 90 <= high
-        )
-        withheld += fit.thickness is None
-    assert withheld
-    assert fitter.fit(image, **WHERE, electrons=1e7).is_crystal
+        assert any(low <= ROTATION + turn <= high for turn in (-90, 0, 90))
+        if "both explain the mean pattern" in fit.about_crystal:
+            open_ones += fit.thickness is None
+    assert open_ones
 
 
 def test_the_ends_of_the_library_are_told(fitter, image_of):
