@@ -99,7 +99,7 @@ def calibrate(
     centring = findings.look_at_centres(scan, sheet, disc, places[: len(found)], found)
     scale = findings.look_at_scale(scan, sheet, disc, semiangle_mrad)
     ellipse = findings.look_at_ellipse(sheet, disc)
-    dose = findings.look_at_dose(scan, float(pixels.total[~bad].sum()) / positions, linear)
+    dose = findings.look_at_dose(scan, float(mean.sum()), linear)
 
     settings = _settings(centring, scale, ellipse, dose)
     calibration = Calibration(

@@ -17,7 +17,7 @@ _LEAST_REACH = 3.0  # of the rays to both sides of the edge [pixels]
 _NEAR = 2.0  # farthest from the edge that counts in any case [pixels]
 _HARMONICS = 5  # centre (2), radius, ellipse (2)
 _FEWEST = 0.25  # of the rays
-_STRUCTURE = 0.12  # of the blur: what the specimen does to the radius, measured
+_STRUCTURE = 0.12  # of the blur: how far the specimen moves the edge, measured
 _SOFTNESS = 0.6  # of the blur: how far outside the steepest fall a soft aperture may end
 _FWHM = 2.355  # standard deviations of a Gaussian
 _SHARP = 0.25  # variance of a sharp edge, by pixels and interpolation [pixels^2]
@@ -67,6 +67,16 @@ class Disc:
         apart = 1.96 * float(np.hypot(self.radius_error, _STRUCTURE * self.blur))
         soft = _SOFTNESS * float(np.sqrt(max(self.blur**2 - _SHARP, 0.0)))
         return self.radius - apart, self.radius + apart + soft
+
+    @property
+    def centre_doubt(self) -> float:
+        """Standard error of the centre, with what the specimen does to the edge [pixels]."""
+        return float(np.hypot(self.centre_error, _STRUCTURE * self.blur))
+
+    @property
+    def ellipticity_doubt(self) -> float:
+        """Standard error of the ellipticity, with what the specimen does to the edge."""
+        return float(np.hypot(self.ellipticity_error, _STRUCTURE * self.blur / self.radius))
 
 
 def find_disc(image: NDArray[np.float64], bad: NDArray[np.bool_] | None = None) -> Disc:

@@ -251,7 +251,7 @@ def look_at_centres(
             *np.indices((3, 3)).reshape(2, -1) * [[(rows - 1) / 2], [(columns - 1) / 2]]
         )
         # what the specimen does to the edge is common to all parts
-        error = float(np.hypot(plane.error, disc.centre_error if disc else 0))
+        error = float(np.hypot(plane.error, disc.centre_doubt if disc else 0))
         note = f"edge of the disc in {good.sum()} parts of the scan"
         centre = Sourced((float(middle[0]), float(middle[1])), "pixels", "estimated", note)
         moved = float(np.ptp(corners, axis=0).max())
@@ -342,7 +342,7 @@ def look_at_ellipse(sheet: Sheet, disc: Disc | None) -> Ellipse:
         return Ellipse("off", None, False)
     if disc is None:
         return Ellipse("impossible", None, False)
-    return Ellipse("done", disc, disc.ellipticity > _SIGNIFICANT * disc.ellipticity_error)
+    return Ellipse("done", disc, disc.ellipticity > _SIGNIFICANT * disc.ellipticity_doubt)
 
 
 def look_at_turn(scan: Scan, rotation: Rotation | None) -> Turn:
@@ -363,7 +363,7 @@ def look_at_dose(scan: Scan, counts: float, found: Linearity | None) -> Dose:
     scan : Scan
         Its step tells the area.
     counts : float
-        Sum of a pattern's good pixels, on average.
+        Sum of a pattern, on average.
     found : Linearity or None
         None if it was not looked for.
     """

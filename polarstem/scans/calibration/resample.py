@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
@@ -19,8 +20,10 @@ from polarstem.simulate.parallel import in_parts
 
 CENTRE_STEP = 0.02
 """Centres are rounded to this [model pixels]: an error of at most half of it along each axis."""
-_KEPT_TABLES = 64  # under 40 MB; the centres of a row of a scan, more or less
+_KEPT_BYTES = 96e6  # of tables: at 256 x 256 pixels the centres of a row of a scan, more or less
 _STRAIGHT = 0.01  # farthest that a pixel may lie off its row or column to be summed by them
+
+_Groups: TypeAlias = list[tuple[Table, NDArray[np.int64]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +99,32 @@ class Resampler:
         keys = np.rint(centres / self._step).astype(np.int64)
         images = np.empty((len(patterns), self.pixels, self.pixels), np.float32)
         places, members = np.unique(keys, axis=0, return_inverse=True)
-        groups = [
-            (self._table((int(row), int(column))), np.flatnonzero(members.ravel() == number))
-            for number, (row, column) in enumerate(places)
-        ]
+        for groups in self._groups(places, members.ravel()):
+            self._resample(patterns, keys, groups, images)
+        return images
+
+    def _groups(self, places: NDArray[np.int64], members: NDArray[np.int64]) -> Iterator[_Groups]:
+        """Tables of centres and the patterns that have them, as many as may be kept at once."""
+        groups: _Groups = []
+        size = 0
+        for number, (row, column) in enumerate(places):
+            if groups and size > _KEPT_BYTES / 2:
+                yield groups
+                groups, size = [], 0
+            table = self._table((int(row), int(column)))
+            size += table.nbytes
+            groups.append((table, np.flatnonzero(members == number)))
+        if groups:
+            yield groups
+
+    def _resample(
+        self,
+        patterns: NDArray[Any],
+        keys: NDArray[np.int64],
+        groups: _Groups,
+        images: NDArray[np.float32],
+    ) -> None:
+        """Resample the patterns of some centres."""
 
         def work(first: int, last: int) -> None:
             buffer = np.empty((self.pixels + 2) * self.shape[1] + patterns[0].size, np.float32)
@@ -117,7 +142,6 @@ class Resampler:
                     _gather(patterns, part, *table, buffer, images)
 
         in_parts(work, len(patterns))
-        return images
 
     @cached_property
     def matrix(self) -> NDArray[np.float64]:
@@ -187,34 +211,11 @@ class Resampler:
         if (table := self._tables.get(key)) is not None:
             self._tables.move_to_end(key)
             return table
+        while sum(kept.nbytes for kept in self._tables.values()) > _KEPT_BYTES:
+            self._tables.popitem(last=False)
         grids = self._grids(np.array(key) * self._step)
         table = self._tables[key] = make_table(grids, only_partly_seen=self._straight)
-        if len(self._tables) > _KEPT_TABLES:
-            self._tables.popitem(last=False)
         return table
-
-
-def centre_of_mass(patterns: NDArray[np.float32], mrad_per_pixel: float) -> NDArray[np.float32]:
-    """Mean deflection of resampled patterns.
-
-    Parameters
-    ----------
-    patterns : ndarray, shape (n, pixels, pixels)
-        On a grid whose middle the optic axis meets.
-    mrad_per_pixel : float
-        Of the grid [mrad].
-
-    Returns
-    -------
-    ndarray, shape (n, 2), float32
-        To the right and up [mrad]; zero where nothing was counted.
-    """
-    pixels = patterns.shape[-1]
-    angles = ((np.arange(pixels) - (pixels - 1) / 2) * mrad_per_pixel).astype(np.float32)
-    rows, columns = patterns.sum(2), patterns.sum(1)
-    total = rows.sum(1)
-    moments = np.stack([columns @ angles, -(rows @ angles)], 1)
-    return np.divide(moments, total[:, None], out=np.zeros_like(moments), where=total[:, None] > 0)
 
 
 @numba.njit(nogil=True, fastmath=True, cache=True)

@@ -170,10 +170,10 @@ def ellipse(found: Ellipse) -> Told:
         return Step("ellipticity", found.status, "The patterns are taken as round."), []
     sentence = (
         f"The disc is {disc.ellipticity:.1%} longer at {disc.ellipticity_deg:.0f} degrees than "
-        f"across (standard error {disc.ellipticity_error:.1%})"
+        f"across (standard error {disc.ellipticity_doubt:.1%})"
     )
     sentence += ", which is undone." if found.significant else ": it is taken as round."
-    values = {"ellipticity": disc.ellipticity, "error": disc.ellipticity_error}
+    values = {"ellipticity": disc.ellipticity, "error": disc.ellipticity_doubt}
     return Step("ellipticity", found.status, sentence, values), []
 
 

@@ -63,6 +63,11 @@ class Table(NamedTuple):
     places: NDArray[np.int32]
     weights: NDArray[np.float32]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        return sum(array.nbytes for array in self)
+
 
 def seen_share(grids: Grids) -> NDArray[np.float64]:
     """Share of each grid pixel's area that good detector pixels see, shape (pixels, pixels)."""

@@ -7,6 +7,7 @@ measured before it is known how the crystal is turned: rings are the same in any
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 RINGS = ((0.0, 0.5), (0.5, 0.95), (0.95, 1.35), (1.35, 2.2))
 """Inner and outer radius of the virtual ring detectors [semi-angles]."""
 _CENTRE_STEP = 0.25  # pixels to which centres are rounded
-_FINER = 4  # points along a pixel that an edge of a ring cuts
 _CHUNK = 1024  # patterns in single precision at a time
 
 
@@ -56,8 +56,8 @@ def ring_signals_on_detector(
 ) -> NDArray[np.float32]:
     """Measure the signals of patterns as they were detected.
 
-    Pixels that an edge of a ring cuts count by the share of their area. Bad pixels, and what lies
-    beyond the detector, are left out: shares are of what was detected.
+    Pixels that an edge of a ring cuts count by about the share of their area. Bad pixels, and what
+    lies beyond the detector, are left out: shares are of what was detected.
 
     Parameters
     ----------
@@ -87,21 +87,20 @@ def ring_signals_on_detector(
     usable = np.flatnonzero(np.isfinite(centres).all(axis=1))
     keys = np.rint(centres[usable] / _CENTRE_STEP).astype(np.int64)
     places, members = np.unique(keys, axis=0, return_inverse=True)
-    good = np.ones(shape, bool) if bad is None else ~bad
     for number, place in enumerate(places):
         rounded = place * _CENTRE_STEP
-        weights = _weights(shape, rounded, scale) * good[..., None]
-        # only the lines that a ring reaches
-        rows, columns = (np.flatnonzero(weights.any(axis=(axis, 2))) for axis in (1, 0))
-        if not len(rows):
+        window, kept = _weights(shape, (float(rounded[0]), float(rounded[1])), scale)
+        if not kept.any():
             continue
-        window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-        kept = weights[window].reshape(-1, weights.shape[-1]).astype(np.float32)
+        dark = None if bad is None else bad[window].ravel()
         chosen = usable[members.ravel() == number]
         for start in range(0, len(chosen), _CHUNK):
             part = chosen[start : start + _CHUNK]
             flat = patterns[part][:, window[0], window[1]].reshape(len(part), -1)
-            sums = flat.astype(np.float32) @ kept
+            flat = flat.astype(np.float32)
+            if dark is not None:
+                flat[:, dark] = 0
+            sums = flat @ kept
             lit = sums[:, -1] > 0
             shares = sums[lit, :-1] / sums[lit, -1:]
             off = (centres[part[lit]] - rounded) * scale
@@ -111,21 +110,33 @@ def ring_signals_on_detector(
     return found
 
 
-def _weights(shape: tuple[int, ...], centre: NDArray[np.float64], scale: float) -> Any:
-    """Rings, x, y and all of them as weights of the pixels, (ky, kx, feature + 1)."""
-    parts = (np.arange(_FINER) + 0.5) / _FINER - 0.5
+@lru_cache(maxsize=1)  # many patterns have one centre
+def _weights(
+    shape: tuple[int, ...], centre: tuple[float, float], scale: float
+) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
+    """Window of the pixels that a ring reaches, and rings, x, y and all of them as their weights.
+
+    Shape (pixel, feature + 1). A pixel that an edge cuts counts by how far its middle is from it.
+    """
+    reach = RINGS[-1][1] / scale + 1
+    spans = [
+        (max(0, int(np.floor(c - reach))), min(n, int(np.ceil(c + reach)) + 1))
+        for n, c in zip(shape, centre, strict=True)
+    ]
+    window = (slice(*spans[0]), slice(*spans[1]))
     down, right = (
-        ((np.arange(size)[:, None] + parts).ravel() - middle) * scale
-        for size, middle in zip(shape, centre, strict=True)
+        ((np.arange(*span) - c) * scale).astype(np.float32)
+        for span, c in zip(spans, centre, strict=True)
     )
     radius = np.hypot(down[:, None], right)
+    kept = np.zeros((*radius.shape, len(RINGS) + 3), np.float32)
 
-    def share(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-        split = mask.reshape(shape[0], _FINER, shape[1], _FINER)
-        shares: NDArray[np.float64] = split.mean(axis=(1, 3))
-        return shares
+    def within(edge: float) -> NDArray[np.float32]:
+        return np.clip((edge - radius) / np.float32(scale) + 0.5, 0, 1) if edge else 0 * radius
 
-    masks = [share((low <= radius) & (radius < high)) for low, high in RINGS]
-    inside = np.sum(masks, axis=0)
-    y, x = ((np.arange(n) - c) * scale for n, c in zip(shape, centre, strict=True))
-    return np.stack([*masks, x * inside, -y[:, None] * inside, inside], axis=-1)
+    for number, (low, high) in enumerate(RINGS):
+        kept[..., number] = within(high) - within(low)
+    kept[..., -1] = kept[..., : len(RINGS)].sum(-1)
+    kept[..., -3] = right * kept[..., -1]
+    kept[..., -2] = -down[:, None] * kept[..., -1]
+    return window, kept.reshape(-1, kept.shape[-1])

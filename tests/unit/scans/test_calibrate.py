@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from deflection import centre_of_mass
 from measured_files import gold, merlin
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 from polarstem.scans.calibration.calibrate import calibrate
-from polarstem.scans.calibration.resample import Resampler, centre_of_mass
+from polarstem.scans.calibration.resample import Resampler
 from polarstem.scans.scan import ArrayScan
 from polarstem.scans.sourced import Sourced
 
