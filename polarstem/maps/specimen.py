@@ -89,6 +89,9 @@ class Specimen:
         half = int(min(seen * calibration.mrad_per_pixel, wanted) / fine)
         mean = calibration.mean_pattern(0.0, 2 * half, fine)
         options: dict[str, Any] = {"mrad_per_pixel": fine, "thickness_nm": self._known}
+        dose = calibration.settings.get("dose_electrons")
+        if dose is not None:
+            options["electrons"] = float(dose.value) * float(calibration.part_counts.sum())
         self._first = self._fitter.fit(mean, near_deg=near, **options)
         elsewhere = self._first.elsewhere
         if elsewhere is not None and elsewhere.clearly and elsewhere.better_by > _BETTER:
@@ -130,7 +133,11 @@ class Specimen:
                 "position-averaged pattern: thickness and tilt cannot be told."
             )
         self.fit = self._fitter.fit(
-            patterns(weights), rotation_deg=0.0, thickness_nm=self._known, seen=self.seen
+            patterns(weights),
+            rotation_deg=0.0,
+            thickness_nm=self._known,
+            electrons=float(total @ weights),
+            seen=self.seen,
         )
 
     def _assumed_places(self, lattice: Lattice) -> NDArray[np.float64]:
