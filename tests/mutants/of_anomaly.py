@@ -15,14 +15,14 @@ MUTATIONS = [
         _SCORE,
         "logs -= local_median(logs, side)",
         "logs -= np.nanmedian(logs)",
-        f"{_TESTED}::test_dose_that_falls_across_the_scan_is_no_defect",
+        f"{_TESTED}::test_scores_are_relative_to_the_surroundings",
     ),
     Mutation(
         "the rim is held against the inside",
         _SCORE,
         "_RINGS = (26,)",
         "_RINGS = (0,)",
-        f"{_TESTED}::test_rim_is_held_against_the_rim",
+        f"{_OTHERS}::test_rim_is_held_against_the_rim",
     ),
     Mutation(
         "what cells in a row continue to is not used at the rim",
@@ -64,7 +64,7 @@ MUTATIONS = [
         _AROUND,
         "_QUANTILE = 0.25",
         "_QUANTILE = 0.5",
-        f"{_OTHERS}::test_defects_stand_out",
+        f"{_TESTED}::test_cells_where_four_domains_meet_agree_with_their_own",
     ),
     Mutation(
         "the threshold is the median of the scores",

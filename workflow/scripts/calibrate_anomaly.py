@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Adapter of the rule calibrate_anomaly.
+import logging
 from pathlib import Path
 
 from polarstem.logs import job_log
@@ -9,4 +10,6 @@ from polarstem.models.registry import read_description
 with job_log(snakemake.log[0]):
     directions = read_description(snakemake.input.model)["class_directions_deg"]
     scans = [scan_of_map(Path(folder) / "map.nc") for folder in snakemake.input.maps]
-    fit_anomaly(scans, directions).save(Path(snakemake.output.npz).parent)
+    reference = fit_anomaly(scans, directions)
+    reference.save(Path(snakemake.output.npz).parent)
+    logging.getLogger("polarstem").info("%s", reference.sentence)

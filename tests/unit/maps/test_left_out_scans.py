@@ -18,7 +18,7 @@ from disturbed_scans import (
 from library_scan import DIRECTIONS
 from sklearn.metrics import roc_auc_score
 
-from polarstem.maps.anomaly import score
+from polarstem.maps.anomaly import logarithms, score
 from polarstem.maps.anomaly_fit import fit_anomaly
 
 SCANS = {
@@ -40,9 +40,13 @@ def reference(column_matrix):
     return fit_anomaly(scans, DIRECTIONS)
 
 
+def features_of(reference, patterns):
+    found = reference.features(patterns.reshape(-1, *patterns.shape[2:]))
+    return found.reshape(SIDE, SIDE, -1)
+
+
 def scored(reference, patterns):
-    features = reference.features(patterns.reshape(-1, *patterns.shape[2:]))
-    return score(reference, features.reshape(SIDE, SIDE, -1), EDGE, cell_numbers())
+    return score(reference, features_of(reference, patterns), EDGE, cell_numbers())
 
 
 def test_cells_of_scans_left_out_are_rarely_flagged(reference):
@@ -74,3 +78,13 @@ def test_defects_stand_out(reference, column_matrix, name, foreign):
     assert roc_auc_score(defect, found["cell_anomaly"]) >= 0.95
     if foreign is CELL:
         assert found["cell_flagged"][defect].all()
+
+
+def test_rim_is_held_against_the_rim(reference, column_matrix):
+    """Fewer cells are around, and what they continue to is less sure: scores lie higher."""
+    patterns = disturbed(column_matrix, 7, dose=5e5, walls="one", tilts=(-2.0, 0.0))
+    _, logs = logarithms(features_of(reference, patterns), EDGE, cell_numbers())
+    inside = np.zeros((CELLS, CELLS), bool)
+    inside[1:-1, 1:-1] = True
+    rim, inner = logs[~inside.ravel()], logs[inside.ravel()]
+    assert abs(np.median(rim) - np.median(inner)) < 0.2
