@@ -11,8 +11,11 @@ WIDEST = 8
 """Pixels across the widest line that is looked for."""
 _DARK = 0.1  # of what is on both sides
 _ALONG = 0.8  # of the lit pixels along a line are dark on it
+_AWAY = 6  # pixels on both sides of a line that are its witnesses
 _FEWEST = 8  # lit pixels along a line
 _LEAST_EXPECTED = 5.0  # electrons beside a dark pixel, unless chance makes it dark
+_SMOOTHED, _SURE = 9, 6.0  # pixels along a line, and standard deviations of its counts
+_HOT = 4.0  # times its surroundings, which no wide pixel is
 _WIDE_PIXELS = 1.25  # pixels beside a line count so much more, or less: they are as wide
 _SMALLEST_HOLE = 9, 5e-5  # pixels, and of the detector
 _LARGEST_HOLE = 0.4  # of the detector
@@ -65,13 +68,14 @@ def _lines(total: NDArray[np.float64], least: float) -> NDArray[np.bool_]:
     edges = np.flatnonzero(np.diff(np.r_[False, dead, False].astype(int)))
     for first, last in edges.reshape(-1, 2):  # rows first to last - 1 are dead
         if first >= 2 and last + 1 < rows:
-            high = np.maximum(total[first - 2], total[last + 1])
-            low = np.minimum(total[first - 2], total[last + 1])
-            lit = low > least
+            sides = scipy.ndimage.uniform_filter1d(total[[first - 2, last + 1]], _SMOOTHED, axis=1)
+            lit = sides.min(0) > least / 5
+            high, low = sides.max(0)[lit].sum(), sides.min(0)[lit].sum()
             for row in (first - 1, last):
-                near = total[row, lit].sum()
-                wide = near > _WIDE_PIXELS * high[lit].sum() or near < low[lit].sum() / _WIDE_PIXELS
-                beside[row] |= wide and lit.sum() >= _FEWEST
+                near = np.minimum(total[row], _HOT * sides.max(0))[lit].sum()
+                wide = near > _WIDE_PIXELS * high or near < low / _WIDE_PIXELS
+                sure = abs(near - (high + low) / 2) > _SURE * np.sqrt(least / 5 * high)
+                beside[row] |= wide and sure and lit.sum() >= _FEWEST
     found: NDArray[np.bool_] = dead | beside
     return found
 
@@ -80,8 +84,12 @@ def _is_dead(total: NDArray[np.float64], first: int, width: int, least: float) -
     # not the very next ones, which may be wide or half covered
     above = total[max(0, first - 2)]
     below = total[min(len(total) - 1, first + width + 1)]
+    around = np.maximum(
+        total[max(0, first - _AWAY) : max(1, first - 1)].max(0),
+        total[min(len(total) - 1, first + width + 1) : first + width + _AWAY].max(0),
+    )
     inside = total[first : first + width].max(0)
-    lit = np.maximum(above, below) > max(least, 0.02 * float(np.maximum(above, below).max()))
+    lit = around > max(least, 0.02 * float(np.quantile(around, 0.95)))
     both = lit & (np.minimum(above, below) > least)
     dark = both & (inside < _DARK * np.minimum(above, below))
     if dark.sum() < max(_FEWEST, _ALONG * both.sum()):
