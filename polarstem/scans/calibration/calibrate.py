@@ -14,7 +14,7 @@ from polarstem.errors import PolarstemError
 from polarstem.scans.calibration import findings, sentences
 from polarstem.scans.calibration.calibrated import Calibration
 from polarstem.scans.calibration.centre import Plane
-from polarstem.scans.calibration.disc import Disc, fit_edge, mended
+from polarstem.scans.calibration.disc import Disc, find_centre, mended
 from polarstem.scans.calibration.exchanged import axes_look_exchanged
 from polarstem.scans.calibration.rotation import Rotation, scan_rotation
 from polarstem.scans.calibration.sample import Parts, choose, neighbours, read, scattered
@@ -25,9 +25,6 @@ from polarstem.scans.specimen.rings import RINGS, ring_signals_on_detector
 from polarstem.scans.specimen.vacuum import OUTERMOST
 
 __all__ = ["Calibration", "Step", "calibrate"]
-
-_ROUNDS = 6  # at most, to find the centre of a part
-_STILL = 0.01  # pixels that it may still move
 
 
 def calibrate(
@@ -194,22 +191,13 @@ def _overview(scan: Scan, sheet: Sheet, semiangle: Sourced | None) -> _Look:
 
 def _edge(total: NDArray[np.float32], bad: NDArray[np.bool_], disc: Disc) -> NDArray[np.float64]:
     """Centre of the disc in a part of the scan; nan if it is not there."""
-    reach = max(0.1 * disc.radius, 3.0)
-    half = disc.radius * (1 + disc.ellipticity) + 3 * reach + 4
+    half = disc.radius * (1.3 + disc.ellipticity) + 12
     corner = np.maximum(np.floor(disc.centre - half), 0).astype(int)
     end = np.ceil(disc.centre + half).astype(int) + 1
     window = np.s_[corner[0] : end[0], corner[1] : end[1]]
     bad = bad[window]
     image = mended(total[window].astype(np.float64), bad)
-    disc = replace(disc, centre=disc.centre - corner)
-    try:
-        for _ in range(_ROUNDS):
-            before, disc = disc.centre, fit_edge(image, disc, reach, shape_too=False, bad=bad)
-            if np.abs(disc.centre - before).max() < _STILL:
-                break
-    except PolarstemError:  # the other parts tell
-        return np.full(2, np.nan)
-    return disc.centre + corner
+    return find_centre(image, replace(disc, centre=disc.centre - corner), bad) + corner
 
 
 def _settings(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.ndimage
@@ -15,6 +15,8 @@ _RAYS = 180
 _ENOUGH = 0.05  # weight of good pixels around one that is mended
 _LEAST_REACH = 3.0  # of the rays to both sides of the edge [pixels]
 _NEAR = 2.0  # farthest from the edge that counts in any case [pixels]
+_ROUNDS, _STILL = 12, 0.01  # to find a centre: at most, and pixels that it may still move
+_ALIKE = 0.2  # of the radius, of a patch and the disc
 _HARMONICS = 5  # centre (2), radius, ellipse (2)
 _FEWEST = 0.25  # of the rays
 _STRUCTURE = 0.12  # of the blur: how far the specimen moves the edge, measured
@@ -104,6 +106,46 @@ def find_disc(image: NDArray[np.float64], bad: NDArray[np.bool_] | None = None) 
     for reach in (0.3, 0.2, 0.12, 0.12, 0.12):
         disc = fit_edge(image, disc, max(reach * disc.radius, _LEAST_REACH), bad=bad)
     return disc
+
+
+def find_centre(
+    image: NDArray[np.float64], disc: Disc, bad: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Centre of a disc of known shape in another pattern.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ky, kx)
+        Without bad pixels (see `mended`).
+    disc : Disc
+        As in the mean of many patterns.
+    bad : ndarray of bool, shape (ky, kx)
+        Pixels that were mended.
+
+    Returns
+    -------
+    ndarray, shape (2,)
+        Row and column [pixels]; nan if there is no such disc.
+    """
+    reach = max(0.1 * disc.radius, _LEAST_REACH)
+    try:
+        # the edge is followed by less than the reach: far off, the patch is the better guess
+        centre, radius = _roughly(image)
+        apart = float(np.linalg.norm(centre - disc.centre))
+        if reach / 3 < apart < disc.radius and abs(radius / disc.radius - 1) < _ALIKE:
+            disc = replace(disc, centre=centre)
+        step = np.zeros(2)
+        for _ in range(_ROUNDS):
+            before = disc.centre
+            disc = fit_edge(image, disc, reach, shape_too=False, bad=bad)
+            if np.abs(disc.centre - before).max() < _STILL:
+                break
+            if step @ (disc.centre - before) < 0:  # to and fro
+                disc = replace(disc, centre=(disc.centre + before) / 2)
+            step = disc.centre - before
+    except PolarstemError:
+        return np.full(2, np.nan)
+    return disc.centre
 
 
 def _roughly(image: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

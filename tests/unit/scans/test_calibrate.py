@@ -175,3 +175,133 @@ def test_angles_beyond_the_detector_are_told_for_the_turn_that_is_taken(scan):
     share = 4 * (model / np.sqrt(2) - half) ** 2 / model**2
     (warning,) = found.unseen(45.0, *GRID)
     assert float(warning.split("%")[0]) / 100 == pytest.approx(share, abs=0.02)
+
+
+def crystal(rows: int = 24, columns: int = 30, dose: float = 2e4, seed: int = 16) -> np.ndarray:
+    """Counts of patterns that scatter beyond their disc, and change from place to place."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices((64, 64)) - 31.5
+    apart = np.hypot(y, x)
+    down, right = np.indices((rows, columns))[..., None, None] * 1.05
+    disc = 1 / (1 + np.exp((apart - 16) / 0.4))
+    wave = 1 + 0.2 * np.cos(x / 3 + right) * np.cos(y / 4 + down)
+    shares = disc * wave + 0.05 * np.exp(-apart / 25) * (1 + 0.3 * np.cos(right) * np.cos(down))
+    return rng.poisson(dose * shares / shares.sum((2, 3), keepdims=True)).astype(np.uint16)
+
+
+def vacuum(shape: tuple[int, ...], dose: float = 2e4) -> np.ndarray:
+    y, x = np.indices((64, 64)) - 31.5
+    disc = 1 / (1 + np.exp((np.hypot(y, x) - 16) / 0.2))
+    counts = np.random.default_rng(17).poisson(dose * disc / disc.sum(), (*shape, 64, 64))
+    return counts.astype(np.uint16)
+
+
+def known(counts: np.ndarray, sheet: Sheet | None = None):
+    sheet = sheet or Sheet()
+    scan = ArrayScan(counts, sheet, step_nm=(0.05, 0.05), semiangle_mrad=24.0, mrad_per_pixel=1.5)
+    return calibrate(scan, sheet)
+
+
+def status_of(found) -> dict[str, str]:
+    return {step.name: step.status for step in found.steps}
+
+
+def test_vacuum_is_left_out_of_the_mean_and_told():
+    counts = crystal()
+    alone = known(counts[:, :20])
+    counts[:, 20:] = vacuum((24, 10))
+    found = known(counts)
+    assert found.vacuum_share == pytest.approx(1 / 3, abs=0.035)
+    assert found.part_counts.sum() == pytest.approx(24 * 20, abs=24)
+    apart = np.abs(found.mean / found.mean.sum() - alone.mean / alone.mean.sum()).sum()
+    assert apart < 0.015
+    kept = known(counts, Sheet(off=("vacuum",)))
+    assert np.abs(kept.mean / kept.mean.sum() - alone.mean / alone.mean.sum()).sum() > 0.05
+    assert status_of(kept)["vacuum"] == "off"
+
+
+def test_a_scan_of_vacuum_says_so():
+    found = known(vacuum((24, 30)))
+    assert any("vacuum, no crystal" in text for text in found.warnings)
+    assert found.part_counts.sum() == 24 * 30
+    assert not any("no crystal" in text for text in known(crystal()).warnings)
+
+
+def test_dose_is_told_in_electrons_and_for_an_area():
+    counts = crystal(dose=5e3)
+    for gain in (1, 30):
+        settings = known(counts * gain).settings
+        assert settings["dose_electrons"].value == pytest.approx(5e3, rel=0.05)
+        per_area = settings["dose_per_square_angstrom"].value
+        assert per_area == pytest.approx(settings["dose_electrons"].value / 0.25)
+    untold = known(counts.mean((0, 1), keepdims=True).repeat(3, 0).repeat(3, 1).astype(np.float32))
+    assert "if a count is an electron" in untold.settings["dose_electrons"].note
+
+
+def test_intensities_that_are_not_linear_are_warned_of():
+    counts = crystal(dose=5e3)
+    image = (255 * np.sqrt(counts / counts.max())).astype(np.uint8)
+    found = known(image)
+    assert found.linearity.gamma == 0.5
+    assert any("not linear" in text and "`gamma: 0.5`" in text for text in found.warnings)
+    assert "dose_electrons" not in found.settings
+    undone = known(image, Sheet(gamma=0.5))
+    assert status_of(undone)["linearity"] == "given"
+    assert not any("not linear" in text for text in undone.warnings)
+    assert status_of(known(image, Sheet(off=("linearity",))))["linearity"] == "off"
+
+
+def test_axes_that_are_exchanged_are_refused_with_the_way_out():
+    counts = crystal()
+    with pytest.raises(PolarstemError, match="`exchange_axes: true`"):
+        known(counts.transpose(2, 3, 0, 1))
+    with pytest.raises(PolarstemError, match="remove `exchange_axes`"):
+        known(counts, Sheet(exchange_axes=True))
+    assert known(counts.transpose(2, 3, 0, 1), Sheet(exchange_axes=True)).shape == counts.shape
+
+
+def test_descan_that_bends_is_undone_and_its_residual_told():
+    counts = crystal(24, 24)
+    for i in range(24):
+        for j in range(24):
+            by = [round(4 * (2 * n / 23 - 1) ** 2) for n in (i, j)]
+            counts[i, j] = np.roll(counts[i, j], by, (0, 1))
+    found = known(counts)
+    index = np.arange(24 * 24)
+    truth = 31.5 + 4 * (2 * np.stack(np.divmod(index, 24), 1) / 23 - 1) ** 2
+    assert np.abs(found.centres(index) - truth).max() < 0.35
+    step = next(step for step in found.steps if step.name == "centring")
+    assert "curved" in step.sentence
+    assert step.values["residual_pixels"] < 0.2
+    assert not any("smooth surface" in text for text in found.warnings)
+    rng = np.random.default_rng(18)
+    for i in range(24):  # jumps that no surface follows
+        jump = tuple(rng.integers(-3, 4, 2)) if i % 5 == 0 else jump  # noqa: F821
+        counts[i] = np.roll(counts[i], jump, (1, 2))
+    assert any("smooth surface" in text for text in known(counts).warnings)
+
+
+def test_a_semiangle_that_nobody_knows_follows_from_the_disc():
+    scan = ArrayScan(crystal(), step_nm=(0.05, 0.05), mrad_per_pixel=1.5)
+    semiangle = calibrate(scan, Sheet()).settings["semiangle_mrad"]
+    assert semiangle.origin == "estimated"
+    assert semiangle.interval[0] < 24 < semiangle.interval[1]
+    with pytest.raises(PolarstemError, match="`semiangle_mrad`"):
+        calibrate(ArrayScan(crystal()), Sheet())
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30), (24, 1), (2, 2), (3, 3)])
+def test_few_positions_are_calibrated_as_far_as_they_tell(shape):
+    found = known(crystal(*shape))
+    assert found.centres([0]) == pytest.approx(np.array([(31.5, 31.5)]), abs=0.3)
+    assert status_of(found)["rotation"] == "impossible"
+
+
+def test_as_many_positions_of_large_patterns_as_of_small_ones_cover_the_cell():
+    """With 504 x 504 pixels, four neighbours were once all that was read of each tile."""
+    counts = crystal(12, 12).repeat(8, 2).repeat(8, 3)[:, :, 4:508, 4:508]
+    scan = ArrayScan(counts, step_nm=(0.05, 0.05), semiangle_mrad=24.0, mrad_per_pixel=1.5 / 8)
+    found = calibrate(scan, Sheet(), cell_nm=0.3)
+    every = counts.mean((0, 1))
+    mean = found.mean / found.mean.sum() - every / every.sum()
+    assert np.abs(mean).sum() < 0.02

@@ -13,6 +13,8 @@ from polarstem.scans.calibration.centre import fit_plane
 from polarstem.scans.calibration.disc import find_disc, fit_edge, mended
 from polarstem.scans.calibration.pixels import bad_pixels
 from polarstem.simulate.microscope.camera import Camera
+from polarstem.simulate.microscope.optics import Optics
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 
 SEMIANGLE = 24.0
 
@@ -51,6 +53,56 @@ def test_coarse_detectors(pixels, mrad):
     middle = pixels / 2 - 0.5
     assert disc.centre == pytest.approx((middle - 0.7, middle + 1.3), abs=0.07)
     assert disc.radius * mrad == pytest.approx(SEMIANGLE, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "mrad", "psf"), [(66, 1.3, 0.0), (66, 1.3, 0.5), (180, 0.45, 0.8), (42, 2.0, 0.5)]
+)
+def test_radius_lies_within_its_interval(column_matrix, pixels, mrad, psf):
+    """Of specimens of any thickness and tilt, whose simulated aperture is soft."""
+    camera = Camera(pixels, mrad, shift_pixels=(0.4, -0.2), psf_pixels=psf)
+    matrix = column_matrix((1, 1, 0), 11)
+    eye = VirtualMicroscope(matrix, camera)
+    along = (np.arange(4) + 0.5) / 4 * float(matrix.grid.size[0])
+    places = np.stack(np.meshgrid(along, along), -1).reshape(-1, 2)
+    inside, off = [], []
+    for nm in np.array(matrix.thickness_nm)[[0, 2, 3, 5]]:
+        for tilt in ((0.0, 0.0), (1.5, -1.0)):
+            optics = Optics(20.0, tilt_mrad=tilt, source_fwhm=0.8)
+            patterns = eye.measure(places, [nm], optics, camera=camera)[0].numpy()
+            disc = find_disc(patterns.mean(0, dtype=float))
+            low, high = disc.radius_interval
+            inside.append(low <= 20.0 / mrad <= high)
+            off.append(disc.radius * mrad / 20.0 - 1)
+    assert np.mean(inside) >= 0.9
+    # the soft aperture of four cells: a sixth of a sample of 1.6 mrad
+    assert -0.02 < np.mean(off) < 0.0
+
+
+@pytest.mark.parametrize(("pixels", "mrad", "psf"), [(66, 1.3, 0.5), (180, 0.45, 0.8)])
+def test_radius_of_a_sharp_aperture_lies_within_its_interval(pixels, mrad, psf):
+    rng = np.random.default_rng(12)
+    along = np.arange(-45, 45.1, 0.15)
+    x, y = (part.ravel() for part in np.meshgrid(along, along))
+    camera = Camera(pixels, mrad, psf_pixels=psf)
+    footprint = camera.footprint(np.stack([x, y], 1), np.eye(2) * 0.15)
+    apart = np.hypot(x, y)
+    inside, widths = [], []
+    for _ in range(6):
+        waves = rng.uniform(0, 6, (12, 2))
+        length = rng.uniform(8, 40, 12)
+        structure = sum(
+            0.1 * np.cos(2 * np.pi * (x * np.cos(a) + y * np.sin(a)) / size + phase)
+            for (a, phase), size in zip(waves, length, strict=True)
+        )
+        values = (apart < 20) * np.exp(structure) + 0.15 * np.exp(-apart / 15)
+        image = camera.project(torch.from_numpy(values.astype(np.float32))[:, None], footprint)
+        disc = find_disc(camera.expose(image, None, 1)[0].numpy().astype(float))
+        low, high = disc.radius_interval
+        inside.append(low <= 20 / mrad <= high)
+        widths.append((high - low) * mrad / 20)
+    assert np.mean(inside) >= 0.9
+    assert np.max(widths) < 0.07
 
 
 def test_centres_of_measured_patterns_agree():
@@ -101,9 +153,28 @@ def test_plane_passes_over_an_outlier():
     assert plane.error < 0.02
 
 
+def test_descan_that_bends_is_followed():
+    rng = np.random.default_rng(11)
+    places = np.stack(np.meshgrid(np.arange(5), np.arange(5)), -1).reshape(-1, 2) * 13.0
+
+    def truth(where):
+        across = where / 26 - 1
+        return 50 + 3 * across**2 + 0.7 * across + 0.4 * across.prod(1, keepdims=True)
+
+    plane = fit_plane(places, truth(places) + rng.normal(0, 0.03, (25, 2)))
+    dense = np.stack(np.meshgrid(np.arange(53.0), np.arange(53.0)), -1).reshape(-1, 2)
+    np.testing.assert_allclose(plane.at(*dense.T), truth(dense), atol=0.1)
+    assert plane.spread < 0.05
+    few = places[::3]
+    assert not fit_plane(few, truth(few)).bends.any()  # nine do not tell
+    cubic = 50 + (places / 26 - 1) ** 3 * 8
+    assert fit_plane(places, cubic).spread > 0.3
+
+
 def test_descan_that_is_not_there_is_not_made_up():
     rng = np.random.default_rng(10)
     places = np.stack(np.meshgrid(np.arange(5), np.arange(5)), -1).reshape(-1, 2) * 13.0
-    tilted = sum(fit_plane(places, rng.normal(50, 0.1, (25, 2))).slopes.any() for _ in range(40))
-    assert tilted <= 6
+    planes = [fit_plane(places, rng.normal(50, 0.1, (25, 2))) for _ in range(40)]
+    assert sum(plane.slopes.any() for plane in planes) <= 6
+    assert sum(plane.bends.any() for plane in planes) <= 2
     assert not fit_plane(np.zeros((1, 2)), np.array([(3.0, 4.0)])).slopes.any()

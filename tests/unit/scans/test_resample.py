@@ -128,3 +128,20 @@ def test_other_patterns_are_refused():
     resampler = Resampler((64, 64), 1.5, PIXELS, MRAD)
     with pytest.raises(PolarstemError, match=r"32 x 64 pixels.*64 x 64"):
         resampler(np.zeros((1, 32, 64), np.uint16), np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("rotation", [0.0, 17.0])
+def test_tables_of_many_centres_take_bounded_memory(rotation):
+    """Of a large detector, whose patterns have centres of their own."""
+    rng = np.random.default_rng(5)
+    size, mrad = 700, 96 / 700
+    patterns = rng.poisson(2, (24, size, size)).astype(np.uint8)
+    centres = (size - 1) / 2 + rng.uniform(-20, 20, (24, 2))
+    resampler = Resampler((size, size), mrad, PIXELS, MRAD, rotation)
+    found = resampler(patterns, centres)
+    kept = [sum(array.nbytes for array in table) for table in resampler._tables.values()]
+    assert sum(kept) < 110e6
+    one = Resampler((size, size), mrad, PIXELS, MRAD, rotation)
+    for number in (0, 11, 23):
+        part = slice(number, number + 1)
+        np.testing.assert_allclose(one(patterns[part], centres[part]), found[part], rtol=1e-5)
