@@ -305,3 +305,16 @@ def test_as_many_positions_of_large_patterns_as_of_small_ones_cover_the_cell():
     every = counts.mean((0, 1))
     mean = found.mean / found.mean.sum() - every / every.sum()
     assert np.abs(mean).sum() < 0.02
+
+
+def test_the_mean_is_that_of_all_positions():
+    """Parts of a scan have unlike numbers of positions."""
+    counts = crystal(7, 11)
+    counts[:, 8:] += 5
+    found = known(counts, Sheet(off=("vacuum",)))
+    every = counts.mean((0, 1))
+    np.testing.assert_allclose(found.mean[~found.bad], every[~found.bad], rtol=1e-4)
+    grid = found.mean_pattern(0.0, 32, 2.4).sum()
+    every_other = every[6:58, 6:58].sum()  # as much of the detector
+    assert grid == pytest.approx(every_other, rel=0.03)
+    assert len(set(found.part_counts)) > 1
