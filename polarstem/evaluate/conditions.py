@@ -26,6 +26,12 @@ _CONDITIONS = {
     "gain_spread": ("gain spread", ""),
     "dead_fraction": ("dead pixels", ""),
     "dose_electrons": ("", " electrons per pattern"),
+    "disorder": ("static disorder", " of the crystal's"),
+    "octahedral_tilt_deg": ("octahedral tilt", "°"),
+    "amorphous_nm": ("amorphous layers", " nm on each side"),
+    "drift": ("drift", ""),
+    "row_jitter_angstrom": ("row jitter", " Å"),
+    "wedge": ("wedge", " of the thickness"),
 }
 
 
@@ -127,8 +133,8 @@ def conditions_in_words(conditions: Mapping[str, Any]) -> list[str]:
     """The conditions that are not those of an ideal microscope, each in a few words."""
     words = []
     for name, given in conditions.items():
-        if not given or not any(given):
-            continue
+        if isinstance(given, str) or not given or not any(given):
+            continue  # what amorphous layers are of stands with their thickness elsewhere
         quantity, unit = _CONDITIONS[name]
         low, high = (f"{value:g}" for value in given)
         span = low if low == high else f"{low} to {high}"

@@ -172,3 +172,17 @@ def test_what_does_not_fit_is_told(
         checked(experiments, **evaluate)
     assert words in str(raised.value)
     assert len(raised.value.problems) == 1
+
+
+def test_every_condition_has_its_words():
+    """All that can be drawn is told in the report and on the card."""
+    from polarstem.config.experiment_conditions import SceneConditions
+    from polarstem.evaluate.conditions import conditions_in_words
+
+    ranges = {
+        name: [0.5, 1.0]
+        for name, field in SceneConditions.model_fields.items()
+        if isinstance(field.default, tuple) or name == "dose_electrons"
+    }
+    told = conditions_in_words(ranges | {"amorphous_of": "carbon"})
+    assert len(told) == len(ranges)
