@@ -93,11 +93,11 @@ MUTATIONS = [
         f"{_CALIBRATE}::test_descan_that_bends_is_undone_and_its_residual_told",
     ),
     Mutation(
-        "centres of parts swing to and fro",
+        "a disc far off is not looked for",
         f"{_HERE}/disc.py",
         "reach / 3 < apart < disc.radius",
         "disc.radius < apart < 0",
-        f"{_CALIBRATE}::test_descan_that_bends_is_undone_and_its_residual_told",
+        f"{_DISC}::test_a_disc_far_from_where_it_is_on_average_is_followed",
     ),
     Mutation(
         "values that occur tell nothing",
@@ -156,10 +156,10 @@ MUTATIONS = [
         f"{_CALIBRATE}::test_a_scan_of_vacuum_says_so",
     ),
     Mutation(
-        "vacuum by single positions",
+        "vacuum by few positions, however dim they are",
         "polarstem/scans/specimen/vacuum.py",
-        "_SIZES = (3, 5,",
-        "_SIZES = (1, 5,",
+        "_SIZES = (3, 5, 9, 17, 33, 65)",
+        "_SIZES = (3,)",
         f"{_VACUUM}::test_vacuum_is_told_from_a_thin_crystal_at_any_dose",
     ),
     Mutation(
@@ -167,7 +167,7 @@ MUTATIONS = [
         "polarstem/scans/specimen/vacuum.py",
         "_ENOUGH = 25.0",
         "_ENOUGH = 0.0",
-        f"{_VACUUM}::test_vacuum_is_told_from_a_thin_crystal_at_any_dose",
+        f"{_VACUUM}::test_a_film_is_no_vacuum",
     ),
     Mutation(
         "a narrow detector sees vacuum",

@@ -10,7 +10,7 @@ from measured_files import gold, merlin
 
 from polarstem.errors import PolarstemError
 from polarstem.scans.calibration.centre import fit_plane
-from polarstem.scans.calibration.disc import find_disc, fit_edge, mended
+from polarstem.scans.calibration.disc import find_centre, find_disc, fit_edge, mended
 from polarstem.scans.calibration.pixels import bad_pixels
 from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.microscope.optics import Optics
@@ -119,6 +119,21 @@ def test_centres_of_measured_patterns_agree():
     total = mended(scan.sum((0, 1)), bad) * near
     centre = (rows * total).sum() / total.sum(), (columns * total).sum() / total.sum()
     assert disc.centre == pytest.approx(centre, abs=0.15)
+
+
+@pytest.mark.parametrize("moved", [(1, -2), (4, 3), (-8, 6)])
+@pytest.mark.parametrize("sharp", [0.2, 1.5])
+def test_a_disc_far_from_where_it_is_on_average_is_followed(moved, sharp):
+    y, x = np.indices((90, 90))
+
+    def at(row, column, radius=16.0):
+        return 1 / (1 + np.exp((np.hypot(y - row, x - column) - radius) / sharp))
+
+    mean = sum(at(45 + a, 44 + b) for a in (-2, 0, 2) for b in (-2, 0, 2))
+    disc = find_disc(mean)
+    centre = np.array((45.0, 44.0)) + moved
+    found = find_centre(at(*centre), disc, np.zeros((90, 90), bool))
+    assert found == pytest.approx(centre, abs=0.05)
 
 
 def test_disc_cut_by_the_edge_of_the_detector_is_seen_to_be():
