@@ -44,7 +44,7 @@ _LEAST_RING = 8  # cells: fewer have no level of their own
 _USUAL = 20  # cells for which the usual scatter stands, beside those of the scan
 _LEAST_DOMAIN = 4  # cells: fewer of another direction are no domain
 _TINY = 1e-12
-_NORMAL = 1.4826  # standard deviation of a normal distribution over its median deviation
+_BELOW = 0.1587  # quantile one standard deviation below the median of a normal distribution
 
 FloatArray = NDArray[np.float64]
 Scan = NDArray[np.float32]
@@ -252,7 +252,7 @@ def logarithms(
 
 
 def spread(logs: FloatArray, each: float = 1.0, usual: float | None = None) -> float:
-    """Scatter of a scan's logarithms, from their median deviation.
+    """Scatter of a scan's logarithms below their median: defects and walls lie above.
 
     Parameters
     ----------
@@ -264,7 +264,7 @@ def spread(logs: FloatArray, each: float = 1.0, usual: float | None = None) -> f
         What few cells are drawn to.
     """
     known = logs[np.isfinite(logs)]
-    own = _NORMAL * float(np.median(np.abs(known - np.median(known)))) if len(known) else 0.0
+    own = float(np.median(known) - np.quantile(known, _BELOW)) if len(known) else 0.0
     if usual is None:
         return own
     count = len(known) / each

@@ -46,6 +46,13 @@ MUTATIONS = [
         f"{_TESTED}::test_scores_that_scatter_more_than_is_usual_are_scaled_down",
     ),
     Mutation(
+        "a defect counts as scatter",
+        _SCORE,
+        "np.median(known) - np.quantile(known, _BELOW)",
+        "np.quantile(known, 1 - _BELOW) - np.median(known)",
+        f"{_TESTED}::test_scores_that_scatter_more_than_is_usual_are_scaled_down",
+    ),
+    Mutation(
         "a scan is held against a threshold that it had part in",
         _FIT,
         "[each for each in scored if each is not own]",

@@ -144,6 +144,8 @@ def test_scores_that_scatter_more_than_is_usual_are_scaled_down():
     assert np.allclose(standardised(logs, 0.1, 1.0), logs, rtol=0.05)
     assert np.std(standardised(3 * logs, 0.1, 1.0)) == pytest.approx(0.1, rel=0.05)
     assert np.array_equal(standardised(logs, 0.5, 1.0), logs)
+    spoilt = np.where(rng.random(4000) < 0.3, 3.0, logs)  # by a defect
+    assert np.std(standardised(spoilt, 0.1, 1.0)[spoilt < 3]) > 0.07
     few = rng.normal(0, 0.3, 5)  # the usual scatter outweighs that of few cells
     assert np.std(standardised(few, 0.1, 1.0)) > 0.1 * np.std(few) / 0.3
 
