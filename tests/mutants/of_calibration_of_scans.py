@@ -114,11 +114,11 @@ MUTATIONS = [
         f"{_COUNTS}::test_readout_noise_is_not_taken_for_a_square_root",
     ),
     Mutation(
-        "structure and rounding together pass for counts",
+        "one electron or none passes for a scale",
         f"{_HERE}/counts.py",
         "    if noise.hidden:",
         "    if np.isnan(exponent):",
-        f"{_COUNTS}::test_nothing_wrong_is_ever_claimed",
+        f"{_COUNTS}::test_too_few_electrons_tell_no_scale",
     ),
     Mutation(
         "saturation only where the file says so",

@@ -63,6 +63,15 @@ def test_nothing_wrong_is_ever_claimed(dose, gamma):
     assert found.linear in (None, gamma == 1.0)
 
 
+def test_too_few_electrons_tell_no_scale():
+    """Where there are one or none, a square root is a multiple of the counts."""
+    rng = np.random.default_rng(8)
+    for dose in (50, 100, 300):
+        counts = counted(dose)
+        spread = counts * rng.uniform(0.6, 1.4, counts.shape)  # by a scintillator
+        assert linearity(np.sqrt(spread).astype(np.float32)).linear is not True
+
+
 def test_what_has_no_noise_tells_nothing():
     for values in (means(), np.sqrt(means())):
         found = linearity(values.astype(np.float32))
@@ -93,7 +102,7 @@ def test_a_full_detector_is_noticed_whatever_it_says():
         assert share == pytest.approx((full == top).sum() / (full > 0).sum())
     assert clipped(counts, None) == (0.0, None)
     assert clipped(counts, float(counts.max()))[1] == counts.max()
-    few = np.repeat(np.arange(6), [1000, 900, 500, 200, 80, 30])
+    few = np.repeat(np.arange(12), 30 * np.arange(12, 0, -1))
     assert clipped(few, None) == (0.0, None)
     for gamma in (1.0, 0.5, "log"):
         assert clipped(stored(counts, gamma), None) == (0.0, None)
