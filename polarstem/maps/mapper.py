@@ -39,6 +39,7 @@ from polarstem.maps.specimen import Specimen
 from polarstem.maps.summary import attributes_of, summary_of
 from polarstem.maps.withheld import Doubt, Reason
 from polarstem.provenance import provenance
+from polarstem.scans.calibration.steps import Step
 from polarstem.scans.inspection import Inspection, inspect
 from polarstem.simulate.parallel import available_cores, one_blas_thread
 
@@ -208,7 +209,7 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
             attributes,
         )
         sampled = [step for step in inspection.calibration.steps if step.name != "vacuum"]
-        steps = [*sampled, *where.steps, *specimen.steps()]
+        steps = [*sampled, *where.steps, *specimen.steps(), *_anomaly_step(setup)]
         diagnostics = diagnostics_of(
             steps, inspection.calibration, where.lattice, where.orientation.detector.value
         )
@@ -241,6 +242,13 @@ def _doubts(inspection: Inspection, lit: NDArray[np.floating]) -> list[Doubt]:
         )
         found.append(Doubt(Reason.NOT_LINEAR, sentence))
     return found
+
+
+def _anomaly_step(setup: Setup) -> list[Step]:
+    """What the anomaly scores rest on."""
+    if setup.reference is None:
+        return []
+    return [Step("anomaly", "done", setup.reference.sentence)]
 
 
 def _of_calibration(inspection: Inspection, turn_known: bool) -> list[str]:
