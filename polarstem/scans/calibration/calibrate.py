@@ -26,6 +26,8 @@ from polarstem.scans.specimen.vacuum import OUTERMOST
 
 __all__ = ["Calibration", "Step", "calibrate"]
 
+_NOISE_PIXELS = 800  # along each side of what is looked at for noise
+
 
 def calibrate(
     scan: Scan,
@@ -81,7 +83,11 @@ def calibrate(
     patterns = scan.read(pairs.ravel()).reshape(len(pairs), 2, *scan.shape[2:])
     if not len(pairs):
         patterns = np.repeat(scan.read(scattered(scan)[:1])[None], 2, axis=1)[:0]
-    share, at, linear = findings.look_at_counts(scan, sheet, bad, patterns)
+    middle = _around(look.centre, scan.shape[2:])
+    share, at, linear = findings.look_at_counts(
+        scan, sheet, bad[middle], patterns[:, :, middle[0], middle[1]]
+    )
+    del patterns
     pixels = replace(pixels, saturated_share=share, saturated_at=at)
     positions = int(parts.count.sum())
     mean = mended(pixels.total / positions, bad)
@@ -187,6 +193,15 @@ def _overview(scan: Scan, sheet: Sheet, semiangle: Sourced | None) -> _Look:
     if sheet.centre is not None:
         centre = np.array(sheet.centre, float)
     return _Look(bad, centre, radius)
+
+
+def _around(centre: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """As many pixels around the disc as tell of noise what there is to tell."""
+    first = [
+        int(np.clip(c - _NOISE_PIXELS / 2, 0, max(0, n - _NOISE_PIXELS)))
+        for c, n in zip(centre, shape, strict=True)
+    ]
+    return slice(first[0], first[0] + _NOISE_PIXELS), slice(first[1], first[1] + _NOISE_PIXELS)
 
 
 def _edge(total: NDArray[np.float32], bad: NDArray[np.bool_], disc: Disc) -> NDArray[np.float64]:

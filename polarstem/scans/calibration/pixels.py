@@ -15,6 +15,7 @@ _HOT_SIGMA = 6.0
 _HOT_FACTOR = 2.0  # times its neighbours; less is gain
 _DEAD_FACTOR = 0.1
 _LEAST_EXPECTED = 5.0  # electrons of a pixel that is called dead
+_NEVER = 1e-12  # a chance that no detector has pixels enough for
 _FALSELY_DEAD = 1.0  # pixels expected on a whole detector
 _AROUND = 7
 _LEAST_LIT = 0.1  # of the blocks
@@ -43,23 +44,30 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     -------
     ndarray of bool, shape (ky, kx)
     """
-    above = scipy.ndimage.rank_filter(total, 5, footprint=_RING, mode="mirror")
-    below = _between_opposites(total)
     unit = _unit(total, counts)
     if unit == 0:  # dark, or smooth: no pixel stands out by itself
         return gaps(total, 0.0) if total.any() else np.zeros(total.shape, bool)
-    excess = total - above
-    hot = (excess > _HOT_SIGMA * np.sqrt(unit * (above + unit))) & (total > _HOT_FACTOR * above)
+    hot = _hot(total, unit)
+    below = _between_opposites(total)
     # a neighbour is itself left to chance: the mean of many is not
-    expected = np.minimum(below, scipy.ndimage.uniform_filter(total, _AROUND, mode="mirror"))
-    chance = np.exp(-expected / unit)
-    order = np.sort(chance, axis=None)
+    expected = scipy.ndimage.uniform_filter(total, _AROUND, mode="mirror")
+    chance = np.exp(np.minimum(below, expected, out=expected) / -unit)
+    del expected
+    order = np.sort(chance[chance > _NEVER])
     number = int(np.searchsorted(np.cumsum(order), _FALSELY_DEAD))
-    limit = order[number - 1] if number else -1.0
+    limit = max(order[number - 1] if number else 0.0, _NEVER)
     limit = min(limit, np.exp(-_LEAST_EXPECTED))
     dead = (total < _DEAD_FACTOR * below) & (chance <= limit)
     found: NDArray[np.bool_] = hot | dead
     return found | gaps(total, unit)
+
+
+def _hot(total: NDArray[np.float64], unit: float) -> NDArray[np.bool_]:
+    """Above the third highest of the eight neighbours by more than counting explains."""
+    above = scipy.ndimage.rank_filter(total, 5, footprint=_RING, mode="mirror")
+    found: NDArray[np.bool_] = total > _HOT_FACTOR * above
+    found &= total - above > _HOT_SIGMA * np.sqrt(unit * (above + unit))
+    return found
 
 
 def _between_opposites(image: NDArray[np.float64]) -> NDArray[np.float64]:
