@@ -28,6 +28,10 @@ _WIDER = 1.45  # than the model's grid: a turned one lies within
 _MOST_TILES = 64
 _LEAST_IN_TILE = 36  # positions
 _BETTER = 0.02  # by which the residual elsewhere is less than where the crystal was expected
+_NOT_ORIENTED = (
+    "How the crystal lies is not known, as the positions do not cover the unit cell: no direction "
+    "is given; give crystal_rotation_deg and detector_rotation_deg in the sheet."
+)
 
 
 class Specimen:
@@ -58,6 +62,7 @@ class Specimen:
         self.seen: NDArray[np.bool_] | None = None
         self.cannot = ""
         self._first: PacbedFit | None = None
+        self._expected = True  # how the crystal lies is known but for what its pattern shows
         self._fitter = None if setup.library is None else PacbedFitter(setup.library)
         given = setup.given("thickness_nm")
         self._known: float | tuple[float, float] | None = None
@@ -79,6 +84,7 @@ class Specimen:
         """
         if self._fitter is None:
             return None
+        self._expected = near is not None
         trained = self.setup.trained
         fine = trained["mrad_per_pixel"] / _FINER
         rows, columns = calibration.settings["centre"].value
@@ -196,6 +202,8 @@ class Specimen:
         fit = self.fit or self._first
         if fit is None:
             return []
+        if self.cannot:  # nor does it tell whether it is the crystal
+            return [] if self._expected else [Doubt(Reason.TURN_UNKNOWN, _NOT_ORIENTED)]
         if fit.is_crystal is False:
             return [Doubt(Reason.NOT_THIS_CRYSTAL, f"{fit.about_crystal} No answer is given.")]
         measured = self.measured_nm
