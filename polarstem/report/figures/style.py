@@ -183,7 +183,7 @@ def draw_wheel(axes: Axes, names: Sequence[str], directions_deg: ArrayLike) -> N
             xytext=(0, 0),
             arrowprops={"arrowstyle": "-|>", "color": "0.25", "lw": 1.0, "shrinkA": 0},
         )
-        label = f"{name}\n{direction:.0f}°"
+        label = f"{name}\n{round(direction) % 360}°"
         axes.text(1.32 * x, 1.3 * y, label, ha="center", va="center", linespacing=1.0)
     axes.set(xlim=(-1.65, 1.65), ylim=(-1.65, 1.65), aspect="equal")
     axes.axis("off")
