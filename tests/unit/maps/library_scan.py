@@ -156,7 +156,7 @@ def write_model(make: Make, library: Path, folder: Path, trained: dict[str, Any]
     )
     fitted.fit(known, others, workdir=Path(), seed=0)
     fitted.info["calibration"] = {
-        "temperature": 0.8, "threshold": 0.7, "cell_temperature": 0.12, "cell_threshold": 0.7,
+        "temperature": 0.6, "threshold": 0.7, "cell_temperature": 0.16, "cell_threshold": 0.7,
         "scans": 100,
     }  # fmt: skip
     nm = trained["thicknesses_nm"]
