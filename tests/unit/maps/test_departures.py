@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import shift
 from scipy.signal import fftconvolve
 
+from polarstem.maps.withheld import Reason
 from polarstem.simulate.microscope.camera import Camera
 
 SIZE, MRAD = library_scan.DETECTOR, library_scan.DETECTOR_MRAD
@@ -66,10 +67,11 @@ def test_a_detector_at_180_degrees_of_which_nobody_says_a_word(known_scan, colum
     assert abs((turned + 360) % 360 - 180) < 3
 
 
-def test_a_sheet_that_is_wrong_by_180_degrees(known_scan):
-    data = known_scan.map(known_scan.counts, detector_rotation_deg=180.0)
+@pytest.mark.parametrize("turn", [90.0, 180.0, 270.0])
+def test_a_sheet_that_is_wrong_by_quarter_turns(known_scan, turn):
+    data = known_scan.map(known_scan.counts, detector_rotation_deg=turn)
     all_right(data, known_scan.truth)
-    assert said(data, "detector_rotation_deg is 180", "off: [handedness]")
+    assert said(data, f"detector_rotation_deg is {turn:g}", "off: [handedness]")
 
 
 def test_a_mirrored_detector(known_scan):
@@ -158,6 +160,7 @@ def test_vacuum_in_a_third_of_the_scan(known_scan):
     vacuum[:, -16:] = True
     assert (data["vacuum"].values == vacuum).mean() > 0.98
     assert not data["answered"].values[:, -15:].any()
+    assert (data["withheld"].values[:, -14:] == Reason.VACUUM).all()
     cells, answered, wrong = judged(data, known_scan.truth)
     assert wrong == 0
     assert cells >= 20

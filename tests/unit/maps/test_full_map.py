@@ -192,7 +192,7 @@ def _changed(model: Path, folder: Path, section: str, **values: object) -> Path:
     return folder / "model"
 
 
-def test_an_axis_of_the_crystal_near_the_scans_y(known_scan):
+def test_an_axis_of_the_crystal_near_the_scans_y(known_scan, base):
     """Of the equal axes that one is the crystal's x which the sheet names."""
     data = known_scan.map(known_scan.counts, crystal_rotation_deg=90.0)
     assert judged(data, known_scan.truth)[1:] == (36, 0)
@@ -203,6 +203,9 @@ def test_an_axis_of_the_crystal_near_the_scans_y(known_scan):
     inside = data["cell"].values == 10
     assert abs(np.corrcoef(place[inside], y[inside])[0, 1]) > 0.9
     assert np.corrcoef(place[inside], -y[inside])[0, 1] > 0.9
+    # the tilt is that of the scan, whichever axis is called x
+    for name in ("cell_tilt_x", "cell_tilt_y"):
+        assert float(data[name].median()) == pytest.approx(float(base[name].median()), abs=0.3)
 
 
 def test_the_mean_pattern_is_that_of_the_electrons():
