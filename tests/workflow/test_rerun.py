@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 REPORT = {"draw_figures", "write_report"}
 EVALUATE = {"answer_claims", "compare_with_limit", "compute_metrics", "summarise_results"}
-MAP = {"map_scan", "summarise_maps", "draw_maps"}
+MAP = {"map_scan", "summarise_maps", "draw_maps", "draw_reality"}
 EVALUATE |= {"write_reference_model"} | MAP | REPORT
 PREDICT = {"predict_patterns"} | EVALUATE
 ANOMALY = {"map_defect_free", "calibrate_anomaly"}
