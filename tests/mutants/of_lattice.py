@@ -157,15 +157,15 @@ MUTATIONS = [
     Mutation(
         "bad pixels count in rings",
         _RINGS,
-        "_weights(shape, rounded, scale) * good[..., None]",
-        "_weights(shape, rounded, scale)",
+        "flat[:, dark] = 0",
+        "pass",
         "tests/unit/scans/test_lattice.py::test_rings_on_the_detector_are_those_on_the_models_grid",
     ),
     Mutation(
         "y on the detector points down",
         _RINGS,
-        "-y[:, None] * inside, inside]",
-        "y[:, None] * inside, inside]",
+        "kept[..., -2] = -down[:, None]",
+        "kept[..., -2] = down[:, None]",
         "tests/unit/scans/test_lattice.py::test_rings_on_the_detector_are_those_on_the_models_grid",
     ),
 ]
