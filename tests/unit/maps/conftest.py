@@ -60,25 +60,3 @@ def known_scan(column_matrix, library_recipe, tmp_path_factory) -> KnownScan:
     sheet = library_scan.facts(column_matrix) | {"detector_rotation_deg": 0.0}
     counts = library_scan.counted(intensity)
     return KnownScan(column_matrix, model, intensity, counts, truth, sheet)
-
-
-def cells_of(data: xr.Dataset, truth: NDArray[np.int64]) -> NDArray[np.float64]:
-    """True direction of each cell in the scan's frame [degrees]; nan where two domains meet."""
-    cell, found = data["cell"].values, []
-    for number in range(data.sizes["cell"]):
-        count = np.bincount(truth[cell == number], minlength=4)
-        alone = count.max() > 0.9 * count.sum()
-        found.append(library_scan.DIRECTIONS[count.argmax()] if alone else np.nan)
-    return np.array(found)
-
-
-def judged(
-    data: xr.Dataset, truth: NDArray[np.int64], crystal_rotation_deg: float = 0.0
-) -> tuple[int, int, int]:
-    """Cells of one domain, those of them that are answered, and those answered and wrong."""
-    own = cells_of(data, truth) + crystal_rotation_deg
-    clear = np.isfinite(own)
-    answered = data["cell_answered"].values & clear
-    off = np.abs((data["cell_direction"].values - own + 180) % 360 - 180)
-    wrong = answered & ~(off < 10)
-    return int(clear.sum()), int(answered.sum()), int(wrong.sum())

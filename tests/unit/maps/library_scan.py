@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from polarstem.data.patterns import PatternSet
@@ -212,3 +213,25 @@ def _labelled(
 def _file(counts: NDArray[np.uint16], path: Path) -> Path:
     np.save(path, counts)
     return path
+
+
+def cells_of(data: xr.Dataset, truth: NDArray[np.int64]) -> NDArray[np.float64]:
+    """True direction of each cell in the scan's frame [degrees]; nan where two domains meet."""
+    cell, found = data["cell"].values, []
+    for number in range(data.sizes["cell"]):
+        count = np.bincount(truth[cell == number], minlength=4)
+        alone = count.max() > 0.9 * count.sum()
+        found.append(DIRECTIONS[count.argmax()] if alone else np.nan)
+    return np.array(found)
+
+
+def judged(
+    data: xr.Dataset, truth: NDArray[np.int64], crystal_rotation_deg: float = 0.0
+) -> tuple[int, int, int]:
+    """Cells of one domain, those of them that are answered, and those answered and wrong."""
+    own = cells_of(data, truth) + crystal_rotation_deg
+    clear = np.isfinite(own)
+    answered = data["cell_answered"].values & clear
+    off = np.abs((data["cell_direction"].values - own + 180) % 360 - 180)
+    wrong = answered & ~(off < 10)
+    return int(clear.sum()), int(answered.sum()), int(wrong.sum())

@@ -14,7 +14,7 @@ import library_scan
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import judged
+from library_scan import judged
 from numpy.typing import NDArray
 from scipy.ndimage import shift
 from scipy.signal import fftconvolve

@@ -11,7 +11,7 @@ import library_scan
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import cells_of, judged
+from library_scan import cells_of, judged
 
 from polarstem.maps.mapper import map_scan
 from polarstem.maps.predict import Answers
