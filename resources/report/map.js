@@ -254,7 +254,7 @@
   }
 
   function direction(entry) {
-    return entry.direction === null ? "along the beam" : `${number(entry.direction, 0)}°`;
+    return entry.direction === null ? "along the beam" : `${number(Math.round(entry.direction) % 360, 0)}°`;
   }
 
   function describe(view) {
