@@ -167,7 +167,8 @@ def settle(
             )
             crystal = None
     if crystal is not None:
-        found = _moved(crystal, nearest(crystal.value, towards, period) if rough else crystal.value)
+        axis = crystal.value if rough is None else nearest(crystal.value, towards, period)
+        found = _moved(crystal, axis)
     elif lattice is not None:
         found = _moved(lattice, nearest(lattice.value, towards, period))
     else:

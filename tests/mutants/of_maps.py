@@ -157,4 +157,25 @@ MUTATIONS = [
         "pass",
         f"{FULL}::test_models_that_disagree_give_no_answer",
     ),
+    Mutation(
+        "what the detector does not see compared with the library",
+        "polarstem/maps/mapper.py",
+        "specimen.seen = where.orientation.turn.images(seen).astype(bool)",
+        "specimen.seen = None",
+        f"{FULL}::test_a_turned_crystal_on_a_turned_detector",
+    ),
+    Mutation(
+        "vacuum pooled in cells",
+        "polarstem/maps/mapper.py",
+        "answers.measured & ~where.vacuum)",
+        "answers.measured)",
+        f"{DEPARTURES}::test_vacuum_in_a_third_of_the_scan",
+    ),
+    Mutation(
+        "rotation of the lattice not taken for the crystal's",
+        "polarstem/maps/orientation.py",
+        "found = _moved(lattice, nearest(lattice.value, towards, period))",
+        "found = _moved(lattice, towards)",
+        f"{ORIENTATION}::test_a_sheet_that_contradicts_the_lattice_is_told",
+    ),
 ]
