@@ -83,7 +83,7 @@ def _simulate(arguments: argparse.Namespace) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    from polarstem.evaluate.predict import predict_patterns
+    from polarstem.evaluate.scores.write_predictions import predict_patterns
 
     predict_patterns(arguments.model, arguments.datasets, arguments.output)
 

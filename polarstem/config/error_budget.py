@@ -46,7 +46,7 @@ def accuracy_settings(config: Config) -> dict[str, Any]:
     Returns
     -------
     dict
-        For `polarstem.evaluate.accuracy.measure_accuracy`.
+        For `polarstem.evaluate.summary.simulation_accuracy.measure_accuracy`.
     """
     domain = config.domains[config.evaluate.reference_domain]
     structures = config.structures_of(domain.specimens)

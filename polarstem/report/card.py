@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.conditions import conditions_in_words, describe_domain
-from polarstem.evaluate.summary import read_metrics
-from polarstem.evaluate.table import compute_metrics
+from polarstem.evaluate.scores.tables import compute_metrics
+from polarstem.evaluate.scores.tested_domains import conditions_in_words, describe_domain
+from polarstem.evaluate.summary.headlines import read_metrics
 from polarstem.files import atomic_path
 from polarstem.models.registry import read_description
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from polarstem.config import check
 from polarstem.config.physics import AUTO
-from polarstem.evaluate.conditions import conditions_in_words, thicknesses_in_words
+from polarstem.evaluate.scores.tested_domains import conditions_in_words, thicknesses_in_words
 
 Config = Mapping[str, Any]
 _PHASES = {"T": "tetragonal, P along ⟨001⟩", "O": "orthorhombic, P along ⟨110⟩"}

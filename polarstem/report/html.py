@@ -17,11 +17,11 @@ from markupsafe import Markup
 from PIL import Image
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.conditions import reference_of
-from polarstem.evaluate.entries import RELATIVE
-from polarstem.evaluate.ladder import FACTORS, rungs_of
-from polarstem.evaluate.metrics import METRICS, TABLE_METRICS, Metric
-from polarstem.evaluate.summary import pool_seeds, read_metrics
+from polarstem.evaluate.scores.metrics import METRICS, TABLE_METRICS, Metric
+from polarstem.evaluate.scores.rungs import FACTORS, rungs_of
+from polarstem.evaluate.scores.tested_domains import reference_of
+from polarstem.evaluate.summary.entries import RELATIVE
+from polarstem.evaluate.summary.headlines import pool_seeds, read_metrics
 from polarstem.files import atomic_path
 from polarstem.report import FIGURES
 from polarstem.report.describe import adaptation_rows, domain_rows, model_rows, simulation_rows

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from polarstem.evaluate.reality_ladder import PREFIX as LADDER
+from polarstem.evaluate.map_scores.reality_ladder import PREFIX as LADDER
 
 PREFIX = "maps."
 SHOWN = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from polarstem.evaluate.reality_ladder import (
+from polarstem.evaluate.map_scores.reality_ladder import (
     DENSE_BOUNDS,
     MET,
     PREFIX,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_BUDGET = "polarstem/evaluate/accuracy.py"
+_BUDGET = "polarstem/evaluate/summary/simulation_accuracy.py"
 _SETTINGS = "polarstem/config/error_budget.py"
 _WARNINGS = "polarstem/config/accuracy_warnings.py"
 _MEASURED = "tests/unit/evaluate/test_accuracy.py"

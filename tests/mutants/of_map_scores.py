@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_MAPS = "polarstem/evaluate/maps.py"
-_DEFECTS = "polarstem/evaluate/defects.py"
-_SUMMARY = "polarstem/evaluate/map_summary.py"
-_LADDER = "polarstem/evaluate/reality_ladder.py"
+_MAPS = "polarstem/evaluate/map_scores/cells_and_walls.py"
+_DEFECTS = "polarstem/evaluate/map_scores/defects_found.py"
+_SUMMARY = "polarstem/evaluate/map_scores/over_experiments.py"
+_LADDER = "polarstem/evaluate/map_scores/reality_ladder.py"
 _PANEL = "polarstem/report/reality_panel.py"
 _SCORED = "tests/unit/maps/test_score_map.py"
 _FLAGGED = "tests/unit/maps/test_score_defects.py"
@@ -67,7 +67,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the interval is narrower than its level",
-        "polarstem/evaluate/entries.py",
+        "polarstem/evaluate/summary/entries.py",
         ".proportion_ci(confidence)",
         ".proportion_ci(confidence / 2)",
         f"{_SCORED}::test_confidently_wrong_are_answered_and_wrong_of_all_judged",

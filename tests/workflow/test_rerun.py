@@ -39,8 +39,8 @@ STAGES = {
     "polarstem/simulate/scattering_matrix/measure.py": LIMIT,
     "polarstem/data/assemble.py": DATA - ANOMALY,  # the model that maps learns from a stream
     "polarstem/models/heads.py": TRAIN,
-    "polarstem/evaluate/predict.py": PREDICT,
-    "polarstem/evaluate/metrics.py": EVALUATE,
+    "polarstem/evaluate/scores/write_predictions.py": PREDICT,
+    "polarstem/evaluate/scores/metrics.py": EVALUATE,
     "polarstem/report/figures/style.py": REPORT | MAP | {"summarise_results"},
     "workflow/scripts/train_model.py": TRAIN,
 }

@@ -6,8 +6,8 @@ rule measure_accuracy:
     input:
         code=code_of(
             "measure_accuracy",
-            "evaluate/accuracy.py",
-            "evaluate/entries.py",
+            "evaluate/summary/simulation_accuracy.py",
+            "evaluate/summary/entries.py",
             "simulate/abtem_settings.py",
             "simulate/microscope/camera.py",
             "simulate/microscope/coherence.py",

@@ -4,7 +4,11 @@
 rule predict_patterns:
     """Predict the test patterns of all tested data domains with one model."""
     input:
-        code=code_of("predict_patterns", "evaluate/predict.py", "models/calibration.py"),
+        code=code_of(
+            "predict_patterns",
+            "evaluate/scores/write_predictions.py",
+            "models/calibration.py",
+        ),
         model="<results>/models/{model}/{source}/{seed}",
         datasets=tested_datasets(),
     output:
@@ -28,7 +32,7 @@ rule adapt_predictions:
     input:
         code=code_of(
             "adapt_predictions",
-            "evaluate/predict.py",
+            "evaluate/scores/write_predictions.py",
             "models/adaptation.py",
             "models/calibration.py",
             "models/calibration_fit.py",

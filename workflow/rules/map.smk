@@ -153,7 +153,7 @@ rule draw_reality:
             "draw_reality",
             "report/figures",
             "report/reality_panel.py",
-            "evaluate/reality_ladder.py",
+            "evaluate/map_scores/reality_ladder.py",
         ),
         scores="<results>/maps.json",
     output:

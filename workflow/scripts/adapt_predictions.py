@@ -2,7 +2,7 @@
 # Adapter of the rule adapt_predictions.
 from pathlib import Path
 
-from polarstem.evaluate.predict import Adaptation, predict_patterns
+from polarstem.evaluate.scores.write_predictions import Adaptation, predict_patterns
 from polarstem.logs import job_log
 from polarstem.models.calibration_split import CalibrationPatterns
 from polarstem.seeds import derive_seed

@@ -2,7 +2,7 @@
 # Adapter of the rule answer_claims.
 import yaml
 
-from polarstem.evaluate.claims import answer_claims
+from polarstem.evaluate.claims.answers import answer_claims
 from polarstem.logs import job_log
 
 with job_log(snakemake.log[0]):

@@ -2,7 +2,7 @@
 # Adapter of the rule compare_with_limit.
 import yaml
 
-from polarstem.evaluate.efficiency import compare_with_limit
+from polarstem.evaluate.limit.efficiency import compare_with_limit
 from polarstem.logs import job_log
 
 with job_log(snakemake.log[0]):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Adapter of the rule compute_metrics.
-from polarstem.evaluate.table import compute_metrics
+from polarstem.evaluate.scores.tables import compute_metrics
 from polarstem.logs import job_log
 
 with job_log(snakemake.log[0]):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Adapter of the rule predict_patterns.
-from polarstem.evaluate.predict import predict_patterns
+from polarstem.evaluate.scores.write_predictions import predict_patterns
 from polarstem.logs import job_log
 
 with job_log(snakemake.log[0]):

@@ -2,7 +2,7 @@
 # Adapter of the rule summarise_maps.
 from pathlib import Path
 
-from polarstem.evaluate.map_summary import summarise_maps
+from polarstem.evaluate.map_scores.over_experiments import summarise_maps
 from polarstem.logs import job_log
 
 with job_log(snakemake.log[0]):

@@ -2,7 +2,7 @@
 # Adapter of the rule summarise_results.
 import yaml
 
-from polarstem.evaluate.summary import summarise_results
+from polarstem.evaluate.summary.headlines import summarise_results
 from polarstem.logs import job_log
 
 with job_log(snakemake.log[0]):

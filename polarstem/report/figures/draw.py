@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from polarstem.evaluate.conditions import reference_of
-from polarstem.evaluate.summary import read_metrics
+from polarstem.evaluate.scores.tested_domains import reference_of
+from polarstem.evaluate.summary.headlines import read_metrics
 from polarstem.logs import progress
 from polarstem.report import FIGURES
 from polarstem.report.figures.accuracy import draw_accuracy

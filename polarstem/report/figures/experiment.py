@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
-from polarstem.evaluate.ladder import contenders, joint_sources, streams
-from polarstem.evaluate.predictions import read_predictions
-from polarstem.evaluate.summary import HEADLINE, HISTORY, pool_seeds, read_metrics
+from polarstem.evaluate.scores.predictions import read_predictions
+from polarstem.evaluate.scores.rungs import contenders, joint_sources, streams
+from polarstem.evaluate.summary.headlines import HEADLINE, HISTORY, pool_seeds, read_metrics
 from polarstem.report.figures import style
 from polarstem.report.figures.ladder import stroke
 

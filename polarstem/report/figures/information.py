@@ -15,9 +15,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from polarstem.evaluate.conditions import reference_of
-from polarstem.evaluate.efficiency import bayes_accuracy, covered_domains, read_information
-from polarstem.evaluate.summary import HEADLINE, pool_seeds, read_metrics
+from polarstem.evaluate.limit.efficiency import bayes_accuracy, covered_domains, read_information
+from polarstem.evaluate.scores.tested_domains import reference_of
+from polarstem.evaluate.summary.headlines import HEADLINE, pool_seeds, read_metrics
 from polarstem.report.figures import style
 from polarstem.report.figures.position import column_positions, overlay_columns
 

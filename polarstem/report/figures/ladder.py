@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from polarstem.evaluate.ladder import FACTORS, Rung, contenders, rungs_of, streams
-from polarstem.evaluate.summary import HEADLINE, pool_seeds, read_metrics
+from polarstem.evaluate.scores.rungs import FACTORS, Rung, contenders, rungs_of, streams
+from polarstem.evaluate.summary.headlines import HEADLINE, pool_seeds, read_metrics
 from polarstem.report.figures import style
 
 COLUMNS = 4

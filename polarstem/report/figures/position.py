@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from polarstem.evaluate.conditions import reference_of
-from polarstem.evaluate.ladder import panel_models
+from polarstem.evaluate.scores.rungs import panel_models
+from polarstem.evaluate.scores.tested_domains import reference_of
 from polarstem.files import open_netcdf
 from polarstem.report.figures import style
 from polarstem.report.figures.scores import domain_title, shown_domains

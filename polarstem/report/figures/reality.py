@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from polarstem.evaluate.reality_ladder import DENSE_BOUNDS, MET, MISSED, SPARSE_BOUNDS
+from polarstem.evaluate.map_scores.reality_ladder import DENSE_BOUNDS, MET, MISSED, SPARSE_BOUNDS
 from polarstem.report.figures import style
 from polarstem.report.reality_panel import RealityRow, reality_rows, scanned
 
@@ -38,7 +38,7 @@ def draw_reality(
     Parameters
     ----------
     summary : mapping
-        ``maps.reality.<factor>.<score>`` of `polarstem.evaluate.reality_ladder`.
+        ``maps.reality.<factor>.<score>`` of `polarstem.evaluate.map_scores.reality_ladder`.
     output : path or paths
         PNG and SVG files.
     """

@@ -14,9 +14,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from polarstem.evaluate.conditions import Reference, reference_of, thickness_of
-from polarstem.evaluate.ladder import is_rung, panel_models
-from polarstem.evaluate.summary import HEADLINE, pool_seeds, read_metrics
+from polarstem.evaluate.scores.rungs import is_rung, panel_models
+from polarstem.evaluate.scores.tested_domains import Reference, reference_of, thickness_of
+from polarstem.evaluate.summary.headlines import HEADLINE, pool_seeds, read_metrics
 from polarstem.files import open_netcdf
 from polarstem.report.figures import style
 

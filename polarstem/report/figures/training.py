@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from polarstem.evaluate.summary import HISTORY
+from polarstem.evaluate.summary.headlines import HISTORY
 from polarstem.report.figures import style
 
 

@@ -177,7 +177,7 @@ def test_what_does_not_fit_is_told(
 def test_every_condition_has_its_words():
     """All that can be drawn is told in the report and on the card."""
     from polarstem.config.experiment_conditions import SceneConditions
-    from polarstem.evaluate.conditions import conditions_in_words
+    from polarstem.evaluate.scores.tested_domains import conditions_in_words
 
     ranges = {
         name: [0.5, 1.0]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from polarstem.evaluate.entries import RELATIVE, entry
-from polarstem.evaluate.limit import information_dataset
+from polarstem.evaluate.limit.crystal_information import information_dataset
+from polarstem.evaluate.summary.entries import RELATIVE, entry
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.crystals import load_material
 from polarstem.structures.recipes import SpecimenRecipe

@@ -12,8 +12,8 @@ import pytest
 
 from polarstem.config import load
 from polarstem.config.error_budget import accuracy_settings
-from polarstem.evaluate import accuracy
-from polarstem.evaluate.accuracy import difference, measure_accuracy
+from polarstem.evaluate.summary import simulation_accuracy as accuracy
+from polarstem.evaluate.summary.simulation_accuracy import difference, measure_accuracy
 from polarstem.simulate.potential.crystal import Crystal
 
 PLAIN = Path(__file__).parents[2] / "configs" / "plain.yaml"

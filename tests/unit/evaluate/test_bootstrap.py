@@ -6,7 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polarstem.evaluate.bootstrap import SpecimenScores, bootstrap_metrics, resampling_weights
+from polarstem.evaluate.scores.bootstrap import (
+    SpecimenScores,
+    bootstrap_metrics,
+    resampling_weights,
+)
 
 EIGHT = np.arange(8) * 45.0
 

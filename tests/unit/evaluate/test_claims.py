@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.claims import answer_claims
-from polarstem.evaluate.evidence import Evidence, Sample
-from polarstem.evaluate.verdicts import Case, Question, combine
+from polarstem.evaluate.claims.answers import answer_claims
+from polarstem.evaluate.claims.evidence import Evidence, Sample
+from polarstem.evaluate.claims.verdicts import Case, Question, combine
 from tests.unit.evaluate import synthetic_ladder as ladder
 from tests.unit.evaluate import synthetic_results as synthetic
 

@@ -12,8 +12,8 @@ from sklearn.metrics import brier_score_loss, log_loss
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.predictions import DomainPredictions
-from polarstem.evaluate.scores import ensemble, specimen_scores
+from polarstem.evaluate.scores.per_specimen import ensemble, specimen_scores
+from polarstem.evaluate.scores.predictions import DomainPredictions
 from polarstem.models.calibration import Calibration
 
 EIGHT = np.arange(8) * 45.0

@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from polarstem.evaluate.efficiency import (
+from polarstem.evaluate.limit.crystal_information import information_dataset
+from polarstem.evaluate.limit.efficiency import (
     bayes_accuracy,
     compare_with_limit,
     position_correlation,
     read_information,
 )
-from polarstem.evaluate.limit import information_dataset
-from polarstem.evaluate.predictions import DomainPredictions
-from polarstem.evaluate.summary import pool_seeds, read_metrics
-from polarstem.evaluate.table import compute_metrics
+from polarstem.evaluate.scores.predictions import DomainPredictions
+from polarstem.evaluate.scores.tables import compute_metrics
+from polarstem.evaluate.summary.headlines import pool_seeds, read_metrics
 from tests.unit.evaluate import synthetic_results as synthetic
 
 BINS = 4

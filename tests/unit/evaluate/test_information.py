@@ -8,7 +8,7 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import poisson
 
-from polarstem.evaluate.information import (
+from polarstem.evaluate.limit.bayes_accuracy import (
     bayes_right,
     class_information,
     electrons_needed,

@@ -8,7 +8,7 @@ import math
 import yaml
 
 from polarstem.config.model import Config
-from polarstem.evaluate.ladder import (
+from polarstem.evaluate.scores.rungs import (
     contenders,
     is_rung,
     joint_sources,

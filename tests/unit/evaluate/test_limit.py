@@ -18,9 +18,9 @@ from polarstem.config.limit import ideal_domains, limit_crystals, limit_settings
 from polarstem.config.physics import Detector, Simulate
 from polarstem.data.chernoff import chernoff_information
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.efficiency import limit_entries, read_information
-from polarstem.evaluate.information import class_information, electrons_needed
-from polarstem.evaluate.limit import class_patterns, compute_information
+from polarstem.evaluate.limit.bayes_accuracy import class_information, electrons_needed
+from polarstem.evaluate.limit.crystal_information import class_patterns, compute_information
+from polarstem.evaluate.limit.efficiency import limit_entries, read_information
 from polarstem.simulate.jobs.compute_scattering_matrix import compute_matrix
 from polarstem.simulate.jobs.measure_patterns import measure_specimen
 from polarstem.simulate.microscope.optics import Optics

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
 
-from polarstem.evaluate import metrics
+from polarstem.evaluate.scores import metrics
 
 EIGHT = np.arange(8) * 45.0
 

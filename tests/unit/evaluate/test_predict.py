@@ -9,8 +9,8 @@ import xarray as xr
 
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.predict import Adaptation, _calibration, predict_patterns
-from polarstem.evaluate.predictions import read_predictions
+from polarstem.evaluate.scores.predictions import read_predictions
+from polarstem.evaluate.scores.write_predictions import Adaptation, _calibration, predict_patterns
 from polarstem.models import adaptation, create, load_model
 from polarstem.models.calibration import Calibration
 from polarstem.models.calibration_fit import scan_weights

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from polarstem.evaluate.entries import share
-from polarstem.evaluate.map_summary import summarise_maps, thickness_errors
-from polarstem.evaluate.reality_ladder import bounds_of, pooled, reality_entries
+from polarstem.evaluate.map_scores.over_experiments import summarise_maps, thickness_errors
+from polarstem.evaluate.map_scores.reality_ladder import bounds_of, pooled, reality_entries
+from polarstem.evaluate.summary.entries import share
 from tests.unit.maps.synthetic_map import CELL_NM, make_map, make_summary
 
 

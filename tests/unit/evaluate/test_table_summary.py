@@ -13,12 +13,17 @@ import pytest
 import xarray as xr
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.benchmarks import stage_use
-from polarstem.evaluate.conditions import reference_of
-from polarstem.evaluate.metrics import METRICS
-from polarstem.evaluate.predictions import read_predictions
-from polarstem.evaluate.summary import pool_seeds, read_metrics, summarise_results
-from polarstem.evaluate.table import COLUMNS, compute_metrics, position_counts, specimen_scores
+from polarstem.evaluate.scores.metrics import METRICS
+from polarstem.evaluate.scores.predictions import read_predictions
+from polarstem.evaluate.scores.tables import (
+    COLUMNS,
+    compute_metrics,
+    position_counts,
+    specimen_scores,
+)
+from polarstem.evaluate.scores.tested_domains import reference_of
+from polarstem.evaluate.summary.headlines import pool_seeds, read_metrics, summarise_results
+from polarstem.evaluate.summary.stage_use import stage_use
 from tests.unit.evaluate import synthetic_results as synthetic
 
 RUN = ("cnn", "cnn", "classification", "thin", 0)

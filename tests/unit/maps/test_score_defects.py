@@ -12,7 +12,12 @@ from scipy.special import logsumexp, softmax
 from synthetic_map import CELL_NM, make_map
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.defects import compare_scores, plain_scores, score_defects, touched
+from polarstem.evaluate.map_scores.defects_found import (
+    compare_scores,
+    plain_scores,
+    score_defects,
+    touched,
+)
 from polarstem.models.equivariant import EquivariantModel
 
 

@@ -15,7 +15,7 @@ from scipy.stats import beta
 from synthetic_map import CELL_NM, make_map
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.maps import score_map
+from polarstem.evaluate.map_scores.cells_and_walls import score_map
 
 STEPS = 6
 

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from polarstem.evaluate.claims import answer_claims
-from polarstem.evaluate.efficiency import compare_with_limit
-from polarstem.evaluate.summary import summarise_results
-from polarstem.evaluate.table import compute_metrics
+from polarstem.evaluate.claims.answers import answer_claims
+from polarstem.evaluate.limit.efficiency import compare_with_limit
+from polarstem.evaluate.scores.tables import compute_metrics
+from polarstem.evaluate.summary.headlines import summarise_results
 from polarstem.report.figures.draw import draw_figures
 from tests.unit.evaluate import synthetic_ladder as ladder
 from tests.unit.evaluate import synthetic_results as synthetic

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.summary import summarise_results
-from polarstem.evaluate.table import compute_metrics
+from polarstem.evaluate.scores.tables import compute_metrics
+from polarstem.evaluate.summary.headlines import summarise_results
 from polarstem.report import FIGURES
 from polarstem.report.figures import style
 from polarstem.report.figures.draw import draw_figures, example_thicknesses

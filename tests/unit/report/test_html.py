@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.entries import entry
+from polarstem.evaluate.summary.entries import entry
 from polarstem.report import FIGURES
 from polarstem.report.html import TEMPLATES, interval, number, percent, write_report
 from polarstem.report.speed import duration, speed_rows

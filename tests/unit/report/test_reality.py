@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from polarstem.evaluate.entries import entry, share
-from polarstem.evaluate.reality_ladder import reality_entries
+from polarstem.evaluate.map_scores.reality_ladder import reality_entries
+from polarstem.evaluate.summary.entries import entry, share
 from polarstem.report.figures import reality as drawing
 from polarstem.report.figures.reality import draw_reality
 from polarstem.report.html import number, write_report

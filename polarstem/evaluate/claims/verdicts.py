@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from polarstem.evaluate.conditions import Reference, reference_of
-from polarstem.evaluate.entries import Entry, entry
-from polarstem.evaluate.evidence import Evidence, Sample
-from polarstem.evaluate.ladder import joint_sources, streams
-from polarstem.evaluate.metrics import FloatArray
+from polarstem.evaluate.claims.evidence import Evidence, Sample
+from polarstem.evaluate.scores.metrics import FloatArray
+from polarstem.evaluate.scores.rungs import joint_sources, streams
+from polarstem.evaluate.scores.tested_domains import Reference, reference_of
+from polarstem.evaluate.summary.entries import Entry, entry
 
 Run = tuple[str, str]  # model and source
 Verdict = Literal["holds", "does not hold", "undecided"]

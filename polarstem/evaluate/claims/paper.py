@@ -7,70 +7,19 @@ had to be chosen, such as the best network, was chosen by validation accuracy.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from polarstem.evaluate.bootstrap import resampling_weights
-from polarstem.evaluate.efficiency import read_information
-from polarstem.evaluate.evidence import Evidence, Sample
-from polarstem.evaluate.hypotheses import HYPOTHESES
-from polarstem.evaluate.ladder import streams
-from polarstem.evaluate.predictions import DomainPredictions
-from polarstem.evaluate.summary import validation_accuracy
-from polarstem.evaluate.verdicts import Case, Claim, Question, combine
-from polarstem.files import atomic_path
+from polarstem.evaluate.claims.evidence import Sample
+from polarstem.evaluate.claims.verdicts import Case, Claim, Question, combine
+from polarstem.evaluate.scores.bootstrap import resampling_weights
+from polarstem.evaluate.scores.predictions import DomainPredictions
+from polarstem.evaluate.scores.rungs import streams
 from polarstem.seeds import derive_seed
 
 HIGH_ACCURACY = 0.95
 PCA_FAMILIES = ("pca_knn", "linear")
 IMAGE_NETWORKS = ("cnn", "timm")
-
-
-def answer_claims(
-    prediction_paths: Sequence[Path | str],
-    model_dirs: Sequence[Path | str],
-    config: Mapping[str, Any],
-    output: Path | str,
-    *,
-    information_nc: Path | str | None = None,
-) -> None:
-    """Answer the paper's claims and the hypotheses of this benchmark.
-
-    Parameters
-    ----------
-    prediction_paths : sequence of path
-        Prediction files, ``{model}/{source}/{seed}.nc``.
-    model_dirs : sequence of path
-        Saved models, ``{model}/{source}/{seed}``; their histories hold validation accuracies.
-    config : mapping
-        The resolved config.
-    output : path
-        Entries of the summary, all under ``learning.claims``.
-    information_nc : path, optional
-        The information limit.
-
-    Raises
-    ------
-    PolarstemError
-        If a file is broken.
-    """
-    evidence = Evidence(
-        prediction_paths, resamples=int(config["evaluate"]["bootstrap"]), seed=int(config["seed"])
-    )
-    sources = dict.fromkeys(source for _, source in evidence.runs)
-    validated = {source: validation_accuracy(model_dirs, source) for source in sources}
-    information = None if information_nc is None else read_information(information_nc)
-    case = Case(config, evidence, validated, information)
-    answers = [claim for ask in (*PAPER, *HYPOTHESES) for claim in ask(case)]
-    with atomic_path(output) as path:
-        entries = {f"learning.claims.{claim.key}": claim.entry() for claim in answers}
-        text = json.dumps(entries, indent=1, ensure_ascii=False, allow_nan=False)
-        path.write_text(text + "\n", encoding="utf-8")
 
 
 def same_thickness(case: Case) -> list[Claim]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from polarstem.evaluate.conditions import reference_of, thickness_of
+from polarstem.evaluate.scores.tested_domains import reference_of, thickness_of
 
 Config = Mapping[str, Any]
 

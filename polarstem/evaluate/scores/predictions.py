@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.metrics import FloatArray
+from polarstem.evaluate.scores.metrics import FloatArray
 from polarstem.files import open_netcdf
 from polarstem.models.calibration import PREFIX, Calibration
 
@@ -85,7 +85,7 @@ def read_predictions(
     Parameters
     ----------
     path : path
-        A file written by `polarstem.evaluate.predict.predict_patterns`.
+        A file written by `polarstem.evaluate.scores.write_predictions.predict_patterns`.
     only : collection of str or None
         Data domains to read; None for all.
 

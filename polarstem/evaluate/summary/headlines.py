@@ -14,11 +14,11 @@ import xarray as xr
 from scipy.stats import t as student_t
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.benchmarks import stage_use
-from polarstem.evaluate.conditions import Reference, describe_domain, reference_of
-from polarstem.evaluate.entries import HEADLINE, Entry, entry, meaning_of, scored
-from polarstem.evaluate.learning import HISTORY, learning_entries
-from polarstem.evaluate.metrics import METRICS, SCAN_METRICS, TABLE_METRICS
+from polarstem.evaluate.scores.metrics import METRICS, SCAN_METRICS, TABLE_METRICS
+from polarstem.evaluate.scores.tested_domains import Reference, describe_domain, reference_of
+from polarstem.evaluate.summary.entries import HEADLINE, Entry, entry, meaning_of, scored
+from polarstem.evaluate.summary.scores_and_costs import HISTORY, learning_entries
+from polarstem.evaluate.summary.stage_use import stage_use
 from polarstem.files import atomic_path, open_netcdf
 
 CLASSICAL = ("pca_knn", "linear", "template", "deflection")
@@ -42,7 +42,7 @@ def summarise_results(
     Parameters
     ----------
     metrics_csv, confusion_nc : path
-        The tables of `polarstem.evaluate.table.compute_metrics`.
+        The tables of `polarstem.evaluate.scores.tables.compute_metrics`.
     config : mapping
         The resolved config.
     benchmarks_dir : path
@@ -54,9 +54,10 @@ def summarise_results(
         accuracy in their history.csv. Without one, the choice uses the test set, and the meaning
         says so.
     limit_json, claims_json, accuracy_json, maps_json : path, optional
-        Entries of `polarstem.evaluate.efficiency.compare_with_limit`,
-        `polarstem.evaluate.claims.answer_claims`, `polarstem.evaluate.accuracy.measure_accuracy`
-        and `polarstem.evaluate.map_summary.summarise_maps`, taken over as they are.
+        Entries of `polarstem.evaluate.limit.efficiency.compare_with_limit`,
+        `polarstem.evaluate.claims.answers.answer_claims`,
+        `polarstem.evaluate.summary.simulation_accuracy.measure_accuracy` and
+        `polarstem.evaluate.map_scores.over_experiments.summarise_maps`, taken over as they are.
 
     Notes
     -----

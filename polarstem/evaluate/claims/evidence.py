@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.bootstrap import resampling_weights
-from polarstem.evaluate.metrics import FloatArray
-from polarstem.evaluate.predictions import DomainPredictions, read_predictions
-from polarstem.evaluate.scores import specimen_scores
-from polarstem.evaluate.table import position_bin, positions_per_cell
+from polarstem.evaluate.scores.bootstrap import resampling_weights
+from polarstem.evaluate.scores.metrics import FloatArray
+from polarstem.evaluate.scores.per_specimen import specimen_scores
+from polarstem.evaluate.scores.predictions import DomainPredictions, read_predictions
+from polarstem.evaluate.scores.tables import position_bin, positions_per_cell
 from polarstem.seeds import derive_seed
 
 

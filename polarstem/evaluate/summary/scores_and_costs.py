@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from polarstem.evaluate.conditions import describe_domain
-from polarstem.evaluate.entries import HEADLINE, Entry, entry, meaning_of, scored
-from polarstem.evaluate.metrics import METRICS
+from polarstem.evaluate.scores.metrics import METRICS
+from polarstem.evaluate.scores.tested_domains import describe_domain
+from polarstem.evaluate.summary.entries import HEADLINE, Entry, entry, meaning_of, scored
 from polarstem.models.registry import MODEL_FILE
 
 HISTORY = "history.csv"
@@ -29,7 +29,7 @@ def learning_entries(
     Parameters
     ----------
     pooled : DataFrame
-        Rows of `polarstem.evaluate.summary.pool_seeds`.
+        Rows of `polarstem.evaluate.summary.headlines.pool_seeds`.
     config : mapping
         The resolved config.
     model_dirs : sequence of path

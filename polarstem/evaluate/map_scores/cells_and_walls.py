@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.entries import Entry, entry, share
+from polarstem.evaluate.summary.entries import Entry, entry, share
 from polarstem.files import open_netcdf
 
 AWAY_CELLS = 1.0

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from polarstem.evaluate.confidence import ConfidenceCounts
-from polarstem.evaluate.metrics import METRICS, FloatArray
+from polarstem.evaluate.scores.confidence import ConfidenceCounts
+from polarstem.evaluate.scores.metrics import METRICS, FloatArray
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from polarstem.evaluate.efficiency import covered_domains, position_correlation
-from polarstem.evaluate.ladder import joint_sources, rungs_of, streams
-from polarstem.evaluate.verdicts import Case, Claim, Question, combine
+from polarstem.evaluate.claims.verdicts import Case, Claim, Question, combine
+from polarstem.evaluate.limit.efficiency import covered_domains, position_correlation
+from polarstem.evaluate.scores.rungs import joint_sources, rungs_of, streams
 from polarstem.seeds import derive_seed
 
 BAYES_COST = 0.02

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from polarstem.config.limit import KNOWLEDGE
 from polarstem.data.chernoff import chernoff_information
-from polarstem.evaluate.metrics import FloatArray
+from polarstem.evaluate.scores.metrics import FloatArray
 from polarstem.seeds import derive_seed
 from polarstem.simulate.microscope.noise import count_electrons
 

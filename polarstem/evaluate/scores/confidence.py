@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polarstem.evaluate.metrics import FloatArray
+from polarstem.evaluate.scores.metrics import FloatArray
 
 ECE_BINS = 15
 RANK_BINS = 200

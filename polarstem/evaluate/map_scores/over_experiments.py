@@ -13,10 +13,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.defects import score_defects
-from polarstem.evaluate.entries import Entry, entry
-from polarstem.evaluate.maps import score_map
-from polarstem.evaluate.reality_ladder import over_all, reality_entries
+from polarstem.evaluate.map_scores.cells_and_walls import score_map
+from polarstem.evaluate.map_scores.defects_found import score_defects
+from polarstem.evaluate.map_scores.reality_ladder import over_all, reality_entries
+from polarstem.evaluate.summary.entries import Entry, entry
 from polarstem.files import atomic_path, open_netcdf
 
 STRONG = ("antiphase_boundary", "ruddlesden_popper", "edge_dislocation", "nb_antisite")
@@ -45,7 +45,7 @@ def summarise_maps(
         ``{maps.<experiment>.<number>: entry}``, and over all experiments
         ``maps.strong_defects_auroc``, ``maps.controls_flagged``, ``maps.confidently_wrong`` and
         ``maps.cells_answered``; of the ladder of reality ``maps.reality.<factor>.<number>``, see
-        `polarstem.evaluate.reality_ladder`.
+        `polarstem.evaluate.map_scores.reality_ladder`.
     confidence : float
         Level of the intervals.
     reality : mapping of str to str, optional

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
 from polarstem.config.limit import KNOWLEDGE, ideal_domains
-from polarstem.evaluate.bootstrap import resampling_weights
-from polarstem.evaluate.metrics import FloatArray
-from polarstem.evaluate.predictions import DomainPredictions, read_predictions
-from polarstem.evaluate.summary import HEADLINE, Entry, entry, pool_seeds, read_metrics
+from polarstem.evaluate.scores.bootstrap import resampling_weights
+from polarstem.evaluate.scores.metrics import FloatArray
+from polarstem.evaluate.scores.predictions import DomainPredictions, read_predictions
+from polarstem.evaluate.summary.headlines import HEADLINE, Entry, entry, pool_seeds, read_metrics
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.seeds import derive_seed
 
@@ -43,7 +43,7 @@ def compare_with_limit(
     Parameters
     ----------
     information_nc : path
-        From `polarstem.evaluate.limit.compute_information`.
+        From `polarstem.evaluate.limit.crystal_information.compute_information`.
     metrics_csv : path
         The table of scores.
     prediction_paths : sequence of path

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from polarstem.evaluate.metrics import METRICS
+from polarstem.evaluate.scores.metrics import METRICS
 
 HEADLINE = "balanced_accuracy"
 RELATIVE = "relative L1"

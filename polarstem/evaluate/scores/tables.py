@@ -12,15 +12,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.bootstrap import SpecimenScores, bootstrap_metrics
-from polarstem.evaluate.metrics import CONTROL_METRICS
-from polarstem.evaluate.predictions import (
+from polarstem.evaluate.scores.bootstrap import SpecimenScores, bootstrap_metrics
+from polarstem.evaluate.scores.metrics import CONTROL_METRICS
+from polarstem.evaluate.scores.per_specimen import ensemble, specimen_scores
+from polarstem.evaluate.scores.predictions import (
     RUN_ATTRIBUTES,
     DomainPredictions,
     read_predictions,
     read_run,
 )
-from polarstem.evaluate.scores import ensemble, specimen_scores
 from polarstem.files import atomic_path
 from polarstem.logs import progress
 from polarstem.provenance import provenance
@@ -48,7 +48,7 @@ def compute_metrics(
         Prediction files, one per trained model.
     output_csv : path
         Long table with the columns of `COLUMNS`; `n` is the number of test specimens, `value`
-        in the unit of `polarstem.evaluate.metrics.METRICS`. Where a model was trained with
+        in the unit of `polarstem.evaluate.scores.metrics.METRICS`. Where a model was trained with
         several seeds, their ensemble follows as a model of its own.
     output_confusion_nc : path
         Counts per model and data domain: confusion matrices and maps over the unit cell.

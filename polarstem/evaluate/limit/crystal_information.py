@@ -16,13 +16,13 @@ from polarstem.config.limit import KNOWLEDGE
 from polarstem.config.physics import Simulate
 from polarstem.data.chernoff import chernoff_information
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.information import (
+from polarstem.evaluate.limit.bayes_accuracy import (
     bayes_right,
     class_information,
     electrons_needed,
     mixture_bound,
 )
-from polarstem.evaluate.metrics import FLIP_TOLERANCE_DEG, angular_difference
+from polarstem.evaluate.scores.metrics import FLIP_TOLERANCE_DEG, angular_difference
 from polarstem.files import atomic_path
 from polarstem.logs import progress
 from polarstem.provenance import provenance

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from polarstem.data.cells import group_index, unit_cells
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.bootstrap import SpecimenScores
-from polarstem.evaluate.confidence import count_confidences
-from polarstem.evaluate.metrics import (
+from polarstem.evaluate.scores.bootstrap import SpecimenScores
+from polarstem.evaluate.scores.confidence import count_confidences
+from polarstem.evaluate.scores.metrics import (
     FLIP_TOLERANCE_DEG,
     FloatArray,
     angular_difference,
     majority_votes,
 )
-from polarstem.evaluate.predictions import DomainPredictions
+from polarstem.evaluate.scores.predictions import DomainPredictions
 from polarstem.models.calibration import Calibration
 
 ENSEMBLE = "_ensemble"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from polarstem.evaluate.entries import Entry, entry, share
+from polarstem.evaluate.summary.entries import Entry, entry, share
 
 PREFIX = "maps.reality."
 SPARSE = "_sparse"
@@ -93,7 +93,7 @@ def reality_entries(
     Parameters
     ----------
     found : mapping of str to entry
-        ``maps.<experiment>.<score>`` of `polarstem.evaluate.map_summary`.
+        ``maps.<experiment>.<score>`` of `polarstem.evaluate.map_scores.over_experiments`.
     factors : mapping of str to str
         The factor of each experiment that belongs to the ladder.
     confidence : float

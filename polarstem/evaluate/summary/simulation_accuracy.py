@@ -21,7 +21,7 @@ from scipy.stats import t as student_t
 
 from polarstem.config.error_budget import ENSEMBLES
 from polarstem.config.physics import Simulate
-from polarstem.evaluate.entries import RELATIVE, Entry, entry
+from polarstem.evaluate.summary.entries import RELATIVE, Entry, entry
 from polarstem.files import atomic_path
 from polarstem.seeds import derive_seed
 from polarstem.simulate.microscope.optics import Optics
