@@ -121,6 +121,20 @@ MUTATIONS = [
         f"{_COUNTS}::test_too_few_electrons_tell_no_scale",
     ),
     Mutation(
+        "two patterns differ by the noise of one",
+        f"{_HERE}/counts.py",
+        "np.square(change)[whole] / 40",
+        "np.square(change)[whole] / 20",
+        f"{_COUNTS}::test_counts_and_their_multiples_are_linear",
+    ),
+    Mutation(
+        "nothing was counted where the least value occurs",
+        f"{_HERE}/counts.py",
+        "return present.astype(np.float64), times[present]",
+        "return present + 1.0, times[present]",
+        f"{_COUNTS}::test_powers_and_logarithms_are_told_with_their_name",
+    ),
+    Mutation(
         "saturation only where the file says so",
         f"{_HERE}/counts.py",
         "_SATURATED_RATIO = 2.0",

@@ -31,7 +31,7 @@ _SPARSE = 1.5  # electrons in the brightest pixels, below which any scale looks 
 _BENT = 0.5  # below it no linear detector is
 _QUANTISED = 0.5  # variance in squared levels, below which rounding may make it
 _SEEN_GAP = 1.5  # levels between the values of one electron and the next
-_KERNEL = np.array([(0, 1, 0), (1, -4, 1), (0, 1, 0)], np.float32)
+_LARGEST_LEVEL = 1 << 20  # of whole numbers that are counted one by one
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,9 @@ def _law_of_levels(
     values: NDArray[Any],
 ) -> tuple[float | Literal["log"] | None, float | None]:
     """How the values of 1, 2, 3... electrons grow: their power, or the logarithm; and the first."""
-    levels, times = np.unique(values.astype(np.float64), return_counts=True)
+    if len(np.unique(values[:1])) > _MANY_VALUES:
+        return None, None
+    levels, times = _levels(values)
     if not _FINE[1] < len(levels) <= _MANY_VALUES:
         return None, None
     if levels[0] != 0:
@@ -153,6 +155,19 @@ def _law_of_levels(
     return None, None
 
 
+def _levels(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Values that occur, ascending, and how often."""
+    whole = values.dtype.kind in "ui" or bool((values == np.rint(values)).all())
+    if not whole or not values.size or values.min() < 0 or values.max() > _LARGEST_LEVEL:
+        levels, times = np.unique(values, return_counts=True)
+        return levels.astype(np.float64), times
+    size = int(values.max()) + 1
+    parts = (part.ravel().astype(np.intp) for part in values)  # small enough for the cache
+    times = np.sum([np.bincount(part, minlength=size) for part in parts], axis=0)
+    present = np.flatnonzero(times)
+    return present.astype(np.float64), times[present]
+
+
 class _Noise(NamedTuple):
     """How the variance goes with the mean.
 
@@ -182,15 +197,12 @@ def _noise(pairs: NDArray[Any], good: NDArray[np.bool_]) -> _Noise:
     whole = scipy.ndimage.binary_erosion(good, np.ones((3, 3)), border_value=0)
     if len(pairs) == 0 or not whole.any():
         return nothing
-    parts = [_variances(one, other, whole) for one, other in pairs.astype(np.float32)]
-    mean, variance = (np.concatenate(part) for part in zip(*parts, strict=True))
-    high = float(np.quantile(mean, 0.995))
+    inner = whole[1:-1, 1:-1]
+    parts = [_variances(pair.astype(np.float32), inner) for pair in pairs]
+    high = float(np.quantile(np.concatenate([mean for mean, _ in parts]), 0.995))
     if high <= 0:
         return nothing
-    number = np.digitize(mean, np.geomspace(high / 300, high, _BINS + 1)) - 1
-    inside = (number >= 0) & (number < _BINS)
-    count = np.bincount(number[inside], minlength=_BINS)
-    sums = [np.bincount(number[inside], v[inside], _BINS) for v in (mean, variance)]
+    count, *sums = np.sum([_binned(*part, high) for part in parts], axis=0)
     used = (count >= _FEWEST_IN_BIN) & (sums[1] > 0)
     if used.sum() < 4:
         return nothing
@@ -217,15 +229,34 @@ def _noise(pairs: NDArray[Any], good: NDArray[np.bool_]) -> _Noise:
     return _Noise(slope, ends, unit, slope < -0.5 or ends[1] < -1.0, hidden)
 
 
+def _binned(
+    mean: NDArray[np.floating], variance: NDArray[np.floating], high: float
+) -> NDArray[np.float64]:
+    """Number, sum of the means and of the variances of pixels in bins of their mean."""
+    low = high / 300
+    place = np.log(np.maximum(mean, 1e-6 * low) / low) * (_BINS / np.log(300))
+    number = (place.clip(-1, _BINS) + 1).astype(np.intp)  # the first and the last lie outside
+    return np.array([np.bincount(number, v, _BINS + 2)[1:-1] for v in (None, mean, variance)])
+
+
 def _variances(
-    first: NDArray[np.float32], second: NDArray[np.float32], whole: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Means of two patterns' pixels, and the variance of one of them about what is smooth."""
-    change = scipy.ndimage.convolve(first - second, _KERNEL, mode="nearest")
+    pair: NDArray[np.float32], whole: NDArray[np.bool_]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Means of two patterns' inner pixels, and the variance of one of them about what is smooth."""
+    apart, both = pair[0] - pair[1], pair[0] + pair[1]
+    change = 4 * _middle(apart) - _around(apart)
     # weighted as the squares of the kernel are
-    both = first + second
-    ring = scipy.ndimage.convolve(both, np.abs(_KERNEL), mode="nearest") - 4 * both
-    return ((16 * both + ring) / 40)[whole], (change**2 / 40)[whole]
+    mean = (16 * _middle(both) + _around(both)) / 40
+    return mean[whole], np.square(change)[whole] / 40
+
+
+def _middle(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    return image[1:-1, 1:-1]
+
+
+def _around(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sums of the four neighbours of inner pixels."""
+    return image[:-2, 1:-1] + image[2:, 1:-1] + image[1:-1, :-2] + image[1:-1, 2:]
 
 
 def clipped(patterns: NDArray[Any], maximum: float | None) -> tuple[float, float | None]:
