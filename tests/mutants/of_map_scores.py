@@ -6,6 +6,7 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 _MAPS = "polarstem/evaluate/map_scores/cells_and_walls.py"
+_TRUTH = "polarstem/evaluate/map_scores/beside_truth.py"
 _DEFECTS = "polarstem/evaluate/map_scores/defects_found.py"
 _SUMMARY = "polarstem/evaluate/map_scores/over_experiments.py"
 _LADDER = "polarstem/evaluate/map_scores/reality_ladder.py"
@@ -53,7 +54,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the nearest class is right however the map is turned",
-        _MAPS,
+        _TRUTH,
         "& (apart <= _DIRECTION_TOLERANCE)",
         "& (apart <= 360)",
         f"{_SCORED}::test_a_map_that_is_turned_is_wrong_although_its_classes_are_nearest",

@@ -16,7 +16,7 @@ from scipy.special import ndtri
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from polarstem.evaluate.map_scores.cells_and_walls import AWAY_CELLS, read_scored, truth_of_cells
+from polarstem.evaluate.map_scores.beside_truth import AWAY_CELLS, read_scored, truth_of_cells
 from polarstem.evaluate.summary.entries import Entry, entry, share
 from polarstem.maps.anomaly import roots, upper_quartiles
 from polarstem.models.base import Model

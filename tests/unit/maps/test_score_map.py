@@ -38,8 +38,11 @@ def scores(map_nc: Path, truth_nc: Path, found: xr.Dataset, truth: xr.Dataset) -
 def test_a_right_map_has_no_errors(tmp_path: Path) -> None:
     found = scores(*scene(tmp_path))
     assert found["cell_accuracy"]["value"] == 1
-    assert found["wall_error_nm"]["value"] <= CELL_NM / STEPS
+    assert found["wall_error_known_directions_nm"]["value"] <= CELL_NM / STEPS
     assert found["wall_types"]["value"] == 1
+    # of the rows of cells above the middle, with labels: the wall lies between two cells
+    assert (found["wall_found"]["value"], found["wall_found"]["n"]) == (1, 4)
+    assert found["wall_error_cells"]["value"] == pytest.approx(0, abs=1e-6)
     # cells next to the walls and those of the defect are not asked
     assert 16 <= found["cell_accuracy"]["n"] < 64 - 24
 
@@ -182,10 +185,11 @@ def test_a_shifted_wall_is_off_by_the_shift(tmp_path: Path, steps: int) -> None:
     found["probability"].values[:] = shifted
     told = scores(map_nc, truth_nc, found, truth)
     step = CELL_NM / STEPS
-    assert told["wall_error_nm"]["value"] == pytest.approx(abs(steps) * step, abs=1.1 * step)
-    assert told["wall_error_cells"]["value"] == pytest.approx(
-        told["wall_error_nm"]["value"] / CELL_NM
-    )
+    known = {unit: told[f"wall_error_known_directions_{unit}"] for unit in ("nm", "cells")}
+    assert known["nm"]["value"] == pytest.approx(abs(steps) * step, abs=1.1 * step)
+    assert known["cells"]["value"] == pytest.approx(known["nm"]["value"] / CELL_NM)
+    # it is a step in probabilities: labels, which have not moved, have the wall where it was
+    assert told["wall_error_cells"]["value"] == pytest.approx(0, abs=1e-6)
 
 
 def test_walls_of_another_angle_are_told_apart(tmp_path: Path) -> None:
