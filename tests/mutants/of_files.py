@@ -9,6 +9,7 @@ _KINDS = "tests/unit/scans/test_file_kinds.py"
 _MESSAGES = "tests/unit/scans/test_file_messages.py"
 _CORRECTED = "tests/unit/scans/test_corrections.py"
 _SCAN = "tests/unit/scans/test_scan.py"
+_CHUNKS = "tests/unit/scans/test_chunks.py"
 _SHEET = "tests/unit/scans/test_sheet.py"
 _FILES = "polarstem/scans/files"
 _CORRECTIONS = "polarstem/scans/corrections.py"
@@ -28,6 +29,34 @@ MUTATIONS = [
         "slice(columns.start + self.skip, columns.stop + self.skip)",
         "slice(columns.start, columns.stop)",
         f"{_KINDS}::test_flyback_frames_are_skipped",
+    ),
+    Mutation(
+        "patterns of a chunk are counted along its columns",
+        f"{_FILES}/chunks.py",
+        "inside @ [self._size[1], 1]",
+        "inside @ [1, self._size[0]]",
+        f"{_CHUNKS}::test_patterns_are_those_of_the_library",
+    ),
+    Mutation(
+        "the highest byte of a value is its lowest",
+        f"{_FILES}/chunks.py",
+        "planes[byte, number[each]]",
+        "planes[-1 - byte, number[each]]",
+        f"{_CHUNKS}::test_patterns_are_those_of_the_library",
+    ),
+    Mutation(
+        "chunks with check sums are taken for plain ones",
+        f"{_FILES}/chunks.py",
+        "return whole and _filters(data) in _KNOWN",
+        "return whole",
+        f"{_CHUNKS}::test_what_only_the_library_can_unpack_is_left_to_it",
+    ),
+    Mutation(
+        "rows of a list of patterns are as long as a pattern",
+        f"{_FILES}/stored.py",
+        "np.array([[self.scan_shape[1]], [1]])",
+        "np.array([[self.frame_shape[1]], [1]])",
+        f"{_CHUNKS}::test_a_list_of_patterns",
     ),
     Mutation(
         "frames beyond the header's columns are positions",

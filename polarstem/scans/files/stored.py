@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from polarstem.scans.files.chunks import Chunks
 from polarstem.scans.sourced import Sourced
 
 _MANY = 8  # one position in so many is read by itself
@@ -80,15 +81,22 @@ class DatasetFrames(ArrayFrames):
 
     def __init__(self, data: Any, scan_shape: tuple[int, int] | None = None) -> None:
         super().__init__(data, scan_shape, _positions(data))
+        self._chunks = Chunks(data) if Chunks.unpackable(data) else None
 
     def take(self, rows: slice, columns: slice, wanted: NDArray[np.bool_]) -> NDArray[Any]:
-        count = int(wanted.sum())
-        if _MANY * count >= wanted.size:
+        at = np.argwhere(wanted) + np.array([rows.start, columns.start])
+        if self.data.ndim <= 3:
+            at = at @ np.array([[self.scan_shape[1]], [1]])
+        if self._chunks is not None:
+            try:
+                return self._chunks.take(at)
+            except OSError:  # HDF5 knows whether it is empty or damaged
+                pass
+        if _MANY * len(at) >= wanted.size:
             return super().take(rows, columns, wanted)
-        found = np.empty((count, *self.frame_shape), dtype=self.dtype)
-        for i, (row, column) in enumerate(np.argwhere(wanted)):
-            at = rows.start + row, columns.start + column
-            found[i] = self.data[at if self.data.ndim > 3 else at[0] * self.scan_shape[1] + at[1]]
+        found = np.empty((len(at), *self.frame_shape), dtype=self.dtype)
+        for pattern, place in zip(found, at.tolist(), strict=True):
+            pattern[:] = self.data[tuple(place)]
         return found
 
 
