@@ -26,7 +26,7 @@ import torch
 from benchmarks.common import parser, say, timed
 from benchmarks.rows import Options, Row, compare, table, throughput, write_rows
 from polarstem.maps.mapper import map_scan
-from polarstem.models.registry import read_description
+from polarstem.models.saved import read_description
 from polarstem.report.figures.maps import draw_map_figures
 from polarstem.report.map_page import write_map_page
 from polarstem.scans.files.writers import write_hspy

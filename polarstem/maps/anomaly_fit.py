@@ -25,7 +25,7 @@ from polarstem.maps.anomaly import (
     standardised,
 )
 from polarstem.maps.neighbours import cell_side
-from polarstem.models.equivariant import Group
+from polarstem.models.group_network import Group
 
 COMPONENTS = 8
 _SPACE = 48  # principal components that they are sought among

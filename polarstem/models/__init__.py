@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Models that tell the projected polarization direction of a diffraction pattern.
 
-One interface (`Model`), one file per family, one registry. A saved model is a directory
-without pickles::
+One interface (`Model`), one file per family. A saved model is a directory without pickles::
 
     from polarstem.models import load_model
     probabilities = load_model("results/models/cnn/thin/0").predict_proba(patterns)
@@ -12,6 +11,7 @@ Importing this package is cheap: torch and scikit-learn are imported when a mode
 
 from __future__ import annotations
 
-from polarstem.models.registry import create, families, load_model
+from polarstem.models.job import FitJob
+from polarstem.models.registry import create, families, load_model, model_class
 
-__all__ = ["create", "families", "load_model"]
+__all__ = ["FitJob", "create", "families", "load_model", "model_class"]

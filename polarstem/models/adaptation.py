@@ -34,7 +34,8 @@ from polarstem.errors import PolarstemError
 from polarstem.models.augmentation import SquareSymmetry
 from polarstem.models.base import Array, Model
 from polarstem.models.heads import PrototypeHead
-from polarstem.models.network import NetworkModel, PatternNetwork
+from polarstem.models.network import NetworkModel
+from polarstem.models.pattern_network import PatternNetwork
 
 PRIOR = 64
 """Patterns of a scan that weigh as much as the training; a choice made beforehand, not tuned."""

@@ -3,65 +3,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from polarstem.models.base import Array, Model
-from polarstem.models.options import parse
-from polarstem.models.preprocessing import Preprocessing
 from polarstem.models.staging import stage
 
 if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
+    from polarstem.models.job import FitJob
+    from polarstem.models.preprocessing import Preprocessing
 
 ARRAYS_FILE = "arrays.npz"
 _PREPROCESSING = "preprocessing_"
 
 
 class ArrayModel(Model):
-    """A model that is saved as arrays, with the scaling of the patterns if its options have one.
+    """A model that is saved as arrays, with the scaling of the patterns if its options have one."""
 
-    Attributes
-    ----------
-    settings
-        The options, as the family's dataclass.
-    """
-
-    settings_class: ClassVar[type]
-    settings: Any
     _arrays: dict[str, NDArray[Any]]
     _preprocessing: Preprocessing
 
-    def __init__(
-        self,
-        options: Mapping[str, Any],
-        class_names: Sequence[str],
-        class_directions: Sequence[float],
-    ) -> None:
-        super().__init__(options, class_names, class_directions)
-        self.settings = parse(self.settings_class, self.options, f"models.{self.family}")
-
-    @property
-    def filter(self) -> str:
-        """Which training patterns the model wants."""
-        return str(self.settings.filter)
-
     def _staged(
-        self, train: PatternSet, validation: PatternSet, workdir: Path, memory_mb: int
+        self, train: PatternSet, validation: PatternSet, job: FitJob
     ) -> tuple[Array, NDArray[np.int64]]:
         """Training patterns and their classes, once they have been found usable."""
         self._check_training(train, validation)
-        workdir.mkdir(parents=True, exist_ok=True)
-        patterns = stage(train, workdir / "train.npy", memory_mb)
+        job.workdir.mkdir(parents=True, exist_ok=True)
+        patterns = stage(train, job.workdir / "train.npy", job.memory_mb)
         return patterns, np.asarray(train.class_index, np.int64)
 
     def _pixels(self, patterns: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scaled patterns as rows (n, pixels)."""
+        import torch
+
         scaled = self._preprocessing(torch.from_numpy(np.array(patterns)))
         return scaled.numpy().reshape(len(patterns), -1).astype(np.float64)
 
@@ -76,6 +54,10 @@ class ArrayModel(Model):
         np.savez(directory / ARRAYS_FILE, **arrays)
 
     def _read(self, directory: Path, device: str) -> None:
+        import torch
+
+        from polarstem.models.preprocessing import Preprocessing
+
         with np.load(directory / ARRAYS_FILE, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
         scaling = {

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The interface of all models and what their saved directories have in common."""
+"""The interface of all models, what a family says of itself, and what is saved of all alike."""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -13,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
-from polarstem.models.registry import FORMAT, MODEL_FILE, read_description
+from polarstem.models.options import FamilyOptions, parse
+from polarstem.models.saved import FORMAT, MODEL_FILE, read_description
 
 if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
     from polarstem.data.stream import PatternStream
+    from polarstem.models.job import FitJob
 
 Array = NDArray[np.float32]
-PREDICTION_BATCH = 256
 
 
 class Model(ABC):
@@ -37,6 +39,18 @@ class Model(ABC):
 
     Attributes
     ----------
+    family : str
+        Name of the family: of its file, and in the config.
+    options_type : type
+        Dataclass of the family's options.
+    is_network : bool
+        Whether it is a network, which is trained by epochs and chosen by validation accuracy.
+    on_principal_components : bool
+        Whether it sees principal components of the patterns.
+    respects_symmetry : bool
+        Whether it is made so that turned and mirrored patterns get turned and mirrored answers.
+    settings
+        The options of this model, as `options_type`.
     pattern_shape : tuple of int or None
         (ky, kx) of the patterns the model was trained on; None before `fit`.
     info : dict
@@ -44,6 +58,11 @@ class Model(ABC):
     """
 
     family: ClassVar[str]
+    options_type: ClassVar[type[FamilyOptions]] = FamilyOptions
+    is_network: ClassVar[bool] = False
+    on_principal_components: ClassVar[bool] = False
+    respects_symmetry: ClassVar[bool] = False
+    settings: Any
 
     def __init__(
         self,
@@ -57,82 +76,54 @@ class Model(ABC):
                 f"{len(class_names)} names and {len(class_directions)} directions."
             )
         self.options = dict(options)
+        self.settings = parse(self.options_type, self.options, f"models.{self.family}")
         self.class_names = [str(name) for name in class_names]
         self.class_directions = np.asarray(class_directions, float)
         self.pattern_shape: tuple[int, int] | None = None
         self.info: dict[str, Any] = {}
 
-    @property
+    @classmethod
     @abstractmethod
+    def describe(cls, settings: Mapping[str, Any]) -> str:
+        """Say in a line what a model of these settings is, as one would in a paper.
+
+        Parameters
+        ----------
+        settings : mapping
+            The model's section of the config; what is left out takes its default.
+        """
+
+    @property
     def filter(self) -> str:
         """Which training patterns the model wants: "none" (all) or one of `filtering.FILTERS`."""
+        return str(self.settings.filter)
 
     @abstractmethod
-    def fit(
-        self,
-        train: PatternSet,
-        validation: PatternSet,
-        *,
-        workdir: Path,
-        seed: int,
-        threads: int = 1,
-        device: str = "auto",
-        progress: bool = False,
-        memory_mb: int = 1500,
-    ) -> Self:
+    def fit(self, train: PatternSet, validation: PatternSet, job: FitJob) -> Self:
         """Learn from labelled patterns.
 
         Parameters
         ----------
         train, validation : PatternSet
             Patterns of the two splits, with the same classes and shape.
-        workdir : Path
-            Folder for working files. Left as it is after a kill, the same call goes on from
-            there.
-        seed : int
-            Seed of all that is random.
-        threads : int
-            Threads of the numerical libraries.
-        device : {"auto", "cpu", "gpu"}
-            Where networks compute.
-        progress : bool
-            Whether to draw a progress bar; else there is a log line per epoch.
-        memory_mb : int
-            Larger sets of patterns are read from a file in `workdir` [MB].
+        job : FitJob
+            Seed, working folder, threads and the like.
         """
 
-    def fit_stream(
-        self,
-        stream: PatternStream,
-        *,
-        workdir: Path,
-        seed: int,
-        threads: int = 1,
-        device: str = "auto",
-        progress: bool = False,
-        memory_mb: int = 1500,
-    ) -> Self:
+    def fit_stream(self, stream: PatternStream, job: FitJob) -> Self:
         """Learn from a stream of patterns; here, from a fixed number of them, on one thread.
 
         Parameters
         ----------
         stream : PatternStream
             The stream.
-        workdir, seed, threads, device, progress, memory_mb
+        job : FitJob
             As for `fit`.
         """
         train = stream.sample(stream.settings["fixed"], "train")
         validation = stream.sample(stream.settings["validation"], "validation")
         self.info["stream"] = {"patterns": train.n}
-        return self.fit(
-            train,
-            validation,
-            workdir=workdir,
-            seed=seed,
-            device=device,
-            progress=progress,
-            memory_mb=memory_mb,
-        )
+        return self.fit(train, validation, replace(job, threads=1))
 
     @abstractmethod
     def predict_proba(self, patterns: NDArray[Any]) -> Array:

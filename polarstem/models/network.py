@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all networks share: backbone, 512-unit layer, head, training and saving."""
+"""What all families of networks share: training, answering and saving."""
 
 from __future__ import annotations
 
@@ -7,93 +7,33 @@ import logging
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from polarstem.errors import PolarstemError
-from polarstem.models.augmentation import Augmentation
-from polarstem.models.base import PREDICTION_BATCH, Array, Model
-from polarstem.models.heads import HEADS
+from polarstem.models.base import Array, Model
 from polarstem.models.history import read_history, write_history
-from polarstem.models.options import NetworkOptions, parse
-from polarstem.models.preprocessing import Preprocessing
+from polarstem.models.options import NetworkOptions
 from polarstem.models.staging import stage
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from polarstem.data.patterns import PatternSet
     from polarstem.data.stream import PatternStream
     from polarstem.models.examples import Examples, TrainingPatterns
     from polarstem.models.history import Epoch
+    from polarstem.models.job import FitJob
+    from polarstem.models.pattern_network import PatternNetwork
 
 logger = logging.getLogger(__name__)
 
-HIDDEN = 512
 WEIGHTS_FILE = "weights.safetensors"
 HISTORY_FILE = "history.csv"
-
-
-class PatternNetwork(nn.Module):
-    """Raw patterns (n, ky, kx) to embeddings (n, d): scaling, backbone, 512 units, head.
-
-    Parameters
-    ----------
-    preprocessing : Preprocessing
-        Scales the patterns.
-    backbone : Module
-        Maps images (n, channels, ky, kx) to features (n, anything).
-    head : str
-        A name in `HEADS`.
-    directions : sequence of float
-        Directions of the classes [degrees].
-    """
-
-    def __init__(
-        self,
-        preprocessing: Preprocessing,
-        backbone: nn.Module,
-        head: str,
-        directions: Sequence[float],
-        shape: tuple[int, int],
-    ) -> None:
-        super().__init__()
-        self.preprocessing = preprocessing
-        self.backbone = backbone
-        self.hidden = nn.Linear(count_features(backbone, (preprocessing.channels, *shape)), HIDDEN)
-        self.head = HEADS[head](HIDDEN, directions)
-        self.to(memory_format=torch.channels_last)
-
-    def forward(self, patterns: Tensor) -> Tensor:
-        """Embeddings of raw patterns."""
-        features = self.backbone(self.preprocessing(patterns))
-        embedding: Tensor = self.head(torch.relu(self.hidden(features)))
-        return embedding
-
-
-def count_features(backbone: nn.Module, shape: tuple[int, int, int]) -> int:
-    """Length of a backbone's output, found by trying it on one image (channels, ky, kx)."""
-    training = backbone.training
-    with torch.no_grad():
-        output = backbone.eval()(torch.zeros(1, *shape))
-    backbone.train(training)
-    if output.ndim != 2:
-        raise ValueError(f"its output has shape {tuple(output.shape)}")
-    return int(output.shape[1])
-
-
-def resolve_device(device: str) -> torch.device:
-    """The torch device for "auto", "cpu" or "gpu"."""
-    available = torch.cuda.is_available()
-    if device == "gpu" and not available:
-        raise PolarstemError(
-            "A GPU was asked for (device: gpu) but torch sees none; use device: auto or cpu, or "
-            "check the driver and CUDA_VISIBLE_DEVICES."
-        )
-    return torch.device("cuda" if available and device != "cpu" else "cpu")
 
 
 class NetworkModel(Model):
@@ -102,7 +42,9 @@ class NetworkModel(Model):
     Subclasses say which options they take and make the network.
     """
 
+    is_network = True
     options_type: ClassVar[type[NetworkOptions]] = NetworkOptions
+    settings: NetworkOptions
 
     def __init__(
         self,
@@ -110,77 +52,54 @@ class NetworkModel(Model):
         class_names: Sequence[str],
         class_directions: Sequence[float],
     ) -> None:
+        from polarstem.models.pattern_network import resolve_device
+
         super().__init__(options, class_names, class_directions)
-        self.settings = parse(self.options_type, self.options, f"models.{self.family}")
         self.network: PatternNetwork | None = None
         self.history: list[Epoch] = []
-        self.device = torch.device("cpu")
-
-    @property
-    def filter(self) -> str:
-        """Which training patterns the model wants."""
-        return self.settings.filter
+        self.device = resolve_device("cpu")
 
     @abstractmethod
     def _build(self, pretrained: bool) -> PatternNetwork:
         """Make the network for patterns of the fitted shape."""
 
-    def fit(
-        self,
-        train: PatternSet,
-        validation: PatternSet,
-        *,
-        workdir: Path,
-        seed: int,
-        threads: int = 1,
-        device: str = "auto",
-        progress: bool = False,
-        memory_mb: int = 1500,
-    ) -> Self:
+    def fit(self, train: PatternSet, validation: PatternSet, job: FitJob) -> Self:
         """Learn from labelled patterns; see `Model.fit`."""
         from polarstem.models.examples import Examples
 
         self._check_training(train, validation)
-        workdir.mkdir(parents=True, exist_ok=True)
+        work = job.workdir
+        work.mkdir(parents=True, exist_ok=True)
         examples = Examples(
-            stage(train, workdir / "train.npy", memory_mb), train.class_index, self._scans(train)
+            stage(train, work / "train.npy", job.memory_mb), train.class_index, self._scans(train)
         )
         check = Examples(
-            stage(validation, workdir / "validation.npy", memory_mb), validation.class_index
+            stage(validation, work / "validation.npy", job.memory_mb), validation.class_index
         )
-        self._train(examples, examples, check, workdir, seed, threads, device, progress)
+        self._train(examples, examples, check, job)
         return self
 
-    def fit_stream(
-        self,
-        stream: PatternStream,
-        *,
-        workdir: Path,
-        seed: int,
-        threads: int = 1,
-        device: str = "auto",
-        progress: bool = False,
-        memory_mb: int = 1500,
-    ) -> Self:
+    def fit_stream(self, stream: PatternStream, job: FitJob) -> Self:
         """Learn from a stream of patterns, one process measuring while another learns."""
         from polarstem.models.examples import Examples
+        from polarstem.models.heads import HEADS
         from polarstem.models.streaming import StreamedPatterns
 
-        workdir.mkdir(parents=True, exist_ok=True)
+        job.workdir.mkdir(parents=True, exist_ok=True)
         validation = stream.sample(stream.settings["validation"], "validation")
         self.pattern_shape = stream.shape
         check = Examples(validation.read(slice(None)), validation.class_index)
         streamed = StreamedPatterns(
             stream,
             self.settings.training.max_epochs,
-            workers=threads - 1,
+            workers=job.threads - 1,
             unpolar=HEADS[self.settings.head].takes_unpolar,
             conditions=self.settings.positives == "cross_condition",
         )
         polar = streamed.first.labels >= 0
         sample = Examples(streamed.first.patterns[polar], streamed.first.labels[polar])
         started = time.monotonic()
-        self._train(streamed, sample, check, workdir, seed, 1, device, progress)
+        self._train(streamed, sample, check, replace(job, threads=1))
         seconds = time.monotonic() - started
         share = streamed.waited / seconds
         logger.info(
@@ -195,21 +114,15 @@ class NetworkModel(Model):
         return self
 
     def _train(
-        self,
-        examples: TrainingPatterns,
-        sample: Examples,
-        check: Examples,
-        workdir: Path,
-        seed: int,
-        threads: int,
-        device: str,
-        progress: bool,
+        self, examples: TrainingPatterns, sample: Examples, check: Examples, job: FitJob
     ) -> None:
         """Train the network; scaling and head are fitted on a sample of training patterns."""
+        from polarstem.models.augmentation import Augmentation
+        from polarstem.models.pattern_network import finish_head, resolve_device
         from polarstem.models.training import torch_session, train_network
 
-        self.device = resolve_device(device)
-        with torch_session(seed, threads):
+        self.device = resolve_device(job.device)
+        with torch_session(job.seed, job.threads):
             network = self._build(pretrained=getattr(self.settings, "pretrained", False))
             network.preprocessing.fit(sample.patterns)
             self.history = train_network(
@@ -222,15 +135,14 @@ class NetworkModel(Model):
                 examples,
                 check,
                 self.settings.training,
-                workdir=workdir,
-                seed=seed,
+                workdir=job.workdir,
+                seed=job.seed,
                 device=self.device,
-                progress=progress,
+                progress=job.progress,
                 identity=(self.family, self.options, self.class_names),
             )
             self.network = network.to(self.device).eval()
-            with torch.no_grad():
-                self._finish_head(sample, check)
+            finish_head(network, sample, check, self.device)
 
     def _scans(self, train: PatternSet) -> NDArray[np.int64] | None:
         """Scans as conditions that positives have to differ in, if the options want them."""
@@ -244,14 +156,6 @@ class NetworkModel(Model):
                     "positives: batch."
                 )
         return train.scan
-
-    def _finish_head(self, train: Any, validation: Any) -> None:
-        """Fit what the head takes from clean patterns after training."""
-        head = self._trained().head
-        if head.uses_references:
-            embedding, labels = self._tensors(train.patterns), self._labels(train.labels)
-            head.learn_references(embedding, labels)
-        head.calibrate(self._tensors(validation.patterns), self._labels(validation.labels))
 
     def predict_proba(self, patterns: NDArray[Any]) -> Array:
         """Class probabilities (n, n_classes) of patterns (n, ky, kx)."""
@@ -268,23 +172,14 @@ class NetworkModel(Model):
         return self.network
 
     def _map(self, patterns: NDArray[Any], function: Callable[[Tensor], Tensor]) -> Array:
+        import torch
+
+        from polarstem.models.pattern_network import embedded
+
         with torch.no_grad():
-            result: Array = self._tensors(self._checked(patterns), function).cpu().numpy()
+            found = embedded(self._trained(), self._checked(patterns), self.device, function)
+        result: Array = found.cpu().numpy()
         return result
-
-    def _tensors(
-        self, patterns: Array, function: Callable[[Tensor], Tensor] = lambda embedding: embedding
-    ) -> Tensor:
-        """Apply a function of the embeddings batch by batch."""
-        network = self._trained()
-        parts = []
-        for start in range(0, max(1, len(patterns)), PREDICTION_BATCH):
-            batch = np.array(patterns[start : start + PREDICTION_BATCH])
-            parts.append(function(network(torch.from_numpy(batch).to(self.device))))
-        return torch.cat(parts)
-
-    def _labels(self, labels: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(labels).to(self.device)
 
     def _write(self, directory: Path) -> None:
         from safetensors.torch import save
@@ -297,6 +192,8 @@ class NetworkModel(Model):
 
     def _read(self, directory: Path, device: str) -> None:
         from safetensors.torch import load_file
+
+        from polarstem.models.pattern_network import resolve_device
 
         network = self._build(pretrained=False)
         network.load_state_dict(load_file(directory / WEIGHTS_FILE))
@@ -313,6 +210,9 @@ class BackboneModel(NetworkModel):
         """Make the part that turns images (n, *shape) into features (n, anything)."""
 
     def _build(self, pretrained: bool) -> PatternNetwork:
+        from polarstem.models.pattern_network import PatternNetwork
+        from polarstem.models.preprocessing import Preprocessing
+
         shape = self._fitted_shape()
         preprocessing = Preprocessing(shape, self.settings.preprocessing)
         return PatternNetwork(

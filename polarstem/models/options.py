@@ -59,14 +59,20 @@ class TrainingOptions:
 
 
 @dataclass(frozen=True)
-class NetworkOptions:
+class FamilyOptions:
+    """Options that all families share."""
+
+    filter: str = field(default="none", metadata={"choices": FILTERS})
+
+
+@dataclass(frozen=True)
+class NetworkOptions(FamilyOptions):
     """Options that all networks share."""
 
     head: str = field(default="classification", metadata={"choices": HEADS})
     positives: str = field(default="batch", metadata={"choices": POSITIVES})
     preprocessing: PreprocessingOptions = PreprocessingOptions()
     augmentation: AugmentationOptions = AugmentationOptions()
-    filter: str = field(default="none", metadata={"choices": FILTERS})
     training: TrainingOptions = TrainingOptions()
 
 

@@ -1,64 +1,58 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Model families by name. A new family is one file with a decorated class and one line here."""
+"""Model families by name: each is a file of `polarstem.models.family`."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+import pkgutil
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from polarstem.errors import PolarstemError
+from polarstem.models import family as folder
+from polarstem.models.saved import read_description
 
 if TYPE_CHECKING:
     from polarstem.models.base import Model
 
-# Modules by family, imported only when asked for: torch alone takes seconds.
-_MODULES = {
-    "timm": "polarstem.models.timm_network",
-    "cnn": "polarstem.models.cnn",
-    "equivariant": "polarstem.models.equivariant",
-    "pca_knn": "polarstem.models.pca_knn",
-    "linear": "polarstem.models.linear",
-    "deflection": "polarstem.models.deflection",
-    "template": "polarstem.models.template",
-}
-_CLASSES: dict[str, type[Model]] = {}
-_M = TypeVar("_M", bound="type[Model]")
-
-MODEL_FILE = "model.json"
-FORMAT = 1
-
-
-def register(family: str) -> Callable[[_M], _M]:
-    """Make a `Model` subclass known under a family name (class decorator)."""
-
-    def decorate(cls: _M) -> _M:
-        cls.family = family
-        _CLASSES[family] = cls
-        return cls
-
-    return decorate
-
 
 def families() -> list[str]:
     """Names of the families that `create` knows."""
-    return sorted({*_MODULES, *_CLASSES})
+    return sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
 
 
+@cache
 def model_class(family: str) -> type[Model]:
-    """The class of a family; imports its module."""
-    if family not in _CLASSES:
-        if family not in _MODULES:
-            near = difflib.get_close_matches(family, families(), n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise PolarstemError(
-                f"There is no model family '{family}' (known: {', '.join(families())}){hint}"
-            )
-        importlib.import_module(_MODULES[family])
-    return _CLASSES[family]
+    """The class of a family, which answers what it is without a model being made.
+
+    Raises
+    ------
+    PolarstemError
+        If there is no such family, or its file does not hold one class of its name.
+    """
+    from polarstem.models.base import Model
+
+    if family not in families():
+        near = difflib.get_close_matches(family, families(), n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise PolarstemError(
+            f"There is no model family '{family}' (known: {', '.join(families())}){hint}"
+        )
+    module = importlib.import_module(f"{folder.__name__}.{family}")
+    found = [
+        item
+        for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, Model) and vars(item).get("family") == family
+    ]
+    if len(found) != 1:
+        raise PolarstemError(
+            f"{module.__file__} holds {len(found)} models with family = '{family}'; it must hold "
+            "one, a subclass of polarstem.models.base.Model."
+        )
+    return found[0]
 
 
 def create(
@@ -82,30 +76,6 @@ def create(
     """
     settings = {key: value for key, value in options.items() if key != "family"}
     return model_class(family)(settings, class_names, class_directions)
-
-
-def read_description(directory: Path | str) -> dict[str, Any]:
-    """Read and check ``model.json`` of a saved model."""
-    path = Path(directory) / MODEL_FILE
-    try:
-        description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        written = description["format"]
-    except FileNotFoundError:
-        raise PolarstemError(
-            f"{directory} is not a saved model: it has no {MODEL_FILE}; give the directory that "
-            "the rule train_model wrote."
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PolarstemError(
-            f"{path} is broken and cannot be read as a model's description; delete the "
-            "directory and train the model again."
-        ) from error
-    if written != FORMAT:
-        raise PolarstemError(
-            f"{path} was written in model format {written}, this version reads format {FORMAT}; "
-            "train the model again."
-        )
-    return description
 
 
 def load_model(directory: Path | str, device: str = "auto") -> Model:

@@ -17,6 +17,7 @@ from polarstem.data.patterns import PatternSet
 from polarstem.files import atomic_path
 from polarstem.models.calibration_split import CalibrationPatterns, split_validation
 from polarstem.models.filtering import FILTERS
+from polarstem.models.job import FitJob
 from polarstem.models.registry import create
 from polarstem.provenance import provenance
 
@@ -72,14 +73,7 @@ def train_model(
         What patterns these are (`polarstem.config.jobs.trained_for`), for whoever maps a scan.
     """
     workdir = Path(workdir)
-    how: dict[str, Any] = {
-        "workdir": workdir,
-        "seed": seed,
-        "threads": threads,
-        "device": device,
-        "progress": sys.stderr.isatty(),
-        "memory_mb": memory_mb,
-    }
+    job = FitJob(workdir, seed, threads, device, sys.stderr.isatty(), memory_mb)
     started = time.monotonic()
     if stream is not None:
         model = create(
@@ -87,7 +81,7 @@ def train_model(
         )
         specimens = sorted(s["name"] for s in stream.specimens("train"))
         logger.info("%s: a stream of patterns of %d specimens", name, len(specimens))
-        model.fit_stream(stream, **how)
+        model.fit_stream(stream, job)
         facts: dict[str, Any] = {
             **CalibrationPatterns.of_stream(stream).facts(model),
             "training_patterns": model.info["stream"]["patterns"],
@@ -96,7 +90,7 @@ def train_model(
             "training_domains": [],
         }
     else:
-        model, facts = _fit_sets(name, options, train_paths, how, shuffled_labels)
+        model, facts = _fit_sets(name, options, train_paths, job, shuffled_labels)
     model.info |= {
         "name": name,
         "seed": seed,
@@ -114,7 +108,7 @@ def _fit_sets(
     name: str,
     options: Mapping[str, Any],
     train_paths: Sequence[Path | str],
-    how: dict[str, Any],
+    job: FitJob,
     shuffled: bool,
 ) -> tuple[Model, dict[str, Any]]:
     """Train on data sets; gives the model and what it was trained on."""
@@ -124,7 +118,7 @@ def _fit_sets(
             str(options["family"]), options, train.class_names, train.class_directions.tolist()
         )
         if shuffled:
-            train, check = (part.with_shuffled_labels(how["seed"]) for part in (train, check))
+            train, check = (part.with_shuffled_labels(job.seed) for part in (train, check))
         chosen = FILTERS[model.filter](train) if model.filter in FILTERS else train
         logger.info(
             "%s: %d of %d training patterns (filter: %s), %d validation patterns",
@@ -135,7 +129,7 @@ def _fit_sets(
             check.n,
         )
         choosing, calibrating = split_validation(check)
-        model.fit(chosen, choosing, **how)
+        model.fit(chosen, choosing, job)
         return model, {
             "training_patterns": chosen.n,
             "training_specimens": np.unique(chosen.specimen).tolist(),

@@ -33,8 +33,8 @@ from polarstem.files import atomic_path
 from polarstem.models.augmentation import Augmentation
 from polarstem.models.examples import Batch, Examples, TrainingPatterns
 from polarstem.models.history import Epoch
-from polarstem.models.network import PatternNetwork
 from polarstem.models.options import TrainingOptions
+from polarstem.models.pattern_network import PatternNetwork
 from polarstem.seeds import derive_seed
 
 logger = logging.getLogger(__name__)

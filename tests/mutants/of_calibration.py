@@ -207,14 +207,14 @@ MUTATIONS = [
     ),
     Mutation(
         "neighbours beyond the fifth vote like the first",
-        "polarstem/models/pca_knn.py",
+        "polarstem/models/family/pca_knn.py",
         "weights[voters:] = BEYOND * beyond / max(float(beyond.sum()), 1.0)",
         "pass",
         "tests/unit/models/test_pca_knn.py::test_equals_the_plain_pipeline_when_one_chunk_holds_all",
     ),
     Mutation(
         "no wider circle",
-        "polarstem/models/pca_knn.py",
+        "polarstem/models/family/pca_knn.py",
         "CIRCLE = 4",
         "CIRCLE = 1",
         "tests/unit/models/test_pca_knn.py::test_classes_without_a_vote_are_told_apart",

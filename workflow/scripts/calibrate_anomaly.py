@@ -5,7 +5,7 @@ from pathlib import Path
 
 from polarstem.logs import job_log
 from polarstem.maps.anomaly_fit import fit_anomaly, scan_of_map
-from polarstem.models.registry import read_description
+from polarstem.models.saved import read_description
 
 with job_log(snakemake.log[0]):
     directions = read_description(snakemake.input.model)["class_directions_deg"]

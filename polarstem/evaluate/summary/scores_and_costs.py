@@ -14,7 +14,7 @@ import pandas as pd
 from polarstem.evaluate.scores.metrics import METRICS
 from polarstem.evaluate.scores.tested_domains import describe_domain
 from polarstem.evaluate.summary.entries import HEADLINE, Entry, entry, meaning_of, scored
-from polarstem.models.registry import MODEL_FILE
+from polarstem.models.saved import MODEL_FILE
 
 HISTORY = "history.csv"
 RUNG_METRICS = (HEADLINE, "ece", "flip_rate_at_80", "cell_accuracy")

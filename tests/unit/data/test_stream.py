@@ -15,7 +15,7 @@ from polarstem.config import check, jobs, load, plan
 from polarstem.data.measured import measure_dataset
 from polarstem.data.stream import UNPOLAR, PatternStream
 from polarstem.errors import PolarstemError
-from polarstem.models import create, load_model
+from polarstem.models import FitJob, create, load_model
 from polarstem.models.calibration import Calibration
 from polarstem.models.calibration_fit import calibrate
 from polarstem.models.examples import Examples
@@ -245,7 +245,7 @@ def test_models_learn_from_a_stream(stream, family, tmp_path):
     if family != "pca_knn":
         options["training"] = {"max_epochs": 2, "batch_size": 128, "learning_rate": 3e-3}
     model = create(family, options, stream.class_names, stream.class_directions.tolist())
-    model.fit_stream(stream, workdir=tmp_path / "work", seed=1, threads=2, device="cpu")
+    model.fit_stream(stream, FitJob(tmp_path / "work", seed=1, threads=2, device="cpu"))
     sample = stream.sample(128, "validation")
     found = model.predict_proba(sample.read(slice(None)))
     assert found.shape == (128, 4)
@@ -303,7 +303,7 @@ def test_what_a_stream_teaches_is_calibrated_on_scans_of_its_own(stream, tmp_pat
 def test_cubic_patterns_make_no_head_fail_that_does_not_know_them(stream, tmp_path):
     options = {"family": "cnn", "head": "prototype", "training": {"max_epochs": 1}}
     model = create("cnn", options, stream.class_names, stream.class_directions.tolist())
-    model.fit_stream(stream, workdir=tmp_path / "work", seed=1, device="cpu")
+    model.fit_stream(stream, FitJob(tmp_path / "work", seed=1, device="cpu"))
     streamed = StreamedPatterns(stream, 1, workers=0, unpolar=False)
     assert isinstance(streamed.first, Examples)
     assert (streamed.first.labels >= 0).all()

@@ -11,7 +11,7 @@ from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.scores.predictions import read_predictions
 from polarstem.evaluate.scores.write_predictions import Adaptation, _calibration, predict_patterns
-from polarstem.models import adaptation, create, load_model
+from polarstem.models import FitJob, adaptation, create, load_model
 from polarstem.models.calibration import Calibration
 from polarstem.models.calibration_fit import scan_weights
 from polarstem.models.calibration_split import BY_SPECIMEN, CalibrationPatterns
@@ -62,7 +62,7 @@ def trained(tmp_path_factory):
         PatternSet.open(paths[:1], "train") as train,
         PatternSet.open(paths[:1], "validation") as v,
     ):
-        model.fit(train, v, workdir=folder / "work", seed=0)
+        model.fit(train, v, FitJob(folder / "work", seed=0))
     model.save(folder / "models" / "knn" / "thin" / "3")
     return folder / "models" / "knn" / "thin" / "3", paths
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from polarstem.data.patterns import PatternSet
 from polarstem.maps.anomaly_fit import fit_anomaly, scan_of_map
 from polarstem.maps.mapper import map_scan
-from polarstem.models import create
+from polarstem.models import FitJob, create
 from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.pattern_library import FILE_NAME
@@ -155,7 +155,7 @@ def write_model(make: Make, library: Path, folder: Path, trained: dict[str, Any]
         _labelled(make, camera, count, own, tilt)
         for count, own, tilt in zip((8, 4), seeds, tilts, strict=True)
     )
-    fitted.fit(known, others, workdir=Path(), seed=0)
+    fitted.fit(known, others, FitJob(Path(), seed=0))
     fitted.info["calibration"] = {
         "temperature": 0.6, "threshold": 0.7, "cell_temperature": 0.16, "cell_threshold": 0.7,
         "scans": 100,

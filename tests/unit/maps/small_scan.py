@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from polarstem.config.physics import Simulate
 from polarstem.data.patterns import PatternSet
-from polarstem.models import create
+from polarstem.models import FitJob, create
 from polarstem.models.base import Model
 from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.microscope.optics import Optics
@@ -122,7 +122,7 @@ def model() -> Model:
     counts /= counts.sum((1, 2), keepdims=True)
     known = PatternSet.from_arrays(counts, labels, NAMES, np.arange(4) * 90.0)
     fitted = create("linear", {}, NAMES, known.class_directions)
-    fitted.fit(known, known, workdir=Path(), seed=0)
+    fitted.fit(known, known, FitJob(Path(), seed=0))
     fitted.info["calibration"] = {"threshold": 0.3, "cell_threshold": 0.3}
     fitted.info["trained_for"] = {
         "energy_kv": ENERGY_KV,

@@ -13,7 +13,7 @@ from synthetic_patterns import DIRECTIONS, NAMES
 from torch import nn
 
 from polarstem.errors import PolarstemError
-from polarstem.models import create
+from polarstem.models import FitJob, create
 from polarstem.models.adaptation import METHODS, PRIOR, adapt
 from polarstem.models.heads import ClassificationHead, PrototypeHead
 
@@ -197,7 +197,7 @@ def test_averaged_answers_turn_with_the_pattern(make_set):
     train = make_set(160, 0, 8)
     model = create("pca_knn", {"components": 8}, NAMES, DIRECTIONS)
     with tempfile.TemporaryDirectory() as folder:
-        model.fit(train, train, workdir=Path(folder), seed=0)
+        model.fit(train, train, FitJob(Path(folder), seed=0))
     patterns = make_set(40, 1, 8).read(slice(None))
     averaged = adapt(model, patterns, "symmetry").predict_proba(patterns)
     turned = np.rot90(patterns, axes=(1, 2)).copy()  # counter-clockwise: class k becomes k + 2

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from crystal_patterns import SPACING, crystal_set
 
-from polarstem.models import create, load_model
+from polarstem.models import FitJob, create, load_model
 
 FRIEDEL = {"signal": "friedel", "spacing_pixels": SPACING}
 BASELINES = {
@@ -33,7 +33,7 @@ def fitted(tmp_path_factory):
         train = crystal_set(16, 0.25, **conditions)
         validation = crystal_set(5, 0.1, amplitude=1.1, **conditions)
         model = create(family, options, train.class_names, train.class_directions)
-        return model.fit(train, validation, workdir=tmp_path_factory.mktemp(name), seed=0)
+        return model.fit(train, validation, FitJob(tmp_path_factory.mktemp(name), seed=0))
 
     return {name: fit(name) for name in BASELINES}
 
@@ -64,7 +64,7 @@ def test_a_quarter_turn_is_two_of_eight_classes(make_set, tmp_path, name):
     family, options = BASELINES[name]
     train, test = make_set(160, 0, 24), make_set(20, 1, 24).read(slice(None))
     model = create(family, options, train.class_names, train.class_directions)
-    model.fit(train, make_set(40, 2, 24), workdir=tmp_path, seed=0)
+    model.fit(train, make_set(40, 2, 24), FitJob(tmp_path, seed=0))
     before = model.predict_proba(test)
     assert before.std(axis=0).max() > 0.01
     after = model.predict_proba(np.rot90(test, axes=(1, 2)))
@@ -92,7 +92,7 @@ def test_nothing_changes_where_patterns_are_read_from_disk(make_set, tmp_path, f
     for memory_mb in (1500, 0):
         model = create(family, {}, train.class_names, train.class_directions)
         work = tmp_path / str(memory_mb)
-        model.fit(train, train, workdir=work, seed=0, memory_mb=memory_mb)
+        model.fit(train, train, FitJob(work, seed=0, memory_mb=memory_mb))
         results.append(model.predict_proba(test))
     assert (tmp_path / "0" / "train.npy").exists()
     np.testing.assert_array_equal(*results)

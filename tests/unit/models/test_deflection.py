@@ -9,8 +9,8 @@ from scipy.stats import multivariate_normal
 
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
-from polarstem.models import create
-from polarstem.models.deflection import DeflectionOptions, thickness_bins, vector_weights
+from polarstem.models import FitJob, create
+from polarstem.models.family.deflection import DeflectionOptions, thickness_bins, vector_weights
 
 PAIR = ["A", "B"], [0.0, 180.0]
 
@@ -108,7 +108,7 @@ def test_thickness_is_marginalised(tmp_path):
     """The vector of a class turns round with the thickness: Bayes' rule for known Gaussians."""
     means = {(0, 10.0): 0.1, (1, 10.0): -0.1, (0, 20.0): -0.2, (1, 20.0): 0.2}
     train = gaussian_set(np.random.default_rng(0), means)
-    model = create("deflection", {}, *PAIR).fit(train, train, workdir=tmp_path, seed=0)
+    model = create("deflection", {}, *PAIR).fit(train, train, FitJob(tmp_path, seed=0))
     x = np.array([-0.3, -0.15, -0.05, 0.0, 0.1, 0.25])
     patterns = np.stack([0.5 - x, 0.5 + x], axis=1)[:, None].astype("f4")
     density = {key: multivariate_normal(mean, 0.05**2).pdf(x) for key, mean in means.items()}
@@ -150,7 +150,7 @@ def test_many_thicknesses_are_gathered_into_bins():
 def test_a_dark_pattern_is_undecided(make_set, tmp_path):
     train = make_set(160, 0)
     model = create("deflection", {}, train.class_names, train.class_directions)
-    model.fit(train, train, workdir=tmp_path, seed=0)
+    model.fit(train, train, FitJob(tmp_path, seed=0))
     probability = model.predict_proba(np.zeros((1, *train.shape)))
     np.testing.assert_allclose(probability.ravel(), np.tile(probability.ravel()[:2], 4), rtol=1e-4)
 
@@ -167,4 +167,4 @@ def test_impossible_detectors_are_told(make_set, tmp_path, options, words):
     train = make_set(80, 0)
     model = create("deflection", options, train.class_names, train.class_directions)
     with pytest.raises(PolarstemError, match=words):
-        model.fit(train, train, workdir=tmp_path, seed=0)
+        model.fit(train, train, FitJob(tmp_path, seed=0))

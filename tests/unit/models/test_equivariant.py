@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from polarstem.errors import PolarstemError
-from polarstem.models import create, load_model
+from polarstem.models import FitJob, create, load_model
 from polarstem.models.augmentation import SquareSymmetry
-from polarstem.models.equivariant import EquivariantNetwork, EquivariantOptions, Group
+from polarstem.models.group_network import EquivariantNetwork, Group
 from polarstem.models.options import PreprocessingOptions
 
 EIGHT = [45.0 * k for k in range(8)]
@@ -27,8 +27,7 @@ def test_turned_patterns_get_turned_answers(shape, directions, size, parity):
     group = Group(shape, directions)
     assert len(group.product) == size
     preprocessing = PreprocessingOptions(parity=parity)
-    options = EquivariantOptions(channels=6, layers=2, preprocessing=preprocessing)
-    network = EquivariantNetwork(shape, directions, options)
+    network = EquivariantNetwork(shape, directions, 6, 2, preprocessing)
     patterns = torch.rand(5, *shape)
     network.preprocessing.fit(patterns.numpy())
     symmetry = SquareSymmetry(shape, directions)
@@ -64,7 +63,7 @@ def test_it_learns_and_survives_saving(make_set, tmp_path):
         "training": {"learning_rate": 2e-3, "batch_size": 32, "max_epochs": 6},
     }
     model = create("equivariant", options, train.class_names, train.class_directions)
-    model.fit(train, validation, workdir=tmp_path / "work", seed=0)
+    model.fit(train, validation, FitJob(tmp_path / "work", seed=0))
     patterns = test.read(slice(None))
     probability = model.predict_proba(patterns)
     assert (probability.argmax(1) == test.class_index).mean() > 0.9
@@ -78,4 +77,4 @@ def test_other_heads_are_refused(make_set, tmp_path):
     train, validation = make_set(80, 0, 24), make_set(80, 1, 24)
     model = create("equivariant", {"head": "regression"}, train.class_names, train.class_directions)
     with pytest.raises(PolarstemError, match=r"head is 'regression', .* use head: classification"):
-        model.fit(train, validation, workdir=tmp_path, seed=0)
+        model.fit(train, validation, FitJob(tmp_path, seed=0))

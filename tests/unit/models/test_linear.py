@@ -11,7 +11,7 @@ from synthetic_patterns import DIRECTIONS, NAMES, lopsided_patterns
 
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
-from polarstem.models import create
+from polarstem.models import FitJob, create
 
 PLAIN = {
     "lda": LinearDiscriminantAnalysis(solver="svd"),
@@ -54,7 +54,7 @@ def test_equals_the_plain_pipeline(tmp_path, classifier, classes):
         "preprocessing": {"scaling": "none"},
     }
     model = create("linear", options, train.class_names, train.class_directions)
-    model.fit(train, test, workdir=tmp_path, seed=0)
+    model.fit(train, test, FitJob(tmp_path, seed=0))
     plain = make_pipeline(PCA(60, whiten=True), PLAIN[classifier])
     plain.fit(*turned(train))
     patterns = test.read(slice(None))
@@ -72,4 +72,4 @@ def test_too_few_patterns_are_told(make_set, tmp_path):
     train = make_set(160, 0)
     model = create("linear", {}, train.class_names, train.class_directions)
     with pytest.raises(PolarstemError, match=r"160 training patterns .* 300 components"):
-        model.fit(train, train, workdir=tmp_path, seed=0)
+        model.fit(train, train, FitJob(tmp_path, seed=0))

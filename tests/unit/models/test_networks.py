@@ -11,8 +11,8 @@ from synthetic_patterns import DIRECTIONS, NAMES, ROOT, lopsided_patterns
 
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
-from polarstem.models import create, load_model
-from polarstem.models.timm_network import TimmModel
+from polarstem.models import FitJob, create, load_model
+from polarstem.models.family.timm import TimmModel
 
 FAST = {"learning_rate": 2e-3, "batch_size": 32, "max_epochs": 6}
 
@@ -20,7 +20,7 @@ FAST = {"learning_rate": 2e-3, "batch_size": 32, "max_epochs": 6}
 def fitted(make_set, folder, options, family="cnn", n=480, seed=0):
     train, validation = make_set(n, 0, 24), make_set(80, 1, 24)
     model = create(family, options, train.class_names, train.class_directions)
-    return model.fit(train, validation, workdir=folder / "work", seed=seed)
+    return model.fit(train, validation, FitJob(folder / "work", seed=seed))
 
 
 @pytest.mark.parametrize("head", ["classification", "regression", "prototype"])
@@ -85,7 +85,7 @@ def test_positives_from_other_scans(tmp_path):
         training = {"max_epochs": 1, "batch_size": 32}
         options = {"head": "prototype", "positives": positives, "training": training}
         model = create("cnn", options, NAMES, DIRECTIONS)
-        return model.fit(made(scans), made(scans), workdir=tmp_path / f"{positives}{scans}", seed=0)
+        return model.fit(made(scans), made(scans), FitJob(tmp_path / f"{positives}{scans}", seed=0))
 
     losses = [fit(*p).history[0].train_loss for p in (("batch", 2), ("cross_condition", 2))]
     assert losses[1] > losses[0]  # a pattern is no part of what it is compared with
@@ -128,7 +128,7 @@ def test_timm_network_learns_and_survives_saving(make_set, tmp_path):
         train.class_names,
         train.class_directions,
     )
-    model.fit(train, validation, workdir=tmp_path / "work", seed=0)
+    model.fit(train, validation, FitJob(tmp_path / "work", seed=0))
     patterns = validation.read(slice(None))
     probability = model.predict_proba(patterns)
     assert (probability.argmax(1) == validation.class_index).mean() > 0.7
@@ -145,7 +145,7 @@ def test_bad_sets_and_patterns_are_told(make_set, tmp_path):
     )
 
     def fit(first: PatternSet, second: PatternSet) -> None:
-        model.fit(first, second, workdir=tmp_path, seed=0)
+        model.fit(first, second, FitJob(tmp_path, seed=0))
 
     with pytest.raises(PolarstemError, match="validation set has no pattern of class MU, LD"):
         fit(train, train.select(~np.isin(train.class_index, [2, 5])))
@@ -160,7 +160,7 @@ def test_bad_sets_and_patterns_are_told(make_set, tmp_path):
         fit(PatternSet.from_arrays(broken, *labels), train)
     if not torch.cuda.is_available():
         with pytest.raises(PolarstemError, match="torch sees none"):
-            model.fit(train, train, workdir=tmp_path, seed=0, device="gpu")
+            model.fit(train, train, FitJob(tmp_path, seed=0, device="gpu"))
     fit(train, train)
     with pytest.raises(PolarstemError, match=r"trained on \(n, 24, 24\)"):
         model.predict_proba(np.zeros((3, 20, 20)))

@@ -11,14 +11,15 @@ from synthetic_patterns import DIRECTIONS, NAMES, lopsided_patterns
 
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
-from polarstem.models import create, load_model, pca_knn
+from polarstem.models import FitJob, create, load_model
 from polarstem.models.calibration_fit import calibrate
+from polarstem.models.family import pca_knn
 
 
 def test_equals_the_plain_pipeline_when_one_chunk_holds_all(make_set, tmp_path):
     train, test = make_set(400, 0), make_set(100, 1)
     model = create("pca_knn", {}, train.class_names, train.class_directions)
-    model.fit(train, test, workdir=tmp_path, seed=0)
+    model.fit(train, test, FitJob(tmp_path, seed=0))
 
     def rows(patterns):
         flat = patterns.reshape(len(patterns), -1).astype(float)
@@ -49,7 +50,7 @@ def test_chunks_and_disk_change_little(make_set, tmp_path, monkeypatch):
     for chunk, memory_mb in ((1024, 1500), (64, 0)):
         monkeypatch.setattr(pca_knn, "CHUNK", chunk)
         model = create("pca_knn", {}, train.class_names, train.class_directions)
-        model.fit(train, test, workdir=tmp_path / str(chunk), seed=0, memory_mb=memory_mb)
+        model.fit(train, test, FitJob(tmp_path / str(chunk), seed=0, memory_mb=memory_mb))
         results.append(model.predict_proba(test.read(slice(None))))
     assert (tmp_path / "64" / "train.npy").exists()
     assert not (tmp_path / "1024" / "train.npy").exists()
@@ -62,7 +63,7 @@ def test_saved_model_is_the_same_model(make_set, tmp_path, scaling):
     train, test = make_set(160, 0), make_set(40, 1).read(slice(None))
     options = {"preprocessing": {"scaling": scaling}, "components": 6, "neighbours": 3}
     model = create("pca_knn", options, train.class_names, train.class_directions)
-    model.fit(train, train, workdir=tmp_path / "work", seed=0)
+    model.fit(train, train, FitJob(tmp_path / "work", seed=0))
     model.save(tmp_path / "model")
     loaded = load_model(tmp_path / "model")
     np.testing.assert_array_equal(loaded.predict_proba(test), model.predict_proba(test))
@@ -75,7 +76,7 @@ def test_too_few_patterns_are_told(make_set, tmp_path):
     train = make_set(16, 0)
     model = create("pca_knn", {}, train.class_names, train.class_directions)
     with pytest.raises(PolarstemError, match="16 training patterns"):
-        model.fit(train, train, workdir=tmp_path, seed=0)
+        model.fit(train, train, FitJob(tmp_path, seed=0))
 
 
 class Votes:
@@ -101,7 +102,7 @@ def test_classes_without_a_vote_are_told_apart(tmp_path, noise):
     """Else sets that must hold one of them hold all."""
     train, test, calibrating = (noisy_set(400, seed, noise) for seed in range(3))
     model = create("pca_knn", {}, NAMES, DIRECTIONS.tolist())
-    model.fit(train, train, workdir=tmp_path, seed=0)
+    model.fit(train, train, FitJob(tmp_path, seed=0))
     patterns, own, rows = test.read(slice(None)), test.class_index, np.arange(400)
     found, five = model.predict_proba(patterns), Votes(model).predict_proba(patterns)
     out = five[rows, own] == 0
@@ -123,6 +124,6 @@ def test_classes_without_a_vote_are_told_apart(tmp_path, noise):
 def test_few_patterns_have_no_wider_circle(make_set, tmp_path):
     train = make_set(24, 0)
     model = create("pca_knn", {"components": 4, "neighbours": 24}, train.class_names, np.arange(8))
-    model.fit(train, train, workdir=tmp_path, seed=0)
+    model.fit(train, train, FitJob(tmp_path, seed=0))
     found = model.predict_proba(train.read(slice(None)))
     np.testing.assert_allclose(found, 1 / 8, atol=1e-6)

@@ -9,8 +9,9 @@ from scipy.special import logsumexp
 from scipy.stats import poisson
 
 from polarstem.data.patterns import PatternSet
-from polarstem.models import create, template
-from polarstem.models.template import BACKGROUND, electrons, misfit
+from polarstem.models import FitJob, create
+from polarstem.models.family import template
+from polarstem.models.family.template import BACKGROUND, electrons, misfit
 
 # no turn or mirror maps these directions onto themselves
 NAMES, DIRECTIONS = ["A", "B", "C"], [10.0, 200.0, 300.0]
@@ -24,7 +25,7 @@ def test_posterior_is_bayes_rule_for_poisson_counts(tmp_path, monkeypatch):
     labels = np.array([0, 1, 0, 2])
     library = PatternSet.from_arrays(truth, labels, NAMES, DIRECTIONS)
     model = create("template", {}, NAMES, DIRECTIONS)
-    model.fit(library, library, workdir=tmp_path, seed=0)
+    model.fit(library, library, FitJob(tmp_path, seed=0))
     model._arrays["calibration"] = np.array([1e9, 1e12])
     dose = 60
     own = rng.integers(4, size=300)
@@ -73,7 +74,7 @@ def test_counting_is_no_misfit(dose):
 def model(tmp_path_factory):
     train, validation = crystal_set(16, 0.25), crystal_set(6, 0.1, amplitude=1.1)
     model = create("template", {}, train.class_names, train.class_directions)
-    return model.fit(train, validation, workdir=tmp_path_factory.mktemp("template"), seed=0)
+    return model.fit(train, validation, FitJob(tmp_path_factory.mktemp("template"), seed=0))
 
 
 @pytest.mark.parametrize("dose", [30.0, 100.0, 300.0, 1000.0, None])
@@ -112,7 +113,7 @@ def test_memory_is_bounded_and_changes_nothing(model, monkeypatch):
 def test_templates_are_drawn_where_there_are_too_many(tmp_path):
     train = crystal_set(8, 0.25)
     model = create("template", {"templates": 100}, train.class_names, train.class_directions)
-    model.fit(train, train, workdir=tmp_path, seed=0)
+    model.fit(train, train, FitJob(tmp_path, seed=0))
     kept = model._arrays["templates"]
     assert len(kept) == 100
     everything = {pattern.tobytes() for pattern in train.read(slice(None))}
@@ -128,7 +129,7 @@ def test_counted_templates_are_no_certainty(tmp_path, monkeypatch):
     for prior in (1e-3, template.PRIOR):
         monkeypatch.setattr(template, "PRIOR", prior)
         model = create("template", {}, train.class_names, train.class_directions)
-        model.fit(train, validation, workdir=tmp_path, seed=0)
+        model.fit(train, validation, FitJob(tmp_path, seed=0))
         probability = model.predict_proba(test.read(slice(None)))
         assert (probability.argmax(1) == test.class_index).mean() > 0.85
         loss.append(-np.log(probability[np.arange(test.n), test.class_index]).mean())

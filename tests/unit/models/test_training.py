@@ -17,7 +17,8 @@ from synthetic_patterns import ROOT
 from torch import nn
 
 from polarstem.errors import PolarstemError
-from polarstem.models import cnn, create, examples, training
+from polarstem.models import FitJob, create, examples, training
+from polarstem.models.family import cnn
 from polarstem.models.options import TrainingOptions
 
 TRAINING = {"learning_rate": 1e-3, "batch_size": 32, "max_epochs": 4}
@@ -38,7 +39,7 @@ def fit(make_set):
 
     def run(folder, options=ALL_THAT_IS_RANDOM, seed=5, **keywords):
         model = create("cnn", options, train.class_names, train.class_directions)
-        return model.fit(train, validation, workdir=folder, seed=seed, **keywords)
+        return model.fit(train, validation, FitJob(folder, seed=seed, **keywords))
 
     return run
 
@@ -223,13 +224,13 @@ def test_kill_9_at_any_moment(make_set, tmp_path):
 import sys, numpy as np
 from pathlib import Path
 from polarstem.data.patterns import PatternSet
-from polarstem.models import create
+from polarstem.models import FitJob, create
 data = np.load({str(tmp_path / "data.npz")!r})
 names, directions = list("abcdefgh"), np.arange(8) * 45.0
 sets = [PatternSet.from_arrays(data[k + "_x"], data[k + "_y"], names, directions)
         for k in ("train", "check")]
 model = create("cnn", {ALL_THAT_IS_RANDOM!r}, names, directions)
-model.fit(*sets, workdir=Path(sys.argv[1]), seed=1).save(sys.argv[2])
+model.fit(*sets, FitJob(Path(sys.argv[1]), seed=1)).save(sys.argv[2])
 """
 
     def start(name):

@@ -13,7 +13,7 @@ import pytest
 
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
-from polarstem.models import create, load_model
+from polarstem.models import FitJob, create, load_model
 from polarstem.provenance import provenance
 from polarstem.report import card
 from polarstem.report.card import CARD, card_text, write_reference_model
@@ -111,7 +111,7 @@ def trained(config, tmp_path: Path) -> SimpleNamespace:
         patterns, labels, synthetic.NAMES, synthetic.DIRECTIONS.tolist()
     )
     model = create("pca_knn", {"components": 4}, synthetic.NAMES, synthetic.DIRECTIONS.tolist())
-    model.fit(examples, examples, workdir=tmp_path / "work", seed=0)
+    model.fit(examples, examples, FitJob(tmp_path / "work", seed=0))
     known = {key: described("thin")[key] for key in ("training_patterns", "training_specimens")}
     model.info |= {"name": "pca_knn", "provenance": provenance({}), **known}
     model.save(tmp_path / "model")

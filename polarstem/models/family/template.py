@@ -18,27 +18,24 @@ was found to keep the confidence right at other thicknesses and with moving atom
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from threadpoolctl import threadpool_limits
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from polarstem.models.arrays import ArrayModel
-from polarstem.models.augmentation import SquareSymmetry
 from polarstem.models.base import Array
-from polarstem.models.options import FILTERS
-from polarstem.models.registry import register
-from polarstem.models.turned import averaged
+from polarstem.models.options import FamilyOptions
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from polarstem.data.patterns import PatternSet
+    from polarstem.models.job import FitJob
 
 BACKGROUND = 1e-3
 """Share of the beam that a template spreads evenly: no pixel is impossible."""
@@ -54,14 +51,12 @@ TINY = 1e-9
 
 
 @dataclass(frozen=True)
-class TemplateOptions:
+class TemplateOptions(FamilyOptions):
     """Options of the family."""
 
     templates: int = 16384
-    filter: str = field(default="none", metadata={"choices": FILTERS})
 
 
-@register("template")
 class TemplateModel(ArrayModel):
     """Poisson likelihood of a pattern under the training patterns, in all their turns.
 
@@ -69,36 +64,34 @@ class TemplateModel(ArrayModel):
     drawn at random.
     """
 
-    settings_class = TemplateOptions
+    family = "template"
+    respects_symmetry = True
+    options_type = TemplateOptions
     settings: TemplateOptions
 
-    def fit(
-        self,
-        train: PatternSet,
-        validation: PatternSet,
-        *,
-        workdir: Path,
-        seed: int,
-        threads: int = 1,
-        device: str = "auto",
-        progress: bool = False,
-        memory_mb: int = 1500,
-    ) -> Self:
+    @classmethod
+    def describe(cls, settings: Mapping[str, Any]) -> str:
+        """The likelihood."""
+        return "Poisson likelihood under the training patterns, in all their turns"
+
+    def fit(self, train: PatternSet, validation: PatternSet, job: FitJob) -> Self:
         """Learn from labelled patterns; see `Model.fit`. Quick enough not to need resuming."""
         self._check_training(train, validation)
-        random = np.random.default_rng(seed)
+        random = np.random.default_rng(job.seed)
         kept = np.sort(random.permutation(train.n)[: self.settings.templates])
         chosen = train.select(kept[np.argsort(train.class_index[kept], kind="stable")])
-        patterns, labels = self._staged(chosen, validation, workdir, memory_mb)
+        patterns, labels = self._staged(chosen, validation, job)
         self._arrays = {"templates": np.array(patterns), "labels": labels}
         self._restored()
         some = random.permutation(validation.n)[: max(64, 4 * TABLE // self._size)]
-        with threadpool_limits(threads):
+        with threadpool_limits(job.threads):
             self._calibrate(validation.read(some), validation.class_index[some])
         return self
 
     def predict_proba(self, patterns: NDArray[Any]) -> Array:
         """Class probabilities (n, n_classes) of patterns (n, ky, kx)."""
+        import torch
+
         return torch.from_numpy(self.embed(patterns)).softmax(dim=1).numpy()
 
     def embed(self, patterns: NDArray[Any]) -> Array:
@@ -117,6 +110,11 @@ class TemplateModel(ArrayModel):
         return len(self._symmetry.operations) * len(self._arrays["templates"])
 
     def _restored(self) -> None:
+        import torch
+
+        from polarstem.models.augmentation import SquareSymmetry
+        from polarstem.models.turned import averaged
+
         self._symmetry = SquareSymmetry(self._fitted_shape(), self.class_directions.tolist())
         templates = torch.from_numpy(self._arrays["templates"])
         mean = averaged(self._symmetry, templates.mean(dim=0, keepdim=True))
@@ -135,6 +133,8 @@ class TemplateModel(ArrayModel):
 
     def _match(self, patterns: Array) -> _Match:
         """Compare patterns with all templates, in all turns."""
+        import torch
+
         raw, labels = torch.from_numpy(patterns), torch.zeros(len(patterns)).long()
         turns = range(len(self._symmetry.operations))
         turned = [self._symmetry.apply(t, raw, labels)[0].flatten(1) for t in turns]
@@ -149,6 +149,8 @@ class TemplateModel(ArrayModel):
 
     def _evidence(self, match: _Match) -> Tensor:
         """Logarithm of the mean likelihood of each class (n, n_classes), tempered by the misfit."""
+        import torch
+
         typical, mismatch = self._arrays["calibration"].tolist()
         noise = match.noise + 1 / mismatch
         excess = (match.misfit / typical - 1).clip(min=0)
@@ -161,6 +163,9 @@ class TemplateModel(ArrayModel):
 
     def _calibrate(self, patterns: Array, labels: NDArray[np.int64]) -> None:
         """Find M0 and N0."""
+        import torch
+        from torch.nn.functional import cross_entropy
+
         match, classes = self._match(self._checked(patterns)), torch.from_numpy(labels)
         typical = max(float(match.misfit.median()), TINY)
         # as if one more pattern could have been of any class: all right is no proof of certainty

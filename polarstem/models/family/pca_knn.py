@@ -7,28 +7,23 @@ have none. A wider circle of neighbours, which together count less than one vote
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import IncrementalPCA
-from sklearn.neighbors import NearestNeighbors
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from polarstem.errors import PolarstemError
 from polarstem.models.arrays import ArrayModel
 from polarstem.models.base import Array
-from polarstem.models.options import FILTERS, PreprocessingOptions
-from polarstem.models.preprocessing import Preprocessing
-from polarstem.models.registry import register
+from polarstem.models.options import FamilyOptions, PreprocessingOptions
 from polarstem.models.staging import CHUNK
 
 if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
+    from polarstem.models.job import FitJob
 
 MINMAX = PreprocessingOptions(scaling="minmax")
 CIRCLE = 4
@@ -38,16 +33,14 @@ BEYOND = 0.9
 
 
 @dataclass(frozen=True)
-class PcaKnnOptions:
+class PcaKnnOptions(FamilyOptions):
     """Options of the family; the paper scales each pattern to [0, 1] before all else."""
 
     components: int = 20
     neighbours: int = 5
     preprocessing: PreprocessingOptions = MINMAX
-    filter: str = field(default="none", metadata={"choices": FILTERS})
 
 
-@register("pca_knn")
 class PcaKnnModel(ArrayModel):
     """`StandardScaler` of the pixels, `IncrementalPCA`, `NearestNeighbors`.
 
@@ -55,23 +48,26 @@ class PcaKnnModel(ArrayModel):
     the number of patterns.
     """
 
-    settings_class = PcaKnnOptions
+    family = "pca_knn"
+    on_principal_components = True
+    options_type = PcaKnnOptions
     settings: PcaKnnOptions
 
-    def fit(
-        self,
-        train: PatternSet,
-        validation: PatternSet,
-        *,
-        workdir: Path,
-        seed: int,
-        threads: int = 1,
-        device: str = "auto",
-        progress: bool = False,
-        memory_mb: int = 1500,
-    ) -> Self:
+    @classmethod
+    def describe(cls, settings: Mapping[str, Any]) -> str:
+        """Components and neighbours."""
+        components = settings.get("components", PcaKnnOptions.components)
+        neighbours = settings.get("neighbours", PcaKnnOptions.neighbours)
+        return f"{components} principal components, vote of {neighbours} nearest neighbours"
+
+    def fit(self, train: PatternSet, validation: PatternSet, job: FitJob) -> Self:
         """Learn from labelled patterns; see `Model.fit`. Quick enough not to need resuming."""
-        patterns, labels = self._staged(train, validation, workdir, memory_mb)
+        from sklearn.decomposition import IncrementalPCA
+        from sklearn.preprocessing import StandardScaler
+
+        from polarstem.models.preprocessing import Preprocessing
+
+        patterns, labels = self._staged(train, validation, job)
         if train.n < max(self.settings.components, self.settings.neighbours):
             raise PolarstemError(
                 f"pca_knn has {train.n} training patterns, fewer than its "
@@ -79,8 +75,8 @@ class PcaKnnModel(ArrayModel):
                 "neighbours; lower these or give it more patterns."
             )
         # In order, a chunk holds one or two classes, and the components come out worse.
-        order = np.random.default_rng(seed).permutation(len(patterns))
-        with threadpool_limits(threads):
+        order = np.random.default_rng(job.seed).permutation(len(patterns))
+        with threadpool_limits(job.threads):
             self._preprocessing = Preprocessing(self._fitted_shape(), self.settings.preprocessing)
             self._preprocessing.fit(patterns)
             scaler = StandardScaler()
@@ -141,6 +137,8 @@ class PcaKnnModel(ArrayModel):
 
     def _restored(self) -> None:
         """Neighbours are stored patterns: fitting again restores them exactly."""
+        from sklearn.neighbors import NearestNeighbors
+
         embedding = self._arrays["embedding"]
         self._neighbours = NearestNeighbors(
             n_neighbors=min(CIRCLE * self.settings.neighbours, len(embedding))

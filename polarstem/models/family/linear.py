@@ -3,53 +3,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.base import clone
-from sklearn.decomposition import IncrementalPCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from polarstem.errors import PolarstemError
 from polarstem.models.arrays import ArrayModel
-from polarstem.models.augmentation import SquareSymmetry
 from polarstem.models.base import Array
-from polarstem.models.options import FILTERS, PreprocessingOptions
-from polarstem.models.preprocessing import Preprocessing
-from polarstem.models.registry import register
+from polarstem.models.options import FamilyOptions, PreprocessingOptions
 from polarstem.models.staging import CHUNK
-from polarstem.models.turned import averaged, turned_copies
 
 if TYPE_CHECKING:
+    from sklearn.decomposition import IncrementalPCA
+
     from polarstem.data.patterns import PatternSet
+    from polarstem.models.augmentation import SquareSymmetry
+    from polarstem.models.job import FitJob
 
 STANDARDISED = PreprocessingOptions()
 FLOOR = 1e-6
 """Least variance of a component that counts, as a fraction of the largest."""
-CLASSIFIERS = {
-    "lda": LinearDiscriminantAnalysis(solver="lsqr"),
-    "logistic": LogisticRegression(max_iter=1000),
-}
+CLASSIFIERS = {"lda": "linear discriminant analysis", "logistic": "logistic regression"}
+"""Option `classifier`, and what it is."""
 
 
 @dataclass(frozen=True)
-class LinearOptions:
+class LinearOptions(FamilyOptions):
     """Options of the family."""
 
     classifier: str = field(default="lda", metadata={"choices": tuple(CLASSIFIERS)})
     components: int = 300
     preprocessing: PreprocessingOptions = STANDARDISED
-    filter: str = field(default="none", metadata={"choices": FILTERS})
 
 
-@register("linear")
 class LinearModel(ArrayModel):
     """`IncrementalPCA`, then scikit-learn's linear classifier.
 
@@ -58,23 +49,29 @@ class LinearModel(ArrayModel):
     patterns the turned answers exactly.
     """
 
-    settings_class = LinearOptions
+    family = "linear"
+    on_principal_components = True
+    respects_symmetry = True
+    options_type = LinearOptions
     settings: LinearOptions
 
-    def fit(
-        self,
-        train: PatternSet,
-        validation: PatternSet,
-        *,
-        workdir: Path,
-        seed: int,
-        threads: int = 1,
-        device: str = "auto",
-        progress: bool = False,
-        memory_mb: int = 1500,
-    ) -> Self:
+    @classmethod
+    def describe(cls, settings: Mapping[str, Any]) -> str:
+        """Components and classifier."""
+        components = settings.get("components", LinearOptions.components)
+        classifier = settings.get("classifier", LinearOptions.classifier)
+        return f"{components} principal components, {CLASSIFIERS[classifier]}"
+
+    def fit(self, train: PatternSet, validation: PatternSet, job: FitJob) -> Self:
         """Learn from labelled patterns; see `Model.fit`. Quick enough not to need resuming."""
-        patterns, labels = self._staged(train, validation, workdir, memory_mb)
+        import torch
+        from sklearn.decomposition import IncrementalPCA
+
+        from polarstem.models.augmentation import SquareSymmetry
+        from polarstem.models.preprocessing import Preprocessing
+        from polarstem.models.turned import averaged, turned_copies
+
+        patterns, labels = self._staged(train, validation, job)
         most = min(train.n, int(np.prod(train.shape)))
         if most < self.settings.components:
             raise PolarstemError(
@@ -82,18 +79,21 @@ class LinearModel(ArrayModel):
                 f"pixels, too few for its {self.settings.components} components; lower these."
             )
         symmetry = SquareSymmetry(self._fitted_shape(), self.class_directions.tolist())
-        with threadpool_limits(threads):
+        # made here: what is imported later would not have its threads limited
+        pca = IncrementalPCA(self.settings.components)
+        classifier = _classifier(self.settings.classifier)
+        with threadpool_limits(job.threads):
             self._preprocessing = Preprocessing(self._fitted_shape(), self.settings.preprocessing)
             self._preprocessing.fit(patterns)
             for table in self._preprocessing.buffers():
                 table.copy_(averaged(symmetry, table[None])[0])
-            components, offset = self._components(symmetry, patterns, labels, seed)
+            components, offset = self._components(pca, symmetry, patterns, labels, job.seed)
             copies = [
                 ((self._pixels(turned) @ components.T - offset).astype(np.float32), label)
                 for turned, label in turned_copies(symmetry, patterns, labels)
             ]
             values, classes = map(np.concatenate, zip(*copies, strict=True))
-            classifier = clone(CLASSIFIERS[self.settings.classifier]).fit(values, classes)
+            classifier.fit(values, classes)
         weights, bias = classifier.coef_.astype(float), classifier.intercept_.astype(float)
         if len(weights) == 1:  # of two classes, scikit-learn scores the second
             weights, bias = (np.concatenate([-z, z]) / 2 for z in (weights, bias))
@@ -118,15 +118,21 @@ class LinearModel(ArrayModel):
         return (self._products(patterns, "components") - self._arrays["offset"]).astype(np.float32)
 
     def _components(
-        self, symmetry: SquareSymmetry, patterns: Array, labels: NDArray[np.int64], seed: int
+        self,
+        pca: IncrementalPCA,
+        symmetry: SquareSymmetry,
+        patterns: Array,
+        labels: NDArray[np.int64],
+        seed: int,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Principal components of the patterns, each turned at random, and those of their mean.
 
         They are scaled so that a pattern's have unit variance, but for those that hardly vary.
         """
+        import torch
+
         generator = torch.Generator().manual_seed(seed)
         order = np.random.default_rng(seed).permutation(len(patterns))
-        pca = IncrementalPCA(self.settings.components)
         size = max(CHUNK, self.settings.components)
         for part in np.array_split(order, max(1, len(order) // size)):
             values = torch.from_numpy(np.array(patterns[part]))
@@ -144,3 +150,13 @@ class LinearModel(ArrayModel):
             part = slice(start, start + CHUNK)
             product[part] = self._pixels(checked[part]) @ weights
         return product
+
+
+def _classifier(name: str) -> Any:
+    """Untrained classifier of scikit-learn."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression
+
+    if name == "lda":
+        return LinearDiscriminantAnalysis(solver="lsqr")
+    return LogisticRegression(max_iter=1000)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A network that turns with the pattern: turned patterns give turned answers, exactly.
+"""Layers that turn with the pattern: turned patterns give turned answers, exactly.
 
 The square's turns and mirrors map patterns onto patterns and classes onto classes. A layer that
 respects them shares its weights over the group (T. S. Cohen and M. Welling, Proc. ICML 48, 2990
@@ -10,7 +10,6 @@ multiplications, and nothing to learn about orientation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -19,21 +18,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from polarstem.errors import PolarstemError
 from polarstem.models.augmentation import SquareSymmetry
 from polarstem.models.heads import Head, cross_entropy
-from polarstem.models.network import NetworkModel, PatternNetwork
-from polarstem.models.options import NetworkOptions
+from polarstem.models.options import PreprocessingOptions
+from polarstem.models.pattern_network import PatternNetwork
 from polarstem.models.preprocessing import Preprocessing
-from polarstem.models.registry import register
-
-
-@dataclass(frozen=True)
-class EquivariantOptions(NetworkOptions):
-    """Options of the equivariant network: its width and depth."""
-
-    channels: int = 64
-    layers: int = 3
 
 
 class Group:
@@ -214,8 +203,8 @@ class ClassScores(Head):
 class SymmetricPreprocessing(Preprocessing):
     """Scaling of patterns that is the same for all turned ones."""
 
-    def __init__(self, shape: tuple[int, int], settings: NetworkOptions, group: Group) -> None:
-        super().__init__(shape, settings.preprocessing)
+    def __init__(self, shape: tuple[int, int], options: PreprocessingOptions, group: Group) -> None:
+        super().__init__(shape, options)
         self._pixels = torch.from_numpy(group.pixels)
 
     def fit(self, patterns: NDArray[np.float32], *arguments: int) -> None:
@@ -235,26 +224,34 @@ class EquivariantNetwork(PatternNetwork):
         (ky, kx) of the patterns.
     directions : sequence of float
         Directions of the classes [degrees].
-    settings : EquivariantOptions
-        Width, depth and scaling.
+    channels : int
+        Features for each turn and mirror.
+    layers : int
+        Residual layers.
+    preprocessing : PreprocessingOptions
+        Scaling of the patterns.
     """
 
     orbits: Tensor
 
     def __init__(
-        self, shape: tuple[int, int], directions: Sequence[float], settings: EquivariantOptions
+        self,
+        shape: tuple[int, int],
+        directions: Sequence[float],
+        channels: int,
+        layers: int,
+        preprocessing: PreprocessingOptions,
     ) -> None:
         nn.Module.__init__(self)
         group = Group(shape, directions)
         orbits, harmonics = group.orbits(), Harmonics(group)
-        width = settings.channels
-        self.preprocessing = SymmetricPreprocessing(shape, settings, group)
+        self.preprocessing = SymmetricPreprocessing(shape, preprocessing, group)
         self.harmonics = harmonics
-        self.enter = GroupLinear(self.preprocessing.channels * len(orbits), width, harmonics)
+        self.enter = GroupLinear(self.preprocessing.channels * len(orbits), channels, harmonics)
         self.layers = nn.ModuleList(
-            GroupLinear(width, width, harmonics) for _ in range(settings.layers)
+            GroupLinear(channels, channels, harmonics) for _ in range(layers)
         )
-        self.head = ClassScores(width, group, directions)
+        self.head = ClassScores(channels, group, directions)
         self.register_buffer("orbits", torch.from_numpy(orbits.T.copy()), persistent=False)
 
     def forward(self, patterns: Tensor) -> Tensor:
@@ -269,20 +266,3 @@ class EquivariantNetwork(PatternNetwork):
         """Features with a root mean square of one, behind the nonlinearity."""
         power = harmonics.square().mean((0, 2), keepdim=True)
         return F.gelu(self.harmonics.back(harmonics * torch.rsqrt(power + 1e-5)))
-
-
-@register("equivariant")
-class EquivariantModel(NetworkModel):
-    """Fully connected residual layers that share their weights over the square's symmetries."""
-
-    options_type = EquivariantOptions
-    settings: EquivariantOptions
-
-    def _build(self, pretrained: bool) -> PatternNetwork:
-        if self.settings.head != "classification":
-            raise PolarstemError(
-                f"models.equivariant.head is '{self.settings.head}', but the equivariant network "
-                "has scores of classes only; use head: classification."
-            )
-        shape = self._fitted_shape()
-        return EquivariantNetwork(shape, self.class_directions.tolist(), self.settings)

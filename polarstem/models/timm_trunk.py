@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Any network of the timm library, on one or two channels, with a 256-d projection."""
+"""Networks of the timm library without their classifiers."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import timm
@@ -13,48 +11,7 @@ from timm.models.vgg import VGG
 from torch import Tensor, nn
 
 from polarstem.errors import PolarstemError
-from polarstem.models.network import BackboneModel, count_features
-from polarstem.models.options import NetworkOptions
-from polarstem.models.registry import register
-
-PROJECTION = 256
-SMALLEST_PX = 32
-
-
-@dataclass(frozen=True)
-class TimmOptions(NetworkOptions):
-    """Options of a timm network: its name, and whether to start from timm's weights."""
-
-    architecture: str = "resnet18"
-    pretrained: bool = False
-
-
-@register("timm")
-class TimmModel(BackboneModel):
-    """A timm network without its classifier, a projection to 256, 512 units, a head."""
-
-    options_type = TimmOptions
-    settings: TimmOptions
-
-    def __init__(
-        self,
-        options: Mapping[str, Any],
-        class_names: Sequence[str],
-        class_directions: Sequence[float],
-    ) -> None:
-        super().__init__(options, class_names, class_directions)
-        check_architecture(self.settings.architecture)
-
-    def _backbone(self, shape: tuple[int, int, int], pretrained: bool) -> nn.Module:
-        name = self.settings.architecture
-        if min(shape[1:]) < SMALLEST_PX:
-            raise PolarstemError(
-                f"The network {name} needs patterns of at least {SMALLEST_PX} x {SMALLEST_PX} "
-                f"pixels, these have {shape[1]} x {shape[2]}; use a finer detector, or the "
-                "family cnn."
-            )
-        trunk, features = _trunk(name, shape, pretrained)
-        return nn.Sequential(trunk, nn.Linear(features, PROJECTION), nn.ReLU(inplace=True))
+from polarstem.models.pattern_network import count_features
 
 
 def check_architecture(name: str) -> None:
@@ -83,7 +40,7 @@ class _PooledTrunk(nn.Module):
         return pooled
 
 
-def _trunk(name: str, shape: tuple[int, int, int], pretrained: bool) -> tuple[nn.Module, int]:
+def make_trunk(name: str, shape: tuple[int, int, int], pretrained: bool) -> tuple[nn.Module, int]:
     """Make a timm network that maps images (channels, ky, kx) to pooled features; count these."""
     # Transformers must be told the image size; convolutional networks do not take it.
     attempts: tuple[dict[str, Any], ...] = ({}, {"img_size": shape[1:]})

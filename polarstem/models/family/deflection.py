@@ -8,30 +8,31 @@ Gaussian is fitted to the vectors of each thickness and class: a sign table with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 from scipy.stats import multivariate_normal
-from sklearn.covariance import ledoit_wolf
 from threadpoolctl import threadpool_limits
 
 from polarstem.errors import PolarstemError
 from polarstem.models.arrays import ArrayModel
-from polarstem.models.augmentation import SquareSymmetry
 from polarstem.models.base import Array
-from polarstem.models.options import FILTERS
-from polarstem.models.registry import register
-from polarstem.models.turned import turned_copies
+from polarstem.models.options import FamilyOptions
 
 if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
+    from polarstem.models.job import FitJob
 
-SIGNALS = ("centre_of_mass", "friedel", "quadrant")
+SIGNALS = {
+    "centre_of_mass": "centre of mass of the pattern",
+    "friedel": "differences of Friedel pairs",
+    "quadrant": "four quadrants of an annular detector",
+}
+"""Option `signal`, and what it is."""
 PAIRS = ((1, 0), (1, 1), (2, 0), (3, 0), (4, 0))
 MOST_THICKNESSES = 16
 """More than these are put into as many bins of equally many patterns."""
@@ -43,14 +44,13 @@ SUBPIXELS = 9
 
 
 @dataclass(frozen=True)
-class DeflectionOptions:
+class DeflectionOptions(FamilyOptions):
     """Options of the family; see `vector_weights` for those of the signals."""
 
-    signal: str = field(default="centre_of_mass", metadata={"choices": SIGNALS})
+    signal: str = field(default="centre_of_mass", metadata={"choices": tuple(SIGNALS)})
     spacing_pixels: Sequence[float] | None = None
     pairs: Sequence[Sequence[int]] = PAIRS
     annulus: Sequence[float] = (0.5, 1.0)
-    filter: str = field(default="none", metadata={"choices": FILTERS})
 
 
 def vector_weights(shape: tuple[int, int], options: DeflectionOptions) -> NDArray[np.float64]:
@@ -128,7 +128,6 @@ def _disc(x: NDArray[np.float64], y: NDArray[np.float64], radius: float) -> NDAr
     return share
 
 
-@register("deflection")
 class DeflectionModel(ArrayModel):
     """A Gaussian of the vectors for each thickness and class, every thickness equally likely.
 
@@ -136,27 +135,27 @@ class DeflectionModel(ArrayModel):
     patterns get turned answers.
     """
 
-    settings_class = DeflectionOptions
+    family = "deflection"
+    respects_symmetry = True
+    options_type = DeflectionOptions
     settings: DeflectionOptions
 
-    def fit(
-        self,
-        train: PatternSet,
-        validation: PatternSet,
-        *,
-        workdir: Path,
-        seed: int,
-        threads: int = 1,
-        device: str = "auto",
-        progress: bool = False,
-        memory_mb: int = 1500,
-    ) -> Self:
+    @classmethod
+    def describe(cls, settings: Mapping[str, Any]) -> str:
+        """Signal and statistics."""
+        signal = SIGNALS[settings.get("signal", DeflectionOptions.signal)]
+        return f"{signal}, a Gaussian for each thickness and class"
+
+    def fit(self, train: PatternSet, validation: PatternSet, job: FitJob) -> Self:
         """Learn from labelled patterns; see `Model.fit`. Quick enough not to need resuming."""
-        patterns, labels = self._staged(train, validation, workdir, memory_mb)
+        from polarstem.models.augmentation import SquareSymmetry
+        from polarstem.models.turned import turned_copies
+
+        patterns, labels = self._staged(train, validation, job)
         shape = self._fitted_shape()
         self._restored()
         symmetry = SquareSymmetry(shape, self.class_directions.tolist())
-        with threadpool_limits(threads):
+        with threadpool_limits(job.threads):
             copies = [
                 (self._vectors(turned), label)
                 for turned, label in turned_copies(symmetry, patterns, labels)
@@ -197,6 +196,8 @@ class DeflectionModel(ArrayModel):
         thickness: NDArray[np.int64],
     ) -> None:
         """Fit the Gaussians; covariances are shrunk as their number of patterns asks for."""
+        from sklearn.covariance import ledoit_wolf
+
         scale = np.sqrt(np.mean(vectors**2, axis=0))  # shrinking compares the features
         scale[scale == 0] = 1.0
         found: dict[str, list[Any]] = {"mean": [], "covariance": [], "label": []}

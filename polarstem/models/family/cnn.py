@@ -3,20 +3,31 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from polarstem.errors import PolarstemError
 from polarstem.models.network import BackboneModel
-from polarstem.models.registry import register
+
+if TYPE_CHECKING:
+    from torch import nn
 
 CHANNELS = (16, 32, 64)
 
 
-@register("cnn")
 class CnnModel(BackboneModel):
     """3x3 convolutions with 16, 32 and 64 channels, two max-pools, 512 units, a head."""
 
+    family = "cnn"
+
+    @classmethod
+    def describe(cls, settings: Mapping[str, Any]) -> str:
+        """Kernels and channels."""
+        return f"small convolutional network (3 × 3 kernels, {'-'.join(map(str, CHANNELS))})"
+
     def _backbone(self, shape: tuple[int, int, int], pretrained: bool) -> nn.Module:
+        from torch import nn
+
         channels, ky, kx = shape
         if min(ky, kx) < 4:
             raise PolarstemError(
