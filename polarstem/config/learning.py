@@ -340,9 +340,6 @@ class Evaluate(Section):
     adaptation: tuple[Adaptation, ...] = Field(
         (), description="models fitted to unlabelled scans before they are tested"
     )
-    bootstrap: Annotated[int, Field(ge=100)] = Field(
-        2000, description="bootstrap resamples over specimens"
-    )
     confidence: Fraction = Field(0.95, description="confidence level of the intervals")
 
 

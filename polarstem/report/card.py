@@ -11,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from polarstem.config.independence import independent_crystals
+from polarstem.config.model import Config
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.scores.tables import compute_metrics
 from polarstem.evaluate.scores.tested_domains import conditions_in_words, describe_domain
@@ -71,9 +73,8 @@ def write_reference_model(
             [predictions],
             table,
             Path(folder) / "confusion.nc",
-            bootstrap=evaluate["bootstrap"],
             confidence=evaluate["confidence"],
-            seed=config["seed"],
+            crystals=independent_crystals(Config.model_validate(config)),
             controls=evaluate["controls"],
         )
         scores = read_metrics(table)
@@ -131,7 +132,7 @@ def card_text(
         "## Accuracy",
         "",
         "On specimens that it has not seen; ranges are "
-        f"{100 * config['evaluate']['confidence']:g} % intervals over the n specimens.",
+        f"{100 * config['evaluate']['confidence']:g} % intervals over the n independent crystals.",
         "",
         *_table(scores, config),
         "",
@@ -190,6 +191,6 @@ def _cell(part: pd.DataFrame, metric: str) -> str:
     if metric not in part.index:
         return "–"
     value, low, high = (float(part.loc[metric, key]) for key in ("value", "low", "high"))
-    if low != low:  # one specimen
+    if low != low:  # one crystal
         return f"{value:.3f}"
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"

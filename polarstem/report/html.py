@@ -103,7 +103,7 @@ def write_report(
     summary = json.loads(Path(summary_json).read_text(encoding="utf-8"))
     config_text = Path(config_resolved_yaml).read_text(encoding="utf-8")
     config = yaml.safe_load(config_text)
-    table = pool_seeds(read_metrics(metrics_csv), float(config["evaluate"]["confidence"]))
+    table = pool_seeds(read_metrics(metrics_csv))
     drawn = dict(figures) | dict(maps or {})
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),

@@ -69,9 +69,9 @@ def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: P
     ("changes", "expected"),
     [
         pytest.param(
-            [("bootstrap: 200", "bootstrap: 300")],
+            [("confidence: 0.95", "confidence: 0.9")],
             dict.fromkeys(EVALUATE | {"resolve_config"}, 1),
-            id="bootstrap",
+            id="confidence",
         ),
         pytest.param(
             [("max_epochs: 3", "max_epochs: 4")],

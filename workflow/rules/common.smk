@@ -5,6 +5,7 @@ from pathlib import Path
 
 from polarstem.config import jobs, plan
 from polarstem.config.error_budget import accuracy_settings
+from polarstem.config.independence import independent_crystals
 from polarstem.config.limit import limit_crystals, limit_settings
 
 SPECIMENS = {specimen.name: specimen for specimen in plan.all_specimens(CONFIG)}

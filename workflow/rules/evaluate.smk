@@ -67,7 +67,7 @@ rule adapt_predictions:
 
 
 rule compute_metrics:
-    """Score every model on every data domain, with intervals over specimens."""
+    """Score every model on every data domain, with intervals over crystals."""
     input:
         code=code_of(
             "compute_metrics", "evaluate", "models/calibration.py", "data/cells.py"
@@ -93,10 +93,9 @@ rule compute_metrics:
         mem_mb=2000,
         runtime="1h",
     params:
-        bootstrap=CONFIG.evaluate.bootstrap,
         confidence=CONFIG.evaluate.confidence,
         controls=list(CONFIG.evaluate.controls),
-        seed=CONFIG.seed,
+        crystals=independent_crystals(CONFIG),
     script:
         "../scripts/compute_metrics.py"
 

@@ -41,7 +41,12 @@ rule compute_information:
 rule compare_with_limit:
     """Hold the scores of every model against the information limit."""
     input:
-        code=code_of("compare_with_limit", "config/limit.py", "evaluate"),
+        code=code_of(
+            "compare_with_limit",
+            "config/independence.py",
+            "config/limit.py",
+            "evaluate",
+        ),
         information="<results>/information.nc",
         metrics="<results>/metrics.csv",
         predictions=rules.compute_metrics.input.predictions,
@@ -63,9 +68,11 @@ rule compare_with_limit:
 
 
 rule answer_claims:
-    """Answer the paper's claims and the benchmark's hypotheses, with intervals over specimens."""
+    """Answer the paper's claims and the benchmark's hypotheses, with intervals over crystals."""
     input:
-        code=code_of("answer_claims", "config/limit.py", "evaluate"),
+        code=code_of(
+            "answer_claims", "config/independence.py", "config/limit.py", "evaluate"
+        ),
         predictions=rules.compute_metrics.input.predictions,
         models=per_run("<results>/models/{model}/{source}/{seed}"),
         information="<results>/information.nc",

@@ -19,7 +19,12 @@ BENCH = [
 rule write_reference_model:
     """Copy the recommended model and write its card; needs no other model."""
     input:
-        code=code_of("write_reference_model", "evaluate", "report/card.py"),
+        code=code_of(
+            "write_reference_model",
+            "config/independence.py",
+            "evaluate",
+            "report/card.py",
+        ),
         model=of_recommended("<results>/models/{model}/{source}/{seed}"),
         predictions=of_recommended("<results>/predictions/{model}/{source}/{seed}.nc"),
         beside=["<results>/library.nc", *ANOMALY],

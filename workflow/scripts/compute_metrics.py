@@ -8,8 +8,7 @@ with job_log(snakemake.log[0]):
         snakemake.input.predictions,
         snakemake.output.csv,
         snakemake.output.confusion,
-        bootstrap=snakemake.params.bootstrap,
         confidence=snakemake.params.confidence,
-        seed=snakemake.params.seed,
+        crystals=snakemake.params.crystals,
         controls=snakemake.params.controls,
     )

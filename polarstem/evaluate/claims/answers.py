@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from polarstem.config.independence import independent_crystals
+from polarstem.config.model import Config
 from polarstem.evaluate.claims.evidence import Evidence
 from polarstem.evaluate.claims.hypotheses import HYPOTHESES
 from polarstem.evaluate.claims.paper import PAPER
@@ -45,9 +47,8 @@ def answer_claims(
     PolarstemError
         If a file is broken.
     """
-    evidence = Evidence(
-        prediction_paths, resamples=int(config["evaluate"]["bootstrap"]), seed=int(config["seed"])
-    )
+    crystals = independent_crystals(Config.model_validate(config))
+    evidence = Evidence(prediction_paths, crystals=crystals, seed=int(config["seed"]))
     sources = dict.fromkeys(source for _, source in evidence.runs)
     validated = {source: validation_accuracy(model_dirs, source) for source in sources}
     information = None if information_nc is None else read_information(information_nc)

@@ -1,61 +1,48 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scores of many models under the same resamples of the test specimens.
+"""Scores of many models without each crystal and each training seed in turn.
 
-Data domains that hold the same specimens share their resamples, so that differences between
-models and between conditions are paired: what is common to both, such as an easy specimen, drops
-out of their interval. Data domains of other specimens are resampled on their own.
+Data domains that hold the same specimens leave out the same crystals, so that differences between
+models and between conditions are paired: what is common to both, such as an easy crystal, drops
+out of their interval. Crystals of other data domains are left out on their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.scores.bootstrap import resampling_weights
-from polarstem.evaluate.scores.metrics import FloatArray
-from polarstem.evaluate.scores.per_specimen import specimen_scores
-from polarstem.evaluate.scores.predictions import DomainPredictions, read_predictions
-from polarstem.evaluate.scores.tables import position_bin, positions_per_cell
+from polarstem.evaluate.scores.errors_over_cell import (
+    error_maps,
+    error_rates,
+    positions_per_cell,
+    rank_correlation,
+)
+from polarstem.evaluate.scores.jackknife import (
+    Crystals,
+    Replicates,
+    class_sets,
+    crystals_of_part,
+    leave_one_out,
+)
+from polarstem.evaluate.scores.metrics import METRICS, FloatArray
+from polarstem.evaluate.scores.per_specimen import SpecimenScores, specimen_scores
+from polarstem.evaluate.scores.predictions import (
+    DomainPredictions,
+    read_predictions,
+    read_specimens,
+)
+from polarstem.evaluate.scores.sample import Sample, average, combine, without_each
 from polarstem.seeds import derive_seed
 
+__all__ = ["Evidence", "Sample", "average", "combine"]
 
-@dataclass(frozen=True)
-class Sample:
-    """A number and its resamples.
-
-    Attributes
-    ----------
-    draws : ndarray, shape (1 + resamples,)
-        The number itself, then its value in each resample of the specimens.
-    n : int
-        Number of specimens; with fewer than two there is no interval.
-    """
-
-    draws: FloatArray
-    n: int
-
-    @property
-    def value(self) -> float:
-        """The number itself."""
-        return float(self.draws[0])
-
-    def interval(self, confidence: float) -> tuple[float, float]:
-        """Percentile interval over specimens; NaN where they tell nothing of the spread."""
-        finite = self.draws[1:][np.isfinite(self.draws[1:])]
-        if self.n < 2 or not finite.size:
-            return np.nan, np.nan
-        tail = (1 - confidence) / 2
-        low, high = np.quantile(finite, [tail, 1 - tail])
-        # a ratio or a rank correlation may be biased under resampling
-        return float(min(low, self.draws[0])), float(max(high, self.draws[0]))
+Statistic = Callable[[Sequence[DomainPredictions], Sequence[FloatArray]], float]
+"""A number from the predictions of one or more data domains and the weights of their specimens."""
 
 
 class Evidence:
@@ -65,21 +52,39 @@ class Evidence:
     ----------
     prediction_paths : sequence of path
         Prediction files, ``{model}/{source}/{seed}.nc``.
-    resamples : int
-        Resamples of the specimens.
+    crystals : Crystals or None
+        Which specimens are turned copies of one crystal; None if none are.
     seed : int
         The global seed.
     """
 
     def __init__(
-        self, prediction_paths: Sequence[Path | str], *, resamples: int = 1000, seed: int = 0
+        self,
+        prediction_paths: Sequence[Path | str],
+        *,
+        crystals: Crystals | None = None,
+        seed: int = 0,
     ) -> None:
         self._paths: dict[tuple[str, str], list[Path]] = {}
+        self._seed = seed
+        self._left_out: dict[tuple[tuple[str, ...], ...], Replicates] = {}
+        self._columns: dict[object, slice] = {}  # of all replicates, by what is left out
+        self._of_domain: dict[tuple[Path, str], tuple[tuple[str, ...], ...]] = {}
+        self._classes: dict[str, int] = {}
+        self._strata = np.empty(0, np.int64)
         for path in map(Path, prediction_paths):
             model, source = path.parts[-3:-1]
             self._paths.setdefault((model, source), []).append(path)
-        self._resamples, self._seed = resamples, seed
-        self._weights: dict[tuple[str, ...], FloatArray] = {}
+            for domain, (names, class_index) in read_specimens(path).items():
+                key = (names, tuple(crystals_of_part(crystals, domain, names)))
+                self._of_domain[path, domain] = key
+                self._classes |= dict(zip(names, class_index.tolist(), strict=True))
+                if key not in self._left_out:
+                    self._left_out[key] = leave_one_out(key[1], class_index)
+                    self._add(key, self._left_out[key].strata)
+        for run, paths in self._paths.items():
+            if len(paths) > 1:
+                self._add(run, np.zeros(len(paths), np.int64))
         self._scored = cache(self._score_file)
 
     @property
@@ -90,12 +95,12 @@ class Evidence:
     def has(self, model: str, source: str, *domains: str) -> bool:
         """Whether a model trained on a source has predicted all these data domains."""
         paths = self._paths.get((model, source), [])
-        return bool(paths) and all(self._scored(path, d) for path in paths for d in domains)
+        return bool(paths) and all((path, d) in self._of_domain for path in paths for d in domains)
 
     def score(
         self, model: str, source: str, domains: Sequence[str], metric: str = "balanced_accuracy"
     ) -> Sample:
-        """A metric, averaged over data domains and training seeds; resamples draw seeds as well.
+        """A metric, averaged over data domains and training seeds.
 
         Parameters
         ----------
@@ -109,18 +114,76 @@ class Evidence:
         Returns
         -------
         Sample
-            Its `n` is that of the data domain with the fewest specimens.
+            Its replicates leave out crystals, and seeds if there are several; its `n` is that of
+            the data domain with the fewest crystals.
 
         Raises
         ------
         PolarstemError
             If one of the data domains was not predicted.
         """
-        scored = [[self._found(p, d) for d in domains] for p in self._paths[model, source]]
-        nothing = np.full(1 + self._resamples, np.nan)
-        values = [[scores.get(metric, nothing) for scores, _ in parts] for parts in scored]
-        draws = np.mean(self._seeds(model, source) * np.mean(values, axis=1), axis=0)
-        return Sample(draws, min(n for parts in scored for _, n in parts))
+        paths, counted = self._paths[model, source], 0.0
+        draws = np.zeros((len(paths), 1 + len(self._strata)))
+        for domain in domains:
+            for seed, path in enumerate(paths):
+                key = self._key(path, domain)
+                values, scores = self._scored(path, domain)
+                found = values.get(metric, np.full(1 + len(self._left_out[key].strata), np.nan))
+                row = np.full(draws.shape[1], found[0])
+                row[self._columns[key]] = found[1:]
+                draws[seed] += row / len(domains)
+            counted += scores.counted(metric) * self._left_out[key].n / scores.n
+        bounds = (0.0, METRICS[metric].upper) if metric in METRICS else None
+        return self._sample((model, source), domains, draws, bounds, counted)
+
+    def statistic(
+        self,
+        model: str,
+        source: str,
+        domains: Sequence[str],
+        function: Statistic,
+        bounds: tuple[float, float] | None = None,
+    ) -> Sample:
+        """A number of the predictions of some data domains together, averaged over seeds.
+
+        Parameters
+        ----------
+        model, source : str
+            Trained model.
+        domains : sequence of str
+            Data domains.
+        function : Statistic
+            Computes the number from the predictions of each data domain and weights of shape
+            (specimens,).
+        bounds : (float, float) or None
+            Between what the number lies, see `Sample`.
+
+        Returns
+        -------
+        Sample
+
+        Raises
+        ------
+        PolarstemError
+            If one of the data domains was not predicted.
+        """
+        paths = self._paths[model, source]
+        draws = np.empty((len(paths), 1 + len(self._strata)))
+        for seed, path in enumerate(paths):
+            keys = [self._key(path, domain) for domain in domains]
+            read = {part.domain: part for part in read_predictions(path, only=domains)}
+            parts = [read[domain] for domain in domains]
+            whole = [self._left_out[key].weights[0] for key in keys]
+            draws[seed] = function(parts, whole)
+            for key in dict.fromkeys(keys):
+                rows = self._left_out[key].weights[1:]
+                draws[seed, self._columns[key]] = [
+                    function(
+                        parts, [row if k == key else w for k, w in zip(keys, whole, strict=True)]
+                    )
+                    for row in rows
+                ]
+        return self._sample((model, source), domains, draws, bounds)
 
     def predictions(self, model: str, source: str, domain: str) -> list[DomainPredictions]:
         """Predictions of one data domain, one for each training seed."""
@@ -131,105 +194,79 @@ class Evidence:
         ]
 
     def recurrence(self, model: str, source: str, domain: str, splits: int = 200) -> Sample:
-        """Whether errors return at the same places of the cell in other specimens.
+        """Whether errors return at the same places of the cell in other crystals.
 
         Returns
         -------
         Sample
             Spearman's correlation between the error maps over the cell of two random halves of
-            the specimens, each class split evenly: the mean over splits, and one draw for each
-            split, with the specimens of each half resampled. NaN where no map varies, or a class
-            has a single specimen.
+            the crystals, those of the same classes split evenly: the mean over splits. NaN where
+            no map varies, or a crystal is the only one of its classes.
         """
-        parts = self.predictions(model, source, domain)
-        bins = positions_per_cell(parts[0])
-        maps = [_Maps.of(part, bins) for part in parts]
-        joined = _Maps(
-            np.sum([m.wrong for m in maps], axis=0), np.sum([m.count for m in maps], axis=0)
-        )
-        class_index = parts[0].class_index[np.unique(parts[0].specimen, return_index=True)[1]]
-        rng = np.random.default_rng(derive_seed(self._seed, "halves", domain))
-        whole, drawn = np.full((2, splits), np.nan)
+        path = self._paths[model, source][0]
+        names, crystals = self._key(path, domain)
+        owner = np.unique(crystals, return_inverse=True)[1]
+        class_index = np.array([self._classes[name] for name in names])
+        carried = class_sets(owner, class_index, len(set(crystals)))
         # halves of different classes would differ by their classes
-        enough = np.unique(class_index, return_counts=True)[1].min() > 1
-        for i in range(splits if enough else 0):
-            half = _half(class_index, rng)
-            weights = resampling_weights(2 * class_index + half, 1, rng)[0]
-            whole[i] = _correlation(joined.rate(half), joined.rate(~half))
-            drawn[i] = _correlation(joined.rate(weights * half), joined.rate(weights * ~half))
-        value = np.nanmean(whole) if np.isfinite(whole).any() else np.nan
-        return Sample(np.append(value, drawn), len(class_index))
+        if min(map(carried.count, carried)) < 2:
+            return Sample(np.full(1 + len(self._strata), np.nan), len(carried), self._strata)
+        rng = np.random.default_rng(derive_seed(self._seed, "halves", domain))
+        halves = np.stack([_half(carried, rng) for _ in range(splits)])[:, owner]
 
-    def _found(self, path: Path, domain: str) -> tuple[dict[str, FloatArray], int]:
-        scored = self._scored(path, domain)
-        if scored is None:
+        def between_halves(
+            parts: Sequence[DomainPredictions], weights: Sequence[FloatArray]
+        ) -> float:
+            maps = error_maps(parts[0], positions_per_cell(parts[0]))
+            a, b = (error_rates(maps, half * weights[0]) for half in (halves, ~halves))
+            found = rank_correlation(a, b)
+            return float(np.nanmean(found)) if np.isfinite(found).any() else np.nan
+
+        return self.statistic(model, source, [domain], between_halves, bounds=(-1.0, 1.0))
+
+    def _add(self, what: object, strata: NDArray[np.int64]) -> None:
+        """Make room for the replicates that leave out some crystals, or the seeds of a run."""
+        start = 1 + len(self._strata)
+        self._columns[what] = slice(start, start + len(strata))
+        strata = strata + self._strata.max(initial=-1) + 1
+        self._strata = np.concatenate([self._strata, strata])
+
+    def _key(self, path: Path, domain: str) -> tuple[tuple[str, ...], ...]:
+        if (path, domain) not in self._of_domain:
             raise PolarstemError(
                 f"The predictions {path} lack the data domain {domain}; delete them and run the "
                 "same command again."
             )
-        return scored
+        return self._of_domain[path, domain]
 
-    def _score_file(self, path: Path, domain: str) -> tuple[dict[str, FloatArray], int] | None:
-        """Every metric under the resamples, and the number of specimens."""
-        for part in read_predictions(path, only=(domain,)):
-            scores = specimen_scores(part)
-            weights = self._resampled(part.specimen_names, scores.class_index)
-            return scores.evaluate(weights), scores.n
-        return None
+    def _score_file(self, path: Path, domain: str) -> tuple[dict[str, FloatArray], SpecimenScores]:
+        """Every metric without each crystal, and what they were counted from."""
+        weights = self._left_out[self._key(path, domain)].weights
+        (part,) = read_predictions(path, only=(domain,))
+        scores = specimen_scores(part)
+        return scores.evaluate(weights), scores
 
-    def _seeds(self, model: str, source: str) -> FloatArray:
-        """Weights of the training seeds, the same on every data domain: they are one network."""
-        count = len(self._paths[model, source])
-        rng = np.random.default_rng(derive_seed(self._seed, "seeds", model, source))
-        weights = resampling_weights(np.zeros(count, np.int64), self._resamples, rng)
-        return np.concatenate([np.ones((1, count)), weights]).T
-
-    def _resampled(self, names: Sequence[str], class_index: NDArray[np.int64]) -> FloatArray:
-        key = tuple(names)
-        if key not in self._weights:
-            rng = np.random.default_rng(derive_seed(self._seed, "evidence", *key))
-            weights = resampling_weights(class_index, self._resamples, rng)
-            self._weights[key] = np.concatenate([np.ones((1, len(key))), weights])
-        return self._weights[key]
-
-
-@dataclass(frozen=True)
-class _Maps:
-    """Wrong predictions and patterns, each of shape (specimens, bins of the cell)."""
-
-    wrong: FloatArray
-    count: FloatArray
-
-    @classmethod
-    def of(cls, part: DomainPredictions, bins: int) -> _Maps:
-        n, size = len(part.specimen_names), bins**2
-        bin_of = part.specimen * size + position_bin(part, bins)
-        wrong = part.predicted != part.class_index
-        return cls(
-            np.bincount(bin_of[wrong], minlength=n * size).reshape(n, size).astype(float),
-            np.bincount(bin_of, minlength=n * size).reshape(n, size).astype(float),
-        )
-
-    def rate(self, weights: NDArray[Any]) -> FloatArray:
-        """Share of wrong predictions in each bin, shape (bins,)."""
-        count = weights @ self.count
-        return np.divide(
-            weights @ self.wrong, count, out=np.full(len(count), np.nan), where=count > 0
-        )
+    def _sample(
+        self,
+        run: tuple[str, str],
+        domains: Sequence[str],
+        draws: FloatArray,
+        bounds: tuple[float, float] | None,
+        counted: float = 0.0,
+    ) -> Sample:
+        """Average seeds (seeds, 1 + replicates); they are left out on all data domains at once."""
+        mean = draws.mean(axis=0)
+        if len(draws) > 1:
+            mean[self._columns[run]] = without_each(draws[:, 0].tolist())
+        path = self._paths[run][0]
+        n = min(self._left_out[self._key(path, domain)].n for domain in domains)
+        return Sample(mean, n, self._strata, bounds, counted)
 
 
-def _half(class_index: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Choose half of the specimens of each class; an odd one falls on either side."""
-    chosen = np.zeros(len(class_index), bool)
-    for label in np.unique(class_index):
-        members = rng.permutation(np.flatnonzero(class_index == label))
+def _half(carried: Sequence[tuple[int, ...]], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Choose half of the crystals of each set of classes; an odd one falls on either side."""
+    chosen = np.zeros(len(carried), bool)
+    for classes in sorted(set(carried)):
+        members = rng.permutation([i for i, other in enumerate(carried) if other == classes])
         chosen[members[: (len(members) + rng.integers(2)) // 2]] = True
     return chosen
-
-
-def _correlation(a: FloatArray, b: FloatArray) -> float:
-    """Spearman's correlation where both are known; NaN if one of them does not vary."""
-    known = np.isfinite(a) & np.isfinite(b)
-    if known.sum() < 3 or np.ptp(a[known]) == 0 or np.ptp(b[known]) == 0:
-        return np.nan
-    return float(spearmanr(a[known], b[known]).statistic)

@@ -8,12 +8,17 @@ positions over the A columns carry little.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import numpy as np
 
-from polarstem.evaluate.claims.verdicts import Case, Claim, Question, combine
+from polarstem.evaluate.claims.evidence import Sample, average, combine
+from polarstem.evaluate.claims.verdicts import Case, Claim, Question
 from polarstem.evaluate.limit.efficiency import covered_domains, position_correlation
+from polarstem.evaluate.scores.metrics import FloatArray
+from polarstem.evaluate.scores.predictions import DomainPredictions
 from polarstem.evaluate.scores.rungs import joint_sources, rungs_of, streams
-from polarstem.seeds import derive_seed
 
 BAYES_COST = 0.02
 FEWEST_ELECTRONS = 100.0
@@ -36,23 +41,24 @@ def follows_information(case: Case) -> list[Claim]:
     model, source = strongest
     covered = covered_domains(information, case.config)
     doses = [domain for domain, (_, dose) in covered.items() if dose is not None]
-    seed = int(case.config["seed"])
-    resamples = int(case.config["evaluate"]["bootstrap"])
-    found, used, n = [], [], 0
+    found: dict[str, Sample] = {}
     for domain in doses or covered:
         needed = information["electrons"].sel(thickness=covered[domain][0]).values
-        for part in case.evidence.predictions(model, source, domain):
-            drawn = derive_seed(seed, "bootstrap", domain)
-            estimate = position_correlation(needed, part, resamples, case.confidence, drawn)
-            if np.isfinite(estimate[0]):
-                found.append(estimate)
-                used.append(domain)
-                n = len(part.specimen_names)
+        sample = case.evidence.statistic(
+            model, source, [domain], partial(_correlation, needed), bounds=(-1.0, 1.0)
+        )
+        if np.isfinite(sample.value):
+            found[domain] = sample
     if not found:
         return [question.open(f"The errors of {model} trained on {source} do not vary.")]
-    value, low, high = (float(number) for number in np.mean(found, axis=0))
-    how = f"{model} trained on {source}; mean over {', '.join(dict.fromkeys(used))}."
-    return [question.judge(value, low, high, n, how)]
+    how = f"{model} trained on {source}; mean over {', '.join(found)}."
+    return [question.answer(average(*found.values()), case.confidence, how)]
+
+
+def _correlation(
+    needed: FloatArray, parts: Sequence[DomainPredictions], weights: Sequence[FloatArray]
+) -> float:
+    return float(position_correlation(needed, parts[0], weights[0][None])[0])
 
 
 def closes_thickness_gap(case: Case) -> list[Claim]:

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The five claims of Martinc et al., arXiv:2603.15582, tested on this run.
 
-Each function answers one claim with a number, its interval over test specimens and a verdict. What
+Each function answers one claim with a number, its interval over test crystals and a verdict. What
 had to be chosen, such as the best network, was chosen by validation accuracy.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from polarstem.evaluate.claims.evidence import Sample
-from polarstem.evaluate.claims.verdicts import Case, Claim, Question, combine
-from polarstem.evaluate.scores.bootstrap import resampling_weights
+from polarstem.evaluate.claims.evidence import combine
+from polarstem.evaluate.claims.verdicts import Case, Claim, Question
+from polarstem.evaluate.scores.metrics import FloatArray
 from polarstem.evaluate.scores.predictions import DomainPredictions
 from polarstem.evaluate.scores.rungs import streams
-from polarstem.seeds import derive_seed
 
 HIGH_ACCURACY = 0.95
 PCA_FAMILIES = ("pca_knn", "linear")
@@ -134,7 +135,7 @@ def periodic_errors(case: Case) -> list[Claim]:
     question = Question(
         "paper_4",
         "Errors are periodic over the scan: not every pattern carries enough information.",
-        "rank correlation between the error maps over the unit cell of two halves of the specimens",
+        "rank correlation between the error maps over the unit cell of two halves of the crystals",
         unit="1",
     )
     strongest, (domains, _) = case.strongest(), case.target()
@@ -145,7 +146,7 @@ def periodic_errors(case: Case) -> list[Claim]:
         return [question.open(f"{model} trained on {source} was not tested on {domains[0]}.")]
     found = case.evidence.recurrence(model, source, domains[0])
     if not np.isfinite(found.value):
-        why = "Halves need errors and two test specimens of each class"
+        why = "Halves need errors and two test crystals of each class"
         return [question.open(f"{why}; {model} on {domains[0]} lacks one of them.")]
     how = (
         f"{model} trained on {source}, tested on {domains[0]}: mean over random halves. "
@@ -177,11 +178,8 @@ def defects(case: Case) -> list[Claim]:
     ]
     if best is None or not defective:
         return [question.open("No specimen of this run has a defect at the reference thickness.")]
-    clean, broken = (
-        case.evidence.predictions(best, reference.source, domain)[0]
-        for domain in (reference.domain, defective[0])
-    )
-    area = _area(clean, broken, derive_seed(int(config["seed"]), "defects"))
+    domains = [reference.domain, defective[0]]
+    area = case.evidence.statistic(best, reference.source, domains, _area, bounds=(0.0, 1.0))
     how = (
         f"{best} trained on {reference.source}: {defective[0]} against {reference.domain}. A "
         "defect touches few patterns of a scan, so this understates what a map of it shows; "
@@ -190,20 +188,12 @@ def defects(case: Case) -> list[Claim]:
     return [question.answer(area, case.confidence, how)]
 
 
-def _area(
-    clean: DomainPredictions, broken: DomainPredictions, seed: int, resamples: int = 200
-) -> Sample:
-    """Area under the ROC curve of doubt, resampled over the specimens of both."""
-    doubt = np.concatenate([1 - part.probability.max(1) for part in (clean, broken)])
-    truth = np.repeat([0, 1], [len(clean.class_index), len(broken.class_index)])
-    rng = np.random.default_rng(seed)
-    weights = []
-    for part in (clean, broken):
-        first = np.unique(part.specimen, return_index=True)[1]
-        drawn = resampling_weights(part.class_index[first], resamples, rng)
-        weights.append(np.concatenate([np.ones((1, len(first))), drawn])[:, part.specimen])
-    draws = [roc_auc_score(truth, doubt, sample_weight=row) for row in np.hstack(weights)]
-    return Sample(np.array(draws), min(len(p.specimen_names) for p in (clean, broken)))
+def _area(parts: Sequence[DomainPredictions], weights: Sequence[FloatArray]) -> float:
+    """Area under the ROC curve of doubt, of clean specimens and broken ones."""
+    doubt = np.concatenate([1 - part.probability.max(1) for part in parts])
+    truth = np.repeat([0, 1], [len(part.class_index) for part in parts])
+    of_patterns = [w[part.specimen] for part, w in zip(parts, weights, strict=True)]
+    return float(roc_auc_score(truth, doubt, sample_weight=np.concatenate(of_patterns)))
 
 
 PAPER = (same_thickness, gap, remedies, periodic_errors, defects)

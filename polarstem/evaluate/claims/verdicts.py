@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from polarstem.evaluate.claims.evidence import Evidence, Sample
-from polarstem.evaluate.scores.metrics import FloatArray
+from polarstem.evaluate.claims.evidence import Evidence, Sample, combine
 from polarstem.evaluate.scores.rungs import joint_sources, streams
 from polarstem.evaluate.scores.tested_domains import Reference, reference_of
 from polarstem.evaluate.summary.entries import Entry, entry
@@ -39,7 +38,7 @@ class Claim:
     value, low, high : float
         The number and its interval, NaN where there is none.
     n : int or None
-        Number of test specimens behind it, or what `how` says.
+        Number of independent test crystals behind it, or what `how` says.
     unit : str
         Unit of the number.
     """
@@ -226,12 +225,6 @@ class Case:
         if not found:
             return None
         return combine(lambda *draws: np.mean(draws, axis=0), *found), "; ".join(words)
-
-
-def combine(function: Callable[..., Any], *samples: Sample) -> Sample:
-    """Compute a number from others, resample by resample."""
-    draws: FloatArray = function(*(sample.draws for sample in samples))
-    return Sample(draws, min(sample.n for sample in samples))
 
 
 def _get(settings: Mapping[str, Any], path: Sequence[str], default: Any) -> Any:

@@ -11,19 +11,22 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
 
+from polarstem.config.independence import independent_crystals
 from polarstem.config.limit import KNOWLEDGE, ideal_domains
-from polarstem.evaluate.scores.bootstrap import resampling_weights
+from polarstem.config.model import Config
+from polarstem.evaluate.scores.errors_over_cell import error_maps, error_rates, rank_correlation
+from polarstem.evaluate.scores.jackknife import Replicates, crystals_of_part, leave_one_out
 from polarstem.evaluate.scores.metrics import FloatArray
-from polarstem.evaluate.scores.predictions import DomainPredictions, read_predictions
+from polarstem.evaluate.scores.predictions import (
+    DomainPredictions,
+    classes_of_specimens,
+    read_predictions,
+)
+from polarstem.evaluate.scores.sample import Sample, over_seeds
 from polarstem.evaluate.summary.headlines import HEADLINE, Entry, entry, pool_seeds, read_metrics
 from polarstem.files import atomic_path, open_netcdf
-from polarstem.seeds import derive_seed
 
-Estimate = tuple[float, float, float]
-_STRAIGHT = 1 - 1e-6  # a correlation of one has no finite inverse tangent
 _KNOWN = {
     "known": "thickness and probe position known",
     "thickness_unknown": "thickness unknown, probe position known",
@@ -151,15 +154,12 @@ def bayes_accuracy(
 
 
 def position_correlation(
-    electrons: FloatArray, part: DomainPredictions, resamples: int, confidence: float, seed: int
-) -> Estimate:
+    electrons: FloatArray, part: DomainPredictions, weights: FloatArray
+) -> FloatArray:
     """Rank correlation over the cell between the electrons needed and a model's errors.
 
-    Spearman's, with average ranks for ties; positive if the model fails where patterns hold little
-    information. The few patterns of each position draw it towards zero, and a resample, which
-    repeats some, draws it further. So the interval is centred on the value: the resampling of
-    specimens gives the standard error of its inverse hyperbolic tangent (R. A. Fisher, Metron 1, 3
-    (1921)).
+    Spearman's; positive if the model fails where patterns hold little information. The few
+    patterns of each position draw it towards zero.
 
     Parameters
     ----------
@@ -167,72 +167,25 @@ def position_correlation(
         Electrons for 1 % error, rows along cell_y.
     part : DomainPredictions
         Predictions of one model on one data domain.
-    resamples : int
-        Bootstrap resamples over specimens.
-    confidence : float
-        Level of the interval.
-    seed : int
-        Seed of the resampling.
+    weights : ndarray, shape (rows, specimens)
+        How much each specimen counts.
 
     Returns
     -------
-    value, low, high : float
-        NaN where the model makes no errors, or as many everywhere; no interval for a single
-        specimen.
+    ndarray, shape (rows,)
+        NaN where the model makes no errors, or as many everywhere.
     """
-    wrong, count, classes = _position_errors(part, len(electrons))
+    wrong, count = error_maps(part, len(electrons))
     visited = count.sum(0) > 0
-    needed = rankdata(electrons.ravel()[visited])
-
-    def correlation(weights: FloatArray) -> FloatArray:
-        errors, patterns = weights @ wrong[:, visited], weights @ count[:, visited]
-        # a position whose specimens are all left out of a resample counts as an average one
-        mean = (errors.sum(1) / patterns.sum(1))[:, None]
-        rate = np.where(patterns > 0, errors / np.maximum(patterns, 1e-9), mean)
-        ranks = rankdata(rate.round(9), axis=1)
-        return _pearson(ranks, needed)
-
-    value = float(correlation(np.ones((1, len(wrong))))[0])
-    if len(wrong) < 2 or np.isnan(value):
-        return value, np.nan, np.nan
-    weights = resampling_weights(classes, resamples, np.random.default_rng(seed))
-    draws = _fisher(correlation(weights))
-    reach = norm.ppf((1 + confidence) / 2) * np.nanstd(draws)
-    low, high = np.tanh(_fisher(np.array(value)) + np.array([-reach, reach]))
-    return value, float(low), float(high)
-
-
-def _fisher(correlation: FloatArray) -> FloatArray:
-    return np.arctanh(np.clip(correlation, -_STRAIGHT, _STRAIGHT))
-
-
-def _position_errors(
-    part: DomainPredictions, bins: int
-) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
-    """Wrong and all patterns of each specimen in each bin, (specimen, bin), and its class."""
-    row, column = (
-        np.minimum((cell % 1.0 * bins).astype(int), bins - 1) for cell in (part.cell_y, part.cell_x)
-    )
-    where = (part.specimen, row * bins + column)
-    wrong, count = np.zeros((2, len(part.specimen_names), bins**2))
-    np.add.at(count, where, 1)
-    np.add.at(wrong, where, part.predicted != part.class_index)
-    return wrong, count, part.class_index[np.unique(part.specimen, return_index=True)[1]]
-
-
-def _pearson(rows: FloatArray, other: FloatArray) -> FloatArray:
-    """Correlation of each row with one vector; NaN for constant rows."""
-    rows = rows - rows.mean(1, keepdims=True)
-    other = other - other.mean()
-    scale = np.sqrt((rows**2).sum(1) * (other**2).sum())
-    return np.divide(rows @ other, scale, out=np.full(len(rows), np.nan), where=scale > 0)
+    rates = error_rates((wrong[:, visited], count[:, visited]), weights)
+    return rank_correlation(rates, electrons.ravel()[visited])
 
 
 def _fractions(
     information: xr.Dataset, metrics_csv: Path | str, config: Mapping[str, Any]
 ) -> dict[str, Entry]:
     """Accuracy of every model on counted patterns, divided by the Bayes classifier's."""
-    table = pool_seeds(read_metrics(metrics_csv), float(config["evaluate"]["confidence"]))
+    table = pool_seeds(read_metrics(metrics_csv))
     table = table[table["metric"] == HEADLINE]
     found: dict[str, Entry] = {}
     for domain, (thickness, dose) in covered_domains(information, config).items():
@@ -260,29 +213,32 @@ def _correlations(
 ) -> dict[str, Entry]:
     """Correlation of every model's errors over the cell with the electrons needed there."""
     domains = covered_domains(information, config)
-    resamples, confidence = (config["evaluate"][key] for key in ("bootstrap", "confidence"))
-    estimates: dict[tuple[str, str, str], list[Estimate]] = defaultdict(list)
-    specimens: dict[str, int] = {}
+    crystals = independent_crystals(Config.model_validate(config))
+    draws: dict[tuple[str, str, str], list[FloatArray]] = defaultdict(list)
+    left_out: dict[str, Replicates] = {}
     for path in prediction_paths:
-        for part in read_predictions(path):
-            if part.domain in domains:
-                electrons = information["electrons"].sel(thickness=domains[part.domain][0]).values
-                seed = derive_seed(config["seed"], "bootstrap", part.domain)
-                estimate = position_correlation(electrons, part, resamples, confidence, seed)
-                estimates[part.domain, part.run["model"], part.run["source"]].append(estimate)
-                specimens[part.domain] = len(part.specimen_names)
-    found: dict[str, Entry] = {}
-    for (domain, model, source), values in estimates.items():
-        value, low, high = np.mean(values, axis=0)
+        for part in read_predictions(path, only=domains):
+            domain, (thickness, _) = part.domain, domains[part.domain]
+            if domain not in left_out:
+                owner = crystals_of_part(crystals, domain, part.specimen_names)
+                left_out[domain] = leave_one_out(owner, classes_of_specimens(part))
+            electrons = information["electrons"].sel(thickness=thickness).values
+            found = position_correlation(electrons, part, left_out[domain].weights)
+            draws[domain, part.run["model"], part.run["source"]].append(found)
+    entries: dict[str, Entry] = {}
+    for (domain, model, source), values in draws.items():
+        mean, strata = over_seeds(values, left_out[domain].strata)
+        sample = Sample(mean, left_out[domain].n, strata, bounds=(-1.0, 1.0))
+        low, high = sample.interval(float(config["evaluate"]["confidence"]))
         seeds = f"; mean of {len(values)} training seeds" if len(values) > 1 else ""
         meaning = (
             "Spearman correlation over the unit cell between the electrons needed for 1 % error "
             f"and the errors of {model} trained on {source}, tested on data domain {domain}; "
-            f"interval over specimens{seeds}"
+            f"interval over crystals{seeds}"
         )
         key = f"learning.limit.position_correlation.{domain}.{model}.{source}"
-        found[key] = entry(value, "1", meaning, low=low, high=high, n=specimens[domain])
-    return found
+        entries[key] = entry(sample.value, "1", meaning, low=low, high=high, n=sample.n)
+    return entries
 
 
 def covered_domains(

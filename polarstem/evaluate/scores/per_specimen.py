@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.data.cells import group_index, unit_cells
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.scores.bootstrap import SpecimenScores
-from polarstem.evaluate.scores.confidence import count_confidences
+from polarstem.evaluate.scores.confidence import ConfidenceCounts, count_confidences
 from polarstem.evaluate.scores.metrics import (
     FLIP_TOLERANCE_DEG,
+    METRICS,
     FloatArray,
     angular_difference,
     majority_votes,
@@ -27,6 +27,76 @@ ENSEMBLE = "_ensemble"
 _TINY = 1e-12
 
 Shares = dict[str, tuple[FloatArray, FloatArray]]
+
+
+@dataclass(frozen=True)
+class SpecimenScores:
+    """What the metrics of one model on one data domain depend on, per specimen.
+
+    Attributes
+    ----------
+    class_index : ndarray of int, shape (specimens,)
+        True class.
+    confusion : ndarray, shape (specimens, classes, classes)
+        Counts of its patterns, true x predicted.
+    votes_right, votes : ndarray, shape (specimens,)
+        Scans (the specimen at one thickness) whose patterns vote right, and scans in all.
+    directions : ndarray, shape (classes,)
+        Directions of the classes [deg].
+    shares : dict of str to (ndarray, ndarray), each of shape (specimens,)
+        Metrics that are a mean over patterns or unit cells: their sum and number.
+    confidences : ConfidenceCounts or None
+        Patterns by confidence.
+    """
+
+    class_index: NDArray[np.int64]
+    confusion: NDArray[np.int64]
+    votes_right: NDArray[np.int64]
+    votes: NDArray[np.int64]
+    directions: FloatArray
+    shares: Shares = field(default_factory=dict)
+    confidences: ConfidenceCounts | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of specimens."""
+        return len(self.class_index)
+
+    def evaluate(self, weights: FloatArray) -> dict[str, FloatArray]:
+        """Every metric of the specimens under weights.
+
+        Parameters
+        ----------
+        weights : ndarray, shape (rows, specimens)
+            How much each specimen counts.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (rows,)
+            Values by metric.
+        """
+        k = self.confusion.shape[-1]
+        confusion = (weights @ self.confusion.reshape(self.n, k * k)).reshape(-1, k, k)
+        scores = {
+            name: metric.score(confusion, self.directions)
+            for name, metric in METRICS.items()
+            if metric.score is not None
+        }
+        with np.errstate(invalid="ignore"):  # none of those counted is left
+            for name, (total, number) in self._all_shares().items():
+                scores[name] = (weights @ total) / (weights @ number)
+        if self.confidences is not None:
+            scores |= self.confidences.evaluate(weights)
+        return {name: scores[name] for name in METRICS if name in scores}
+
+    def counted(self, metric: str) -> float:
+        """Patterns, scans or unit cells that a metric is a mean over."""
+        share = self._all_shares().get(metric)
+        return float(self.confusion.sum() if share is None else share[1].sum())
+
+    def _all_shares(self) -> Shares:
+        votes = self.votes_right.astype(float), self.votes.astype(float)
+        return {"majority_accuracy": votes, **self.shares}
 
 
 def specimen_scores(part: DomainPredictions) -> SpecimenScores:

@@ -71,10 +71,40 @@ class DomainPredictions:
         return self.probability.argmax(axis=1)
 
 
+def classes_of_specimens(part: DomainPredictions) -> NDArray[np.int64]:
+    """Class of each specimen, shape (specimens,)."""
+    return part.class_index[np.unique(part.specimen, return_index=True)[1]]
+
+
 def read_run(path: Path | str) -> dict[str, str]:
     """Model, family, head, source and seed of a prediction file; raises as `read_predictions`."""
     with open_netcdf(path, "predictions") as file:
         return _run(file, path)
+
+
+def read_specimens(path: Path | str) -> dict[str, tuple[tuple[str, ...], NDArray[np.int64]]]:
+    """Specimens of each data domain of a prediction file, sorted, and their classes.
+
+    Raises as `read_predictions`.
+    """
+    found = {}
+    with open_netcdf(path, "predictions") as file:
+        try:
+            names = np.asarray(file["specimen_name"].values, dtype=str)
+            domains = [str(name) for name in file["domain_name"].values]
+            columns = [
+                file[name].values.astype(np.int64)
+                for name in ("domain_index", "specimen_index", "class_index")
+            ]
+        except KeyError as error:
+            raise _lacking(path, error) from error
+    rows = np.unique(np.stack(columns, axis=1), axis=0)
+    for index, domain in enumerate(domains):
+        here = rows[rows[:, 0] == index]
+        here = here[np.argsort(names[here[:, 1]])]
+        if len(here):
+            found[domain] = tuple(map(str, names[here[:, 1]])), here[:, 2]
+    return found
 
 
 def read_predictions(

@@ -9,24 +9,33 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.scores.bootstrap import SpecimenScores, bootstrap_metrics
-from polarstem.evaluate.scores.metrics import CONTROL_METRICS
-from polarstem.evaluate.scores.per_specimen import ensemble, specimen_scores
+from polarstem.evaluate.scores.errors_over_cell import error_maps, positions_per_cell
+from polarstem.evaluate.scores.jackknife import (
+    Crystals,
+    Replicates,
+    crystals_of_part,
+    leave_one_out,
+)
+from polarstem.evaluate.scores.metrics import CONTROL_METRICS, METRICS
+from polarstem.evaluate.scores.per_specimen import SpecimenScores, ensemble, specimen_scores
 from polarstem.evaluate.scores.predictions import (
     RUN_ATTRIBUTES,
     DomainPredictions,
+    classes_of_specimens,
     read_predictions,
     read_run,
 )
+from polarstem.evaluate.scores.sample import Sample, over_seeds
 from polarstem.files import atomic_path
 from polarstem.logs import progress
 from polarstem.provenance import provenance
-from polarstem.seeds import derive_seed
 
-COLUMNS = (*RUN_ATTRIBUTES, "domain", "metric", "value", "low", "high", "n")
+COLUMNS = (
+    *(*RUN_ATTRIBUTES, "domain", "metric", "value", "low", "high", "n"),
+    *("mean_low", "mean_high"),
+)
 
 
 def compute_metrics(
@@ -34,9 +43,8 @@ def compute_metrics(
     output_csv: Path | str,
     output_confusion_nc: Path | str,
     *,
-    bootstrap: int = 1000,
     confidence: float = 0.95,
-    seed: int = 0,
+    crystals: Crystals | None = None,
     position_bins: int | None = None,
     controls: Collection[str] = (),
 ) -> None:
@@ -47,17 +55,17 @@ def compute_metrics(
     prediction_paths : sequence of path
         Prediction files, one per trained model.
     output_csv : path
-        Long table with the columns of `COLUMNS`; `n` is the number of test specimens, `value`
-        in the unit of `polarstem.evaluate.scores.metrics.METRICS`. Where a model was trained with
-        several seeds, their ensemble follows as a model of its own.
+        Long table with the columns of `COLUMNS`; `n` is the number of independent crystals,
+        `value` in the unit of `polarstem.evaluate.scores.metrics.METRICS`, `low` and `high` its
+        interval over crystals. Where a model was trained with several seeds, `mean_low` and
+        `mean_high` are the interval of their mean, over crystals and seeds, and their ensemble
+        follows as a model of its own.
     output_confusion_nc : path
         Counts per model and data domain: confusion matrices and maps over the unit cell.
-    bootstrap : int
-        Resamples over specimens.
     confidence : float
         Level of the intervals.
-    seed : int
-        The global seed. All models share the resamples of a data domain.
+    crystals : Crystals or None
+        Which specimens are turned copies of one crystal; None if none are.
     position_bins : int or None
         Bins along each side of the unit cell for the position maps. None for as many as the first
         scan has positions per cell (at most 12), so that every bin is visited alike.
@@ -74,25 +82,24 @@ def compute_metrics(
     groups = _same_training(prediction_paths)
     for paths in progress(groups, len(groups), "scoring"):
         for parts in zip(*map(read_predictions, paths), strict=True):
-            resampling_seed = derive_seed(seed, "bootstrap", parts[0].domain)
-            for part in parts:
-                scores = specimen_scores(part)
-                rows += _rows(part, scores, controls, bootstrap, confidence, resampling_seed)
+            whole = [ensemble(parts)] if len(parts) > 1 else []
+            names, truth = parts[0].specimen_names, classes_of_specimens(parts[0])
+            left_out = leave_one_out(crystals_of_part(crystals, parts[0].domain, names), truth)
+            scores = [specimen_scores(part) for part in parts]
+            rows += _rows(parts, scores, left_out, confidence, controls)
+            rows += _rows(whole, [*map(specimen_scores, whole)], left_out, confidence, controls)
+            for part, counted in zip(parts, scores, strict=True):
                 position_bins = position_bins or positions_per_cell(part)
-                counts.append(_counts(part, scores, position_bins))
+                counts.append(_counts(part, counted, position_bins))
                 _check_classes(counts[0], counts[-1], paths[0])
-            if len(parts) > 1:
-                whole = ensemble(parts)
-                scores = specimen_scores(whole)
-                rows += _rows(whole, scores, controls, bootstrap, confidence, resampling_seed)
     if not rows:
         raise PolarstemError(
             "There are no predictions to score; list at least one data domain in evaluate.domains."
         )
-    settings = {"bootstrap": bootstrap, "confidence": confidence, "position_bins": position_bins}
+    settings = {"confidence": confidence, "position_bins": position_bins}
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     merged = xr.concat(counts, dim="run", data_vars="minimal")
-    merged.attrs = {"title": "Counts of test patterns", **provenance(settings, seed=seed)}
+    merged.attrs = {"title": "Counts of test patterns", **provenance(settings)}
     encoding = {name: {"zlib": True} for name in ("confusion", "position_right", "position_count")}
     with atomic_path(output_csv) as path:
         table.to_csv(path, index=False, float_format="%.9g")
@@ -110,64 +117,41 @@ def _same_training(paths: Sequence[Path | str]) -> list[list[Path | str]]:
 
 
 def _rows(
-    part: DomainPredictions,
-    scores: SpecimenScores,
-    controls: Collection[str],
-    resamples: int,
+    parts: Sequence[DomainPredictions],
+    scores: Sequence[SpecimenScores],
+    left_out: Replicates,
     confidence: float,
-    seed: int,
+    controls: Collection[str],
 ) -> list[dict[str, object]]:
-    """Rows of the table; metrics without a value, and those of labels in controls, are left out."""
-    intervals = bootstrap_metrics(scores, resamples, confidence, seed)
-    return [
-        {
-            **part.run,
-            "domain": part.domain,
-            "metric": metric,
-            "value": value,
-            "low": low,
-            "high": high,
-            "n": scores.n,
-        }
-        for metric, (value, low, high) in intervals.items()
-        if np.isfinite(value) and (part.domain not in controls or metric in CONTROL_METRICS)
-    ]
+    """Rows of one model on one data domain, seed by seed.
 
-
-def positions_per_cell(part: DomainPredictions, most: int = 12) -> int:
-    """Count the distinct probe positions along a side of the unit cell in one scan."""
-    scan = part.specimen == 0
-    counts = [len(np.unique(np.round(c[scan], 4))) for c in (part.cell_y, part.cell_x)]
-    return min(most, max(counts))
-
-
-def position_counts(
-    part: DomainPredictions, bins: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count right predictions and patterns over the projected unit cell.
-
-    Returns
-    -------
-    right, count : ndarray of int64, shape (bins, bins)
-        Rows follow cell_y (downwards), columns cell_x.
+    Metrics without a value, and those of labels in controls, are left out.
     """
-    flat = position_bin(part, bins)
-    right = flat[part.predicted == part.class_index]
-    return (
-        np.bincount(right, minlength=bins**2).reshape(bins, bins),
-        np.bincount(flat, minlength=bins**2).reshape(bins, bins),
-    )
-
-
-def position_bin(part: DomainPredictions, bins: int) -> NDArray[np.int64]:
-    """Bin of the projected cell that each pattern falls into, counted row by row from the top."""
-    rows = np.minimum((part.cell_y % 1.0 * bins).astype(np.int64), bins - 1)
-    columns = np.minimum((part.cell_x % 1.0 * bins).astype(np.int64), bins - 1)
-    return rows * bins + columns
+    found = [of_seed.evaluate(left_out.weights) for of_seed in scores]
+    rows: list[dict[str, object]] = []
+    for metric in METRICS:
+        values = [of_seed[metric] for of_seed in found if metric in of_seed]
+        values = [draws for draws in values if np.isfinite(draws[0])]
+        if not values or (parts[0].domain in controls and metric not in CONTROL_METRICS):
+            continue
+        # copies of one crystal are no more patterns of it
+        counted = scores[0].counted(metric) * left_out.n / scores[0].n
+        bounds = (0.0, METRICS[metric].upper)
+        mean, strata = over_seeds(values, left_out.strata)
+        of_mean = Sample(mean, left_out.n, strata, bounds, counted).interval(confidence)
+        for part, of_seed in zip(parts, found, strict=True):
+            if metric not in of_seed or not np.isfinite(of_seed[metric][0]):
+                continue
+            sample = Sample(of_seed[metric], left_out.n, left_out.strata, bounds, counted)
+            low, high = sample.interval(confidence)
+            numbers = (sample.value, low, high, left_out.n, *of_mean)
+            labels = {**part.run, "domain": part.domain, "metric": metric}
+            rows.append(labels | dict(zip(COLUMNS[-len(numbers) :], numbers, strict=True)))
+    return rows
 
 
 def _counts(part: DomainPredictions, scores: SpecimenScores, bins: int) -> xr.Dataset:
-    right, count = position_counts(part, bins)
+    wrong, count = (of.sum(0).reshape(bins, bins) for of in error_maps(part, bins))
     centres = (np.arange(bins) + 0.5) / bins
     names = np.array(part.class_names, dtype=object)
     cell = {"units": "1", "long_name": "position in the projected unit cell"}
@@ -181,7 +165,7 @@ def _counts(part: DomainPredictions, scores: SpecimenScores, bins: int) -> xr.Da
             ),
             "position_right": (
                 ("run", "cell_y", "cell_x"),
-                right[None],
+                (count - wrong)[None],
                 {"units": "1", "long_name": f"{counted} predicted right"},
             ),
             "position_count": (

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import t as student_t
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.scores.metrics import METRICS, SCAN_METRICS, TABLE_METRICS
+from polarstem.evaluate.scores.metrics import SCAN_METRICS, TABLE_METRICS
 from polarstem.evaluate.scores.tested_domains import Reference, describe_domain, reference_of
 from polarstem.evaluate.summary.entries import HEADLINE, Entry, entry, meaning_of, scored
 from polarstem.evaluate.summary.scores_and_costs import HISTORY, learning_entries
@@ -61,14 +60,12 @@ def summarise_results(
 
     Notes
     -----
-    With several training seeds, `value` is their mean. Its interval joins two independent
-    sources in quadrature: the specimens (mean half-width of the seeds' bootstrap intervals, which
-    does not shrink with the number of seeds because they share the specimens) and the seeds
-    (Student's t interval of their mean).
+    With several training seeds, `value` is their mean. Its interval holds the spread between
+    crystals, which does not shrink with the number of seeds because they share the crystals, and
+    that between seeds.
     """
     table = read_metrics(metrics_csv)
-    confidence = float(config["evaluate"]["confidence"])
-    pooled = pool_seeds(table, confidence)
+    pooled = pool_seeds(table)
     reference = reference_of(config)
     scores = _scores(pooled, config, reference)
     trained = pooled[pooled["model"].isin(list(config["models"]))]
@@ -97,15 +94,13 @@ def read_metrics(path: Path | str) -> pd.DataFrame:
         ) from error
 
 
-def pool_seeds(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+def pool_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """Average the training seeds of each model, source, data domain and metric.
 
     Parameters
     ----------
     table : DataFrame
         Rows of `read_metrics`.
-    confidence : float
-        Level of the intervals.
 
     Returns
     -------
@@ -114,27 +109,15 @@ def pool_seeds(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         value, low, high, n and seeds (their number). Intervals as in `summarise_results`.
     """
     keys = ["model", "family", "head", "source", "domain", "metric"]
-    table = table.assign(
-        below=(table["value"] - table["low"]).clip(lower=0),
-        above=(table["high"] - table["value"]).clip(lower=0),
-    )
     groups = table.groupby(keys, sort=False, dropna=False)
     pooled = groups.agg(
         value=("value", "mean"),
-        below=("below", "mean"),
-        above=("above", "mean"),
-        spread=("value", "std"),
+        low=("mean_low", "min"),
+        high=("mean_high", "max"),
         n=("n", "min"),
         seeds=("value", "size"),
-    ).reset_index()
-    quantile = student_t.ppf((1 + confidence) / 2, np.maximum(pooled["seeds"] - 1, 1))
-    spread = quantile * pooled["spread"].fillna(0.0) / np.sqrt(pooled["seeds"])
-    upper = pooled["metric"].map({name: metric.upper for name, metric in METRICS.items()})
-    # numpy's minimum and maximum leave an undefined bound undefined
-    low = np.maximum(0.0, pooled["value"] - np.hypot(pooled["below"], spread))
-    high = np.minimum(upper, pooled["value"] + np.hypot(pooled["above"], spread))
-    low, high = low.where(high.notna()), high.where(low.notna())
-    return pooled.assign(low=low, high=high)[[*keys, "value", "low", "high", "n", "seeds"]]
+    )
+    return pooled.reset_index()
 
 
 def _scores(pooled: pd.DataFrame, config: Mapping[str, Any], reference: Reference) -> dict:

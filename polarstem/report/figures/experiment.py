@@ -56,7 +56,7 @@ def draw_experiment(
     domain = config["evaluate"].get("experiment") or config["evaluate"]["reference_domain"]
     whole = read_metrics(metrics_csv)
     looks = style.model_styles(list(dict.fromkeys(whole["model"])))
-    table = pool_seeds(whole[whole["domain"] == domain], float(config["evaluate"]["confidence"]))
+    table = pool_seeds(whole[whole["domain"] == domain])
     shown = shown_sources(config)
     table = table[table["source"].isin(shown) & table["metric"].isin([HEADLINE, CELL])]
     rows = max(1, len(table[table["metric"] == HEADLINE]))

@@ -140,7 +140,7 @@ def _models(
     limit = [bayes_accuracy(information, thickness, dose)[0] for dose in doses]
     axes.fill_between(doses, limit, 1, color="0.9", lw=0)
     axes.plot(doses, limit, "-k", lw=1.2, label="limit, all known")
-    table = pool_seeds(read_metrics(metrics_csv), float(config["evaluate"]["confidence"]))
+    table = pool_seeds(read_metrics(metrics_csv))
     models = list(dict.fromkeys(table["model"]))
     table = table[(table["metric"] == HEADLINE) & table["domain"].isin(list(at))].copy()
     table["dose"] = [at[domain] for domain in table["domain"]]

@@ -39,7 +39,7 @@ def draw_ladder(
         PNG and SVG files.
     """
     whole = read_metrics(metrics_csv)
-    table = pool_seeds(whole[whole["metric"] == HEADLINE], float(config["evaluate"]["confidence"]))
+    table = pool_seeds(whole[whole["metric"] == HEADLINE])
     scores = table.set_index(["model", "source", "domain"])
     looks = style.model_styles(list(dict.fromkeys(whole["model"])))
     runs = set(zip(table["model"], table["source"], strict=True))

@@ -190,7 +190,7 @@ def draw_thickness(
 ) -> None:
     """Draw the reference source's balanced accuracy over the thickness of the test specimens."""
     reference = reference_of(config)
-    table = pool_seeds(read_metrics(metrics_csv), float(config["evaluate"]["confidence"]))
+    table = pool_seeds(read_metrics(metrics_csv))
     table = table[(table["metric"] == HEADLINE) & (table["source"] == reference.source)]
     at = {domain: nm for nm, domain in reference.other.items()}
     if reference.thickness is not None:

@@ -301,7 +301,7 @@ def test_every_key_is_documented() -> None:
         "per_class",
         "dose_electrons",
         "architecture",
-        "bootstrap",
+        "reference_domain",
     ):
         assert f"| `{key}` |" in text
     assert "|  |" not in text.replace("\n|---|---|---|---|", ""), "a key has no description"

@@ -89,7 +89,6 @@ def make_config(seeds: tuple[int, ...] = (0,), test_specimens: int = 3) -> dict[
             "domains": list(domains),
             "reference_source": "thin",
             "reference_domain": "static20",
-            "bootstrap": 500,
             "confidence": 0.95,
         },
         "report": {"title": "Polarization mapping with 4D-STEM: a benchmark"},

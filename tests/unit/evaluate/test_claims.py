@@ -107,7 +107,7 @@ def test_the_best_network_is_chosen_by_validation(run, found):
         "equivariant has the highest validation accuracy of 4 networks" in found["paper_1"]["how"]
     )
     _, config, predictions, _ = run
-    evidence = Evidence(predictions, resamples=10)
+    evidence = Evidence(predictions)
     case = Case(config, evidence, {"thin": {"cnn": 0.9, "resnet18": 0.95}})
     assert case.best("thin") == "resnet18"
     assert case.best("several") is None
@@ -156,31 +156,33 @@ def test_a_limit_without_numbers_is_no_limit(run, tmp_path):
 
 def test_models_on_the_same_specimens_are_compared_in_pairs(run):
     """The specimens differ, alike for both models, so their difference is nearly certain."""
-    evidence = Evidence(run[2], resamples=300, seed=3)
+    evidence = Evidence(run[2])
     a, b = (evidence.score(m, "thin", ["emulated"]) for m in ("cnn", "cnn_prototype"))
     low, high = a.interval(0.95)
     assert high - low > 0.01
     low, high = combine(np.subtract, b, a).interval(0.95)
     assert high - low < 1e-9
-    # another set of specimens has resamples of its own
+    # the crystals of another set are left out on their own
     other = combine(np.subtract, evidence.score("cnn", "thin", ["static20"]), a)
-    assert np.ptp(other.draws) > 0.01
+    assert other.error()[0] > a.error()[0] > 0.003
 
 
-def test_differences_have_the_width_of_independent_resampling(tmp_path):
-    """Against the textbook: standard error of a mean over specimens, times 1.96."""
+def test_intervals_have_the_width_of_independent_crystals(tmp_path):
+    """Against the textbook: standard error of a mean over strata, and Student's quantile."""
     config = ladder.make_config()
     config["specimens"]["emulated"]["per_class"]["test"] = 12
     predictions = ladder.write_predictions(tmp_path, config)
-    evidence = Evidence(predictions, resamples=4000, seed=1)
-    low, high = evidence.score("cnn", "thin", ["emulated"]).interval(0.95)
-    wrong = np.clip(np.round(0.75 * 36 + np.arange(12) - 1), 0, 36) / 36
-    error = wrong.std(ddof=1) / np.sqrt(12 * 8)
-    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    evidence = Evidence(predictions)
+    sample = evidence.score("cnn", "thin", ["emulated"])
+    wrong = np.clip(np.round(0.75 * 36 + np.arange(12) % 3 - 1), 0, 36) / 36
+    error, freedom = sample.error()
+    assert error == pytest.approx(wrong.std(ddof=1) / np.sqrt(12 * 8))
+    assert freedom == pytest.approx(8 * 11)
+    assert sample.n == 96
 
 
 def test_metrics_that_a_domain_lacks_are_unknown_and_missing_domains_refused(run):
-    evidence = Evidence(run[2], resamples=10)
+    evidence = Evidence(run[2])
     assert np.isnan(evidence.score("cnn", "thin", ["static20"], "no_such_metric").value)
     assert not evidence.has("cnn", "thin", "no_such_domain")
     assert not evidence.has("cnn", "random")
@@ -200,7 +202,7 @@ def test_the_interval_decides(low, high, verdict):
     assert below.verdict == turned.get(verdict, verdict)
 
 
-def test_a_single_specimen_has_no_interval():
+def test_a_single_crystal_has_no_interval():
     assert np.isnan(Sample(np.array([0.9, 0.9, 0.9]), 1).interval(0.95)).all()
 
 
@@ -223,9 +225,9 @@ def test_twins_differ_in_one_option_alone():
     assert case.twins(["head"], "classification", "prototype") == [("paper", "other")]
 
 
-def test_halves_need_two_specimens_of_each_class(tmp_path):
+def test_halves_need_two_crystals_of_each_class(tmp_path):
     config = ladder.make_config()
     config["specimens"]["emulated"]["per_class"]["test"] = 1
-    evidence = Evidence(ladder.write_predictions(tmp_path, config), resamples=10)
+    evidence = Evidence(ladder.write_predictions(tmp_path, config))
     assert np.isnan(evidence.recurrence("cnn", "thin", "emulated").value)
     assert evidence.recurrence("cnn", "thin", "static30").value > 0.9

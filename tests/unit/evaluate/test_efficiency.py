@@ -18,7 +18,9 @@ from polarstem.evaluate.limit.efficiency import (
     position_correlation,
     read_information,
 )
-from polarstem.evaluate.scores.predictions import DomainPredictions
+from polarstem.evaluate.scores.jackknife import leave_one_out
+from polarstem.evaluate.scores.predictions import DomainPredictions, classes_of_specimens
+from polarstem.evaluate.scores.sample import Sample
 from polarstem.evaluate.scores.tables import compute_metrics
 from polarstem.evaluate.summary.headlines import pool_seeds, read_metrics
 from tests.unit.evaluate import synthetic_results as synthetic
@@ -55,6 +57,14 @@ def predictions(error: np.ndarray, specimens: int = 16, seed: int = 0) -> Domain
     )
 
 
+def estimated(electrons, part, confidence=0.95):
+    """The correlation and its interval, every specimen a crystal of its own."""
+    left_out = leave_one_out(part.specimen_names, classes_of_specimens(part))
+    draws = position_correlation(electrons, part, left_out.weights)
+    sample = Sample(draws, left_out.n, left_out.strata, bounds=(-1.0, 1.0))
+    return sample.value, *sample.interval(confidence)
+
+
 def test_correlation_is_scipys():
     part = predictions(np.random.default_rng(5).random((BINS, BINS)))
     frame = pd.DataFrame(
@@ -63,45 +73,45 @@ def test_correlation_is_scipys():
     frame["wrong"] = part.predicted != part.class_index
     errors = frame.groupby(["y", "x"])["wrong"].mean()
     expected = spearmanr(ELECTRONS.ravel(), errors).statistic
-    value, low, high = position_correlation(ELECTRONS, part, 300, 0.95, seed=1)
+    value, low, high = estimated(ELECTRONS, part)
     assert value == pytest.approx(expected)
     assert low < value < high
 
 
 def test_errors_that_follow_the_electrons_are_found_and_others_are_not():
     follows = 0.5 * ELECTRONS / ELECTRONS.max()
-    value, low, high = position_correlation(ELECTRONS, predictions(follows), 300, 0.95, 1)
+    value, low, high = estimated(ELECTRONS, predictions(follows))
     assert low > 0.5
     assert value > 0.8
     assert high <= 1
-    against = position_correlation(ELECTRONS, predictions(0.5 - follows), 300, 0.95, 1)
+    against = estimated(ELECTRONS, predictions(0.5 - follows))
     assert against[2] < -0.5
-    transposed = position_correlation(ELECTRONS.T, predictions(follows), 300, 0.95, 1)
+    transposed = estimated(ELECTRONS.T, predictions(follows))
     assert transposed[0] < 0.7, "rows are rows"
 
 
 def test_interval_covers_the_correlation_of_many_more_specimens():
     error = 0.1 + 0.05 * np.random.default_rng(8).random((BINS, BINS)) + 0.1 * (ELECTRONS > 500)
-    exact = position_correlation(ELECTRONS, predictions(error, 4000), 1, 0.9, 1)[0]
+    exact = position_correlation(ELECTRONS, predictions(error, 4000), np.ones((1, 4000)))[0]
     inside = 0
     for seed in range(40):
         part = predictions(error, 64, seed)
-        _, low, high = position_correlation(ELECTRONS, part, 100, 0.9, 1)
+        _, low, high = estimated(ELECTRONS, part, 0.9)
         inside += low <= exact <= high
     assert inside >= 30
 
 
 def test_no_errors_or_one_specimen_leave_it_undefined():
-    none = position_correlation(ELECTRONS, predictions(np.zeros((BINS, BINS))), 100, 0.95, 1)
+    none = estimated(ELECTRONS, predictions(np.zeros((BINS, BINS))))
     assert np.isnan(none).all()
     one = predictions(np.full((BINS, BINS), 0.5), specimens=1)
-    value, low, high = position_correlation(ELECTRONS, one, 100, 0.95, 1)
+    value, low, high = estimated(ELECTRONS, one)
     assert abs(value) < 1
     assert np.isnan([low, high]).all()
     half = one.cell_y < 0.5  # a scan of half the cell
     fields = ("probability", "class_index", "specimen", "thickness", "cell_y", "cell_x")
     part = replace(one, **{name: getattr(one, name)[half] for name in fields})
-    assert np.isfinite(position_correlation(ELECTRONS, part, 100, 0.95, 1)[0])
+    assert np.isfinite(estimated(ELECTRONS, part)[0])
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +120,7 @@ def compared(tmp_path_factory):
     config = synthetic.make_config(seeds=(0, 1))
     config["domains"]["dose20"]["dose_electrons"] = 1e3
     paths = synthetic.write_predictions(folder / "predictions", config, positions=4)
-    compute_metrics(paths, folder / "metrics.csv", folder / "confusion.nc", bootstrap=200)
+    compute_metrics(paths, folder / "metrics.csv", folder / "confusion.nc")
     synthetic.write_information(folder / "information.nc")
     inputs = folder / "information.nc", folder / "metrics.csv", paths
     compare_with_limit(*inputs, config, folder / "limit.json")
@@ -126,7 +136,7 @@ def test_fraction_is_the_accuracy_over_the_limit(compared):
     assert drawn == 8 * BINS**2
     shown = entries["learning.limit.accuracy.20.1000.known"]
     assert (shown["value"], shown["n"]) == (pytest.approx(limit), drawn)
-    table = pool_seeds(read_metrics(folder / "metrics.csv"), 0.95)
+    table = pool_seeds(read_metrics(folder / "metrics.csv"))
     table = table.set_index(["model", "source", "domain", "metric"])
     score = table.loc["cnn", "thin", "dose20", "balanced_accuracy"]
     found = entries["learning.limit.fraction.dose20.cnn.thin"]

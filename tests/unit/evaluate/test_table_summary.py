@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 
 import numpy as np
@@ -13,16 +12,16 @@ import pytest
 import xarray as xr
 
 from polarstem.errors import PolarstemError
+from polarstem.evaluate.scores.errors_over_cell import error_maps
 from polarstem.evaluate.scores.metrics import METRICS
 from polarstem.evaluate.scores.predictions import read_predictions
 from polarstem.evaluate.scores.tables import (
     COLUMNS,
     compute_metrics,
-    position_counts,
     specimen_scores,
 )
 from polarstem.evaluate.scores.tested_domains import reference_of
-from polarstem.evaluate.summary.headlines import pool_seeds, read_metrics, summarise_results
+from polarstem.evaluate.summary.headlines import read_metrics, summarise_results
 from polarstem.evaluate.summary.stage_use import stage_use
 from tests.unit.evaluate import synthetic_results as synthetic
 
@@ -37,9 +36,7 @@ def results(tmp_path_factory):
     for name in ("vgg11", "cnn_regression"):
         config["models"].pop(name)
     predictions = synthetic.write_predictions(folder / "predictions", config, positions=4)
-    compute_metrics(
-        predictions, folder / "metrics.csv", folder / "confusion.nc", bootstrap=200, seed=7
-    )
+    compute_metrics(predictions, folder / "metrics.csv", folder / "confusion.nc")
     models = synthetic.write_models(folder / "models", config)
     benchmarks = synthetic.write_benchmarks(folder / "benchmarks", config)
     summarise_results(
@@ -139,7 +136,7 @@ def test_controls_have_no_right_class(tmp_path):
         cell_threshold=0.5,
     )
     out = tmp_path / "m.csv", tmp_path / "c.nc"
-    compute_metrics([path], *out, bootstrap=100, controls=["b"])
+    compute_metrics([path], *out, controls=["b"])
     table = read_metrics(out[0])
     assert {"accuracy", "nll", "abstained"} <= set(table[table["domain"] == "a"]["metric"])
     control = table[table["domain"] == "b"].set_index("metric")["value"]
@@ -161,7 +158,7 @@ def test_confusion_file_counts_every_pattern(results):
 
 def test_same_input_same_bytes_in_the_table(results, tmp_path):
     folder, _, predictions, _ = results
-    compute_metrics(predictions, tmp_path / "m.csv", tmp_path / "c.nc", bootstrap=200, seed=7)
+    compute_metrics(predictions, tmp_path / "m.csv", tmp_path / "c.nc")
     assert (tmp_path / "m.csv").read_bytes() == (folder / "metrics.csv").read_bytes()
 
 
@@ -197,9 +194,9 @@ def test_domains_are_kept_apart_even_if_interleaved(tmp_path):
 def test_positions_wrap_into_the_cell(tmp_path):
     path = tiny_file(tmp_path / "p.nc", [0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 0])
     (part,) = read_predictions(path)
-    right, count = position_counts(part, 2)
-    assert count.tolist() == [[2, 0], [2, 0]]
-    assert right.tolist() == [[2, 0], [0, 0]]
+    wrong, count = error_maps(part, 2)
+    assert count.tolist() == [[2, 0, 2, 0]]
+    assert wrong.tolist() == [[0, 0, 2, 0]]
 
 
 def test_broken_or_foreign_predictions_are_refused(tmp_path):
@@ -308,39 +305,6 @@ def test_benchmarks_of_rules_without_wildcards_and_cut_lines(tmp_path):
     use = stage_use(tmp_path, config)
     assert list(use) == ["check_leakage"]
     assert (use["check_leakage"].seconds, use["check_leakage"].max_rss_mb) == (2.5, 90.0)
-
-
-def seeds_table(values, low=0.05, high=0.05):
-    return pd.DataFrame(
-        {
-            "model": "m", "family": "cnn", "head": "classification", "source": "s", "domain": "d",
-            "metric": "accuracy", "seed": range(len(values)), "value": values,
-            "low": np.array(values) - low, "high": np.array(values) + high, "n": 12,
-        }
-    )  # fmt: skip
-
-
-def test_one_seed_keeps_its_interval():
-    row = pool_seeds(seeds_table([0.8]), 0.95).iloc[0]
-    assert (row["value"], row["seeds"]) == (0.8, 1)
-    assert (row["low"], row["high"]) == pytest.approx((0.75, 0.85))
-
-
-def test_seeds_widen_the_interval_by_their_spread():
-    row = pool_seeds(seeds_table([0.78, 0.80, 0.82]), 0.95).iloc[0]
-    half = math.hypot(0.05, 4.302653 * 0.02 / math.sqrt(3))
-    assert (row["low"], row["high"]) == pytest.approx((0.8 - half, 0.8 + half))
-    equal = pool_seeds(seeds_table([0.8, 0.8, 0.8]), 0.95).iloc[0]
-    assert equal["high"] == pytest.approx(0.85)  # more seeds do not shrink it
-
-
-def test_intervals_stay_within_the_metric_and_undefined_ones_undefined():
-    assert pool_seeds(seeds_table([0.98, 0.99]), 0.95).iloc[0]["high"] == 1.0
-    table = seeds_table([0.8, 0.9])
-    table[["low", "high"]] = np.nan
-    row = pool_seeds(table, 0.95).iloc[0]
-    assert np.isnan(row["low"])
-    assert np.isnan(row["high"])
 
 
 def test_unreadable_table_is_one_sentence(tmp_path):

@@ -36,7 +36,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         "summary_json": folder / "summary.json",
         "information_nc": synthetic.write_information(folder / "information.nc"),
     }
-    compute_metrics(predictions, paths["metrics_csv"], paths["confusion_nc"], bootstrap=200)
+    compute_metrics(predictions, paths["metrics_csv"], paths["confusion_nc"])
     benchmarks = synthetic.write_benchmarks(folder / "benchmarks", config)
     limit = folder / "limit.json"
     compare_with_limit(paths["information_nc"], paths["metrics_csv"], predictions, config, limit)

@@ -140,7 +140,7 @@ def test_smallest_run_still_draws(drawn, tmp_path):
     config["train"]["sources"].pop("mixed")
     config["evaluate"]["domains"] = ["static20"]
     predictions = synthetic.write_predictions(tmp_path / "p", config, positions=1)
-    compute_metrics(predictions, tmp_path / "m.csv", tmp_path / "c.nc", bootstrap=100)
+    compute_metrics(predictions, tmp_path / "m.csv", tmp_path / "c.nc")
     (tmp_path / "models" / "pca_knn" / "thin" / "0").mkdir(parents=True)
     models = [tmp_path / "models" / "pca_knn" / "thin" / "0"]
     summary = tmp_path / "s.json"
