@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from polarstem.evaluate.map_scores.reality_ladder import (
+    CANNOT_TELL,
     DENSE_BOUNDS,
     MET,
+    MISSED,
     PREFIX,
     SPARSE,
     SPARSE_BOUNDS,
@@ -117,35 +119,46 @@ def scanned(rows: list[RealityRow], sparse: bool) -> str:
 
 
 def verdicts(rows: list[RealityRow], sparse: bool) -> dict[str, Any]:
-    """Which factors met all their bounds, and what the others missed.
+    """Which factors met all their bounds, what others missed, and what cannot be told.
 
     Returns
     -------
     dict
-        ``scanned``; ``met``, labels of the factors; ``missed``, for each other factor its label
-        and the sentence parts that say by how much.
+        ``scanned``; ``met``, labels of the factors that met all; for each of the others its label
+        and a part of a sentence: ``missed``, of those that missed any, says by how much, and
+        ``cannot_tell``, of the rest, what their scans leave open.
     """
-    met, missed = [], []
+    told: dict[str, list[Any]] = {"met": [], "missed": [], "cannot_tell": []}
     for row in rows:
         numbers = row.sparse if sparse else row.dense
         if not numbers:
             continue
-        failed = [
-            f"{SCORES[score]} {_shown(numbers[score])}"
-            for score in bounds_of(row.factor + SPARSE * sparse)
-            if numbers[score]["verdict"] != MET
-        ]
-        if failed:
-            missed.append((row.label, ", ".join(failed)))
+        of = {score: numbers[score] for score in bounds_of(row.factor + SPARSE * sparse)}
+        parts = {
+            verdict: [
+                f"{SCORES[score]} {_shown(entry)}"
+                for score, entry in of.items()
+                if entry["verdict"] == verdict
+            ]
+            for verdict in (MISSED, CANNOT_TELL)
+        }
+        if parts[MISSED]:
+            told["missed"].append((row.label, ", ".join(parts[MISSED])))
+        elif parts[CANNOT_TELL]:
+            told["cannot_tell"].append((row.label, ", ".join(parts[CANNOT_TELL])))
         else:
-            met.append(row.label)
-    return {"scanned": scanned(rows, sparse), "met": met, "missed": missed}
+            assert all(entry["verdict"] == MET for entry in of.values())
+            told["met"].append(row.label)
+    return {"scanned": scanned(rows, sparse), **told}
 
 
 def _shown(entry: Entry) -> str:
-    """A fraction beside the bound that it misses."""
-    least = entry["at_least"]
+    """A fraction beside its bound, and of how many it is."""
     bound = f"{100 * entry['bound']:g}\u00a0%"
     if entry["value"] is None:
         return f"has nothing to count (bound {bound})"
-    return f"{100 * entry['value']:.1f}\u00a0% {'<' if least else '>'} {bound}"
+    value = f"{100 * entry['value']:.1f}\u00a0%"
+    if entry["verdict"] == MISSED:
+        return f"{value} {'<' if entry['at_least'] else '>'} {bound}"
+    scans = f"{entry['scans']} scan{'s' if entry['scans'] > 1 else ''}"
+    return f"{value} of {entry['n']} cells in {scans} (bound {bound})"

@@ -7,6 +7,7 @@ from tests.mutants.mutation import Mutation
 
 _MAPS = "polarstem/evaluate/map_scores/cells_and_walls.py"
 _TRUTH = "polarstem/evaluate/map_scores/beside_truth.py"
+_SCANS = "polarstem/evaluate/map_scores/over_scans.py"
 _DEFECTS = "polarstem/evaluate/map_scores/defects_found.py"
 _SUMMARY = "polarstem/evaluate/map_scores/over_experiments.py"
 _LADDER = "polarstem/evaluate/map_scores/reality_ladder.py"
@@ -14,6 +15,7 @@ _PANEL = "polarstem/report/reality_panel.py"
 _SCORED = "tests/unit/maps/test_score_map.py"
 _FLAGGED = "tests/unit/maps/test_score_defects.py"
 _RUNGS = "tests/unit/evaluate/test_reality_ladder.py"
+_INTERVALS = "tests/unit/evaluate/test_over_scans.py"
 _PAGE = "tests/unit/report/test_reality.py"
 
 MUTATIONS = [
@@ -67,13 +69,6 @@ MUTATIONS = [
         f"{_SCORED}::test_positions_are_counted_as_cells_are",
     ),
     Mutation(
-        "the interval is narrower than its level",
-        "polarstem/evaluate/summary/entries.py",
-        ".proportion_ci(confidence)",
-        ".proportion_ci(confidence / 2)",
-        f"{_SCORED}::test_confidently_wrong_are_answered_and_wrong_of_all_judged",
-    ),
-    Mutation(
         "flags at walls are among those of sound cells",
         _DEFECTS,
         '("sound_flagged", ~wall & ~border & ~defective,',
@@ -88,31 +83,87 @@ MUTATIONS = [
         f"{_FLAGGED}::test_flags_of_sound_cells_are_told_apart_at_walls_and_defects",
     ),
     Mutation(
+        "the interval is narrower than its level",
+        _SCANS,
+        "of - count + 1)) if count > 0",
+        "of - count + 1)) * 1.1 if count > 0",
+        f"{_INTERVALS}::test_exact_interval_is_the_binomial_one",
+    ),
+    Mutation(
+        "cells of a scan are independent samples",
+        _SCANS,
+        "effective = n if variance == 0 else min(n, value * (1 - value) / variance)",
+        "effective = n",
+        f"{_INTERVALS}::test_intervals_hold_the_truth_where_cells_of_a_scan_are_alike",
+    ),
+    Mutation(
+        "few scans are as good as many",
+        _SCANS,
+        "    effective *= (student.ppf(1 - tail, n - 1) / student.ppf(1 - tail, scans - 1)) ** 2\n",
+        "",
+        f"{_INTERVALS}::test_where_all_scans_say_the_same_cells_are_counted",
+    ),
+    Mutation(
+        "one scan has an interval",
+        _SCANS,
+        "    if len(of) < 2:\n        return np.nan, np.nan\n",
+        "    if len(of) < 2:\n        return 0.0, 1.0\n",
+        f"{_INTERVALS}::test_one_scan_gives_no_interval",
+    ),
+    Mutation(
         "a fraction of nothing meets its bound",
         _LADDER,
-        "        if value is None:\n            return MISSED\n",
-        "        if value is None:\n            return MET\n",
-        f"{_RUNGS}::test_bounds_are_met_at_the_bound_and_missed_beyond",
+        '        if found["value"] is None:\n            return CANNOT_TELL\n',
+        '        if found["value"] is None:\n            return MET\n',
+        f"{_RUNGS}::test_bounds_are_met_or_missed_where_the_interval_lies_on_one_side",
     ),
     Mutation(
         "bounds are turned round",
         _LADDER,
-        "value >= self.limit if self.least else value <= self.limit",
-        "value <= self.limit if self.least else value >= self.limit",
-        f"{_RUNGS}::test_bounds_are_met_at_the_bound_and_missed_beyond",
+        "(low >= self.limit if self.least else high <= self.limit)",
+        "(high <= self.limit if self.least else low >= self.limit)",
+        f"{_RUNGS}::test_bounds_are_met_or_missed_where_the_interval_lies_on_one_side",
+    ),
+    Mutation(
+        "a bound is met wherever it is not missed",
+        _LADDER,
+        "return MISSED if beyond else CANNOT_TELL",
+        "return MISSED if beyond else MET",
+        f"{_RUNGS}::test_each_verdict_comes_out",
+    ),
+    Mutation(
+        "a bound is missed wherever it is not met",
+        _LADDER,
+        "return MISSED if beyond else CANNOT_TELL",
+        "return MISSED",
+        f"{_RUNGS}::test_each_verdict_comes_out",
+    ),
+    Mutation(
+        "one scan meets a bound",
+        _LADDER,
+        "        if low is None:\n            count = round",
+        "        if low is None:\n            return MET\n            count = round",
+        f"{_RUNGS}::test_one_scan_may_miss_a_bound_but_cannot_meet_it",
+    ),
+    Mutation(
+        "scans with a wrong cell are counted by their cells",
+        _LADDER,
+        'if wrong := [each["value"] > 0 for each in',
+        'if wrong := [each["value"] > 0.99 for each in []] + [False for each in',
+        f"{_RUNGS}::test_wrong_answers_of_all_virtual_experiments_stand_together",
     ),
     Mutation(
         "sparse scans have the bounds of dense ones",
         _LADDER,
         "return SPARSE_BOUNDS if factor.endswith(SPARSE) else DENSE_BOUNDS",
         "return DENSE_BOUNDS",
-        f"{_RUNGS}::test_bounds_are_met_at_the_bound_and_missed_beyond",
+        f"{_RUNGS}::test_bounds_are_met_or_missed_where_the_interval_lies_on_one_side",
     ),
     Mutation(
         "experiments count alike however many cells they have",
         _LADDER,
-        'share(count, sum(each["n"] for each in known), meaning, confidence)',
-        'share(round(100 * sum(e["value"] for e in known) / len(known)), 100, meaning, confidence)',
+        'of_scans(counts, [each["n"] for each in known], meaning, confidence)',
+        'of_scans([round(99 * e["value"]) for e in known], [99] * len(known), meaning, confidence)',
         f"{_RUNGS}::test_fractions_are_pooled_by_what_they_count",
     ),
     Mutation(
@@ -144,11 +195,11 @@ MUTATIONS = [
         f"{_RUNGS}::test_thickness_on_a_grid_of_tiles",
     ),
     Mutation(
-        "a factor is said to have met its bounds if one is met",
+        "a factor is said to have met its bounds if it missed none",
         _PANEL,
-        'if numbers[score]["verdict"] != MET',
-        'if numbers["answered"]["verdict"] != MET',
-        f"{_PAGE}::test_it_is_said_which_bounds_are_met_and_by_how_much_they_are_missed",
+        "        elif parts[CANNOT_TELL]:",
+        "        elif not parts[CANNOT_TELL]:",
+        f"{_PAGE}::test_it_is_said_which_bounds_are_met_missed_and_left_open",
     ),
     Mutation(
         "sparse scans are drawn with the numbers of dense ones",

@@ -17,10 +17,11 @@ from polarstem.evaluate.map_scores.beside_truth import (
 )
 from polarstem.evaluate.map_scores.delivered_walls import delivered_wall_scores
 from polarstem.evaluate.map_scores.known_walls import known_wall_scores
-from polarstem.evaluate.summary.entries import Entry, entry, share
+from polarstem.evaluate.map_scores.over_scans import of_one_scan
+from polarstem.evaluate.summary.entries import Entry, entry
 
 
-def score_map(map_nc: Path | str, truth_nc: Path | str, confidence: float) -> dict[str, Entry]:
+def score_map(map_nc: Path | str, truth_nc: Path | str) -> dict[str, Entry]:
     """Compare a map with the truth of its scene.
 
     Parameters
@@ -29,19 +30,17 @@ def score_map(map_nc: Path | str, truth_nc: Path | str, confidence: float) -> di
         ``map.nc`` of `polarstem.maps`.
     truth_nc : path
         Truth on the positions of the scan, see `polarstem.simulate.multislice.scene_scan`.
-    confidence : float
-        Level of the intervals, which count unit cells as independent (C. Clopper and E. Pearson,
-        Biometrika 26, 404 (1934)): they tell how well one scene is known, not how scenes differ.
 
     Returns
     -------
     dict of str to entry
-        Only what the scene has. Of the cells farther than one from any wall and outside defects:
+        Only what the scene has, without intervals: the cells of one scan are no independent
+        samples; ``n`` counts them. Of the cells farther than one from any wall and outside defects:
         ``cell_accuracy``, ``cell_accuracy_answered``, ``cells_answered``; ``confidently_wrong``,
         those that have an answer and a wrong one, of all of them, answered or not, and
         ``confidently_wrong_cells``, how many these are. Of the probe positions there:
-        ``position_accuracy``, ``positions_answered``, ``positions_confidently_wrong``, without
-        intervals, as probes overlap. Where the scene has no polarization, ``unpolar_abstained``;
+        ``position_accuracy``, ``positions_answered``, ``positions_confidently_wrong``.
+        Where the scene has no polarization, ``unpolar_abstained``;
         an answer there is a wrong one. Of walls what the delivered labels say of them
         (`delivered_wall_scores`) and what is found if the directions beside them are known
         (`known_wall_scores`).
@@ -58,12 +57,12 @@ def score_map(map_nc: Path | str, truth_nc: Path | str, confidence: float) -> di
     polar = own["class_index"] >= 0
     right = agrees(found, found["cell_class_index"].values, own["direction"]) & polar
     answered = found["cell_answered"].values.astype(bool)
-    scores = _cell_scores(found, far, polar, right, answered, confidence)
+    scores = _cell_scores(found, far, polar, right, answered)
     unpolar = ~polar & ~own["defect"]
     if unpolar.any():
         meaning = "Fraction of unit cells without polarization that have no answer"
         count = int((~answered)[unpolar].sum())
-        scores["unpolar_abstained"] = share(count, int(unpolar.sum()), meaning, confidence)
+        scores["unpolar_abstained"] = of_one_scan(count, int(unpolar.sum()), meaning)
     scores |= _position_scores(found, truth, cell_nm)
     scores |= delivered_wall_scores(found, truth, cell_nm)
     return scores | known_wall_scores(found, truth, cell_nm)
@@ -75,7 +74,6 @@ def _cell_scores(
     polar: NDArray[np.bool_],
     right: NDArray[np.bool_],
     answered: NDArray[np.bool_],
-    confidence: float,
 ) -> dict[str, Entry]:
     """What the cells say that are far from walls and defects."""
     what = "unit cells farther than one cell from any wall and outside defects"
@@ -87,15 +85,15 @@ def _cell_scores(
     ):
         if mask.any():
             meaning = f"Fraction {where} with the true direction"
-            scores[name] = share(int(right[mask].sum()), int(mask.sum()), meaning, confidence)
+            scores[name] = of_one_scan(int(right[mask].sum()), int(mask.sum()), meaning)
     if clean.any():
         meaning = f"Fraction of {what} that have an answer{_why_not(found, clean & ~answered)}"
         count = int(answered[clean].sum())
-        scores["cells_answered"] = share(count, int(clean.sum()), meaning, confidence)
+        scores["cells_answered"] = of_one_scan(count, int(clean.sum()), meaning)
     if far.any():
         wrong, n = int((far & answered & ~right).sum()), int(far.sum())
         meaning = f"Fraction of {what} that have an answer and a wrong one"
-        scores["confidently_wrong"] = share(wrong, n, meaning, confidence)
+        scores["confidently_wrong"] = of_one_scan(wrong, n, meaning)
         meaning = f"Number of {what} that have an answer and a wrong one"
         scores["confidently_wrong_cells"] = entry(wrong, "1", meaning, n=n)
     return scores
@@ -118,7 +116,7 @@ def _why_not(found: xr.Dataset, without: NDArray[np.bool_]) -> str:
 
 
 def _position_scores(found: xr.Dataset, truth: xr.Dataset, cell_nm: float) -> dict[str, Entry]:
-    """What probe positions away from walls and defects say; they overlap: no intervals."""
+    """What probe positions away from walls and defects say."""
     far = (truth["wall_distance"].values > AWAY_CELLS * cell_nm) & ~truth["defect"].values
     far &= np.isfinite(found["confidence"].values)
     polar = truth["class_index"].values >= 0

@@ -12,12 +12,12 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.special import ndtri
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from polarstem.evaluate.map_scores.beside_truth import AWAY_CELLS, read_scored, truth_of_cells
-from polarstem.evaluate.summary.entries import Entry, entry, share
+from polarstem.evaluate.map_scores.over_scans import of_one_scan
+from polarstem.evaluate.summary.entries import Entry, entry
 from polarstem.maps.anomaly import roots, upper_quartiles
 from polarstem.models.base import Model
 from polarstem.models.network import NetworkModel
@@ -27,7 +27,7 @@ _COORDINATES = 32  # of the embeddings, for their covariance
 FloatArray = NDArray[np.float64]
 
 
-def score_defects(map_nc: Path | str, truth_nc: Path | str, confidence: float) -> dict[str, Entry]:
+def score_defects(map_nc: Path | str, truth_nc: Path | str) -> dict[str, Entry]:
     """Compare a map's anomaly scores with the truth of its scene, unit cell by unit cell.
 
     A cell is defective if any of its positions lies in a defect's core.
@@ -38,14 +38,13 @@ def score_defects(map_nc: Path | str, truth_nc: Path | str, confidence: float) -
         ``map.nc`` of `polarstem.maps`.
     truth_nc : path
         Truth on the positions of the scan, see `polarstem.simulate.multislice.scene_scan`.
-    confidence : float
-        Level of the intervals, which count unit cells as independent.
 
     Returns
     -------
     dict of str to entry
-        With a defect: ``defect_auroc``, ``defect_average_precision``, ``defects_flagged``. Of the
-        cells without one ``sound_flagged`` of those farther than one cell from walls and defects,
+        Without intervals: the cells of one scan are no independent samples. With a defect:
+        ``defect_auroc``, ``defect_average_precision``, ``defects_flagged``. Of the cells without
+        one ``sound_flagged`` of those farther than one cell from walls and defects,
         ``wall_flagged`` of those within one cell of a wall, and ``defect_border_flagged`` of the
         other ones within one cell of a defect. Where part of a scene without defects is disturbed,
         ``control_flagged``, of the cells in that part.
@@ -64,9 +63,9 @@ def score_defects(map_nc: Path | str, truth_nc: Path | str, confidence: float) -
     known = np.isfinite(score)
     scores: dict[str, Entry] = {}
     if (defective & known).any() and (~defective & known).any():
-        scores |= _ranked(score[known], defective[known], confidence)
+        scores |= _ranked(score[known], defective[known])
         meaning = "Fraction of the unit cells with a defect that are flagged"
-        scores["defects_flagged"] = _share(flagged[known & defective], meaning, confidence)
+        scores["defects_flagged"] = _share(flagged[known & defective], meaning)
     cell_nm = float(truth.attrs["cell_nm"])
     wall = truth_of_cells(found, truth)["wall_distance"] <= AWAY_CELLS * cell_nm
     border = _near_defects(found, truth, AWAY_CELLS * cell_nm)
@@ -78,7 +77,7 @@ def score_defects(map_nc: Path | str, truth_nc: Path | str, confidence: float) -
     ):
         if (which & known).any():
             meaning = f"Fraction of the unit cells {meaning} that are flagged"
-            scores[name] = _share(flagged[which & known], meaning, confidence)
+            scores[name] = _share(flagged[which & known], meaning)
     return scores
 
 
@@ -169,21 +168,15 @@ def touched(found: xr.Dataset, where: NDArray[Any]) -> NDArray[np.bool_]:
     return result
 
 
-def _ranked(score: FloatArray, defective: NDArray[np.bool_], confidence: float) -> dict[str, Entry]:
-    """Area under the ROC curve, with J. A. Hanley and B. J. McNeil's interval, and precision."""
+def _ranked(score: FloatArray, defective: NDArray[np.bool_]) -> dict[str, Entry]:
+    """Area under the ROC curve, and average precision."""
     area = float(roc_auc_score(defective, score))
-    first, second = area / (2 - area), 2 * area**2 / (1 + area)
-    n, m = int(defective.sum()), int((~defective).sum())
-    variance = area * (1 - area) + (n - 1) * (first - area**2) + (m - 1) * (second - area**2)
-    reach = float(ndtri((1 + confidence) / 2)) * np.sqrt(variance / (n * m))
     text = "Probability that a unit cell with a defect has a higher anomaly score than one without"
     precision = float(average_precision_score(defective, score))
     meaning = "Average precision of the anomaly score for unit cells with a defect"
     return {
-        "defect_auroc": entry(
-            area, "1", text, low=max(0.0, area - reach), high=min(1.0, area + reach), n=n + m
-        ),
-        "defect_average_precision": entry(precision, "1", meaning, n=n + m),
+        "defect_auroc": entry(area, "1", text, n=len(score)),
+        "defect_average_precision": entry(precision, "1", meaning, n=len(score)),
     }
 
 
@@ -197,5 +190,5 @@ def _near_defects(found: xr.Dataset, truth: xr.Dataset, reach_nm: float) -> NDAr
     return np.asarray(tree.query(centres)[0] <= reach_nm)
 
 
-def _share(true: NDArray[np.bool_], meaning: str, confidence: float) -> Entry:
-    return share(int(true.sum()), len(true), meaning, confidence)
+def _share(true: NDArray[np.bool_], meaning: str) -> Entry:
+    return of_one_scan(int(true.sum()), len(true), meaning)

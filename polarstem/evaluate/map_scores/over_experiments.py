@@ -43,11 +43,11 @@ def summarise_maps(
         ``truth.nc`` of the experiments that have one.
     output_json : path
         ``{maps.<experiment>.<number>: entry}``, and over all experiments
-        ``maps.strong_defects_auroc``, ``maps.controls_flagged``, ``maps.confidently_wrong`` and
-        ``maps.cells_answered``; of the ladder of reality ``maps.reality.<factor>.<number>``, see
-        `polarstem.evaluate.map_scores.reality_ladder`.
+        ``maps.strong_defects_auroc``, ``maps.controls_flagged``, ``maps.confidently_wrong``,
+        ``maps.cells_answered`` and ``maps.scans_confidently_wrong``; of the ladder of reality
+        ``maps.reality.<factor>.<number>``, see `polarstem.evaluate.map_scores.reality_ladder`.
     confidence : float
-        Level of the intervals.
+        Level of the intervals of what several scans say together.
     reality : mapping of str to str, optional
         Factor of each experiment that belongs to the ladder of reality.
 
@@ -61,8 +61,8 @@ def summarise_maps(
     for name, folder in maps.items():
         numbers = _of_map(Path(folder))
         if name in truths:
-            scores = score_map(Path(folder) / "map.nc", truths[name], confidence)
-            scores |= score_defects(Path(folder) / "map.nc", truths[name], confidence)
+            scores = score_map(Path(folder) / "map.nc", truths[name])
+            scores |= score_defects(Path(folder) / "map.nc", truths[name])
             with open_netcdf(truths[name], "truth") as truth:
                 kinds[name] = str(truth.attrs["kind"])
                 numbers |= scores | _against(Path(folder), truth)

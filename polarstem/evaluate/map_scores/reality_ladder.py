@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ladder of reality: maps of scenes that depart from ideal crystals in one thing at a time.
 
-What the maps should reach is said here, once; a bound is met or missed by the number that was
-measured, and what could not be measured is missed. No number stands alone: whoever answers less
-is right more often, so right answers and wrong ones stand beside the fraction that is answered.
+What the maps should reach is said here, once. A bound is met or missed where the interval over
+scans lies on one side of it; otherwise, as where there are too few cells or none, the scans cannot
+tell. One scan may miss a bound but cannot meet it. No number stands alone: whoever answers less is
+right more often, so right answers and wrong ones stand beside the fraction that is answered.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from polarstem.evaluate.summary.entries import Entry, entry, share
+from polarstem.evaluate.map_scores.over_scans import exact_interval, of_scans
+from polarstem.evaluate.summary.entries import Entry, entry
 
 PREFIX = "maps.reality."
 SPARSE = "_sparse"
 """How the names of factors end that are scanned with few positions and electrons."""
-MET, MISSED = "met", "missed"
+MET, MISSED, CANNOT_TELL = "met", "missed", "cannot tell"
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,32 @@ class Bound:
     limit: float
     least: bool
 
-    def verdict(self, value: float | None) -> str:
-        """ "met" or "missed"; a fraction of nothing misses."""
-        if value is None:
-            return MISSED
-        return MET if (value >= self.limit if self.least else value <= self.limit) else MISSED
+    def verdict(self, found: Entry, confidence: float) -> str:
+        """Whether a fraction meets the bound.
+
+        Parameters
+        ----------
+        found : entry
+            Of `polarstem.evaluate.map_scores.over_scans.of_scans`.
+        confidence : float
+            Level of the interval of a single scan's cells, each taken for a sample of its own: that
+            is the narrowest there is, so what even it rules out is missed in this scan.
+
+        Returns
+        -------
+        str
+            "met", "missed" or "cannot tell".
+        """
+        if found["value"] is None:
+            return CANNOT_TELL
+        low, high = found["low"], found["high"]
+        if low is not None and (low >= self.limit if self.least else high <= self.limit):
+            return MET
+        if low is None:
+            count = round(found["value"] * found["n"])
+            low, high = exact_interval(count, found["n"], confidence)
+        beyond = high < self.limit if self.least else low > self.limit
+        return MISSED if beyond else CANNOT_TELL
 
 
 DENSE_BOUNDS = {
@@ -79,10 +102,10 @@ def bounds_of(factor: str) -> dict[str, Bound]:
 
 
 def pooled(entries: Sequence[Entry], meaning: str, confidence: float) -> Entry:
-    """One fraction of several, counted together; their `n` are what they are fractions of."""
+    """One fraction of those of several scans; their `n` are the cells they are fractions of."""
     known = [each for each in entries if each["value"] is not None]
-    count = sum(round(each["value"] * each["n"]) for each in known)
-    return share(count, sum(each["n"] for each in known), meaning, confidence)
+    counts = [round(each["value"] * each["n"]) for each in known]
+    return of_scans(counts, [each["n"] for each in known], meaning, confidence)
 
 
 def reality_entries(
@@ -97,14 +120,15 @@ def reality_entries(
     factors : mapping of str to str
         The factor of each experiment that belongs to the ladder.
     confidence : float
-        Level of the intervals, which count unit cells as independent.
+        Level of the intervals over scans.
 
     Returns
     -------
     dict of str to entry
         ``maps.reality.<factor>.<score>``. Fractions are of all cells of the experiments and are
-        always there, with the value null where there is nothing to count; what has a bound tells
-        it: ``bound``, ``at_least`` and ``verdict``. Of several experiments the largest error
+        always there, with the value null where there is nothing to count; ``scans`` says of how
+        many scans, and of one alone there is no interval. What has a bound tells it: ``bound``,
+        ``at_least`` and ``verdict``. Of several experiments the largest error
         stands, and the fewest positions and electrons; these are there where they are known.
     """
     ladder: dict[str, Entry] = {}
@@ -122,7 +146,7 @@ def reality_entries(
                 ladder[key] |= {
                     "bound": bound.limit,
                     "at_least": bound.least,
-                    "verdict": bound.verdict(ladder[key]["value"]),
+                    "verdict": bound.verdict(ladder[key], confidence),
                 }
         for score, (unit, what) in _ERRORS.items():
             values = [part["value"] for part in _of(found, names, score)]
@@ -151,9 +175,11 @@ def over_all(
     Returns
     -------
     dict of str to entry
-        ``maps.confidently_wrong``, ``maps.cells_answered``; none where no cell was judged.
+        ``maps.confidently_wrong`` and ``maps.cells_answered``, of cells, with intervals over scans;
+        ``maps.scans_confidently_wrong``, of the scans, which are what was sampled, those with any
+        such cell. None where no cell was judged.
     """
-    entries = {}
+    entries: dict[str, Entry] = {}
     for score, what in (
         ("confidently_wrong", "that have an answer and a wrong one, of all that were judged"),
         ("cells_answered", "that have an answer"),
@@ -165,6 +191,16 @@ def over_all(
                 f"experiments {', '.join(judged)}"
             )
             entries[f"maps.{score}"] = pooled(_of(found, judged, score), meaning, confidence)
+    if wrong := [each["value"] > 0 for each in _of(found, experiments, "confidently_wrong")]:
+        low, high = exact_interval(sum(wrong), len(wrong), confidence)
+        meaning = (
+            "Fraction of the virtual experiments in which any unit cell away from walls and "
+            "defects has an answer and a wrong one"
+        )
+        value = sum(wrong) / len(wrong)
+        entries["maps.scans_confidently_wrong"] = entry(
+            value, "fraction", meaning, low=low, high=high, n=len(wrong)
+        )
     return entries
 
 

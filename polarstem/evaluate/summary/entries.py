@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from polarstem.evaluate.scores.metrics import METRICS
 
@@ -29,17 +28,6 @@ def entry(value: float, unit: str, meaning: str, **numbers: float | int | None) 
         "unit": unit,
         "meaning": meaning,
     }
-
-
-def share(count: int, of: int, meaning: str, confidence: float) -> Entry:
-    """A fraction with its exact binomial interval; without a value where there is nothing to count.
-
-    C. Clopper and E. Pearson, Biometrika 26, 404 (1934).
-    """
-    if of == 0:
-        return entry(np.nan, "fraction", meaning, n=0)
-    low, high = binomtest(int(count), int(of)).proportion_ci(confidence)
-    return entry(count / of, "fraction", meaning, low=low, high=high, n=of)
 
 
 def scored(row: Mapping[str, Any], meaning: str) -> Entry:

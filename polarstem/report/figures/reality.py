@@ -12,12 +12,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from polarstem.evaluate.map_scores.reality_ladder import DENSE_BOUNDS, MET, MISSED, SPARSE_BOUNDS
+from polarstem.evaluate.map_scores.reality_ladder import (
+    CANNOT_TELL,
+    DENSE_BOUNDS,
+    MET,
+    MISSED,
+    SPARSE_BOUNDS,
+)
 from polarstem.report.figures import style
 from polarstem.report.reality_panel import RealityRow, reality_rows, scanned
 
 _ROW = 0.37  # height of a row [inch]
-_GOOD, _BAD, _FREE = style.MODEL_COLOURS[0], style.MODEL_COLOURS[1], "0.25"
+_FREE = "0.25"
+_COLOURS = {MET: style.MODEL_COLOURS[0], MISSED: style.MODEL_COLOURS[1], CANNOT_TELL: "0.5"}
 _BAND = "#f3f1ed"
 _HIGH = ("right_of_answered", "answered")  # better the nearer to 100 %
 # score: title, axis label, factor of its values
@@ -91,15 +98,16 @@ def _write_wrong(axes: Axes, rows: Sequence[RealityRow], sparse: bool) -> None:
         if entry is None or entry["value"] is None:
             axes.text(0.5, number, "–", ha="center", va="center", color="0.5")
             continue
-        bad = entry["verdict"] != MET
         percent = 100 * entry["value"]
-        digits = 0 if percent in (0, 100) else 1
+        digits = 0 if percent == 0 or percent >= 10 else 1
         axes.text(
             0.5, number - 0.1, f"{percent:.{digits}f} %", ha="center", va="center",
-            fontsize=14, fontweight="bold", color=_BAD if bad else _GOOD,
+            fontsize=14, fontweight="bold", color=_COLOURS[entry["verdict"]],
         )  # fmt: skip
         count = f"{round(entry['value'] * entry['n'])} of {entry['n']}"
-        axes.text(0.5, number + 0.33, count, ha="center", va="center", fontsize=6, color="0.3")
+        if entry["scans"] > 1:
+            count += f", {entry['scans']} scans"
+        axes.text(0.5, number + 0.33, count, ha="center", va="center", fontsize=5.5, color="0.3")
 
 
 def _draw_score(
@@ -127,7 +135,7 @@ def _draw_score(
             told.append(factor * bound.limit)
             axes.axvline(factor * bound.limit, color="0.35", lw=0.9, ls=":" if sparse else "-")
     if score in _HIGH:
-        low = 10 * np.floor((min(told) - 1) / 10)
+        low = max(0.0, 10 * np.floor((min(told) - 1) / 10))
         axes.set_xlim(low, 100 + 0.03 * (100 - low))
         axes.set_xticks([low, (low + 100) / 2, 100])
     else:
@@ -139,8 +147,7 @@ def _draw_score(
 
 def _mark(axes: Axes, entry: Mapping[str, Any], height: float, sparse: bool, factor: float) -> None:
     """A number with its interval, open where the scan is sparse."""
-    verdict = entry.get("verdict")
-    colour = _FREE if verdict is None else _GOOD if verdict == MET else _BAD
+    colour = _COLOURS.get(entry.get("verdict", ""), _FREE)
     if entry["low"] is not None and entry["high"] is not None:
         ends = factor * entry["low"], factor * entry["high"]
         axes.plot(ends, [height] * 2, color=colour, lw=1, alpha=0.55, zorder=2)
@@ -151,24 +158,20 @@ def _mark(axes: Axes, entry: Mapping[str, Any], height: float, sparse: bool, fac
 
 
 def _legend(figure: Figure, rows: list[RealityRow], there: Sequence[bool]) -> None:
-    handles = []
+    scans, bounds = [], []
     for sparse in there:
         name = "sparse" if sparse else "dense"
-        bound = f"bound, {name}" if len(there) > 1 else "bound"
-        scans = f"{name}: {scanned(rows, sparse)}"
-        handles += [
+        scans.append(
             Line2D(
                 [], [], color=_FREE, marker="s" if sparse else "o", ls="", ms=4, mew=1.1,
-                mfc="white" if sparse else _FREE, label=scans,
-            ),
-            Line2D([], [], color="0.35", lw=0.9, ls=":" if sparse else "-", label=bound),
-        ]  # fmt: skip
-    handles += [Line2D([], [], color=c, lw=4, label=w) for c, w in ((_GOOD, MET), (_BAD, MISSED))]
-    if len(there) > 1:  # read by columns
-        handles = [*handles[0::2], *handles[1::2]]
-        handles = [handles[i] for i in (0, 1, 3, 4, 2, 5)]
-    columns = 3 if len(there) > 1 else 4
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, columnspacing=1.4)
+                mfc="white" if sparse else _FREE, label=f"{name}: {scanned(rows, sparse)}",
+            )
+        )  # fmt: skip
+        bound = f"bound, {name}" if len(there) > 1 else "bound"
+        bounds.append(Line2D([], [], color="0.35", lw=0.9, ls=":" if sparse else "-", label=bound))
+    verdicts = [Line2D([], [], color=c, lw=4, label=word) for word, c in _COLOURS.items()]
+    figure.legend(handles=[*scans, *bounds], loc="outside lower center", ncols=2)
+    figure.legend(handles=verdicts, loc="outside upper center", ncols=3)
 
 
 def _numbers(row: RealityRow, sparse: bool) -> Mapping[str, Mapping[str, Any]]:

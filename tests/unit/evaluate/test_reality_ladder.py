@@ -12,8 +12,8 @@ import pytest
 import xarray as xr
 
 from polarstem.evaluate.map_scores.over_experiments import summarise_maps, thickness_errors
+from polarstem.evaluate.map_scores.over_scans import of_one_scan, of_scans
 from polarstem.evaluate.map_scores.reality_ladder import bounds_of, pooled, reality_entries
-from polarstem.evaluate.summary.entries import share
 from tests.unit.maps.synthetic_map import CELL_NM, make_map, make_summary
 
 
@@ -61,33 +61,91 @@ def silence(data: xr.Dataset, _truth: xr.Dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    ("factor", "score", "least", "worst"),
+    ("factor", "score", "limit"),
     [
-        ("drift", "right_of_answered", 0.99, 0.9899),
-        ("drift_sparse", "right_of_answered", 0.97, 0.9699),
-        ("drift", "answered", 0.90, 0.8999),
-        ("drift_sparse", "answered", 0.70, 0.6999),
-        ("drift", "confidently_wrong", 0.01, 0.0101),
-        ("drift_sparse", "confidently_wrong", 0.01, 0.0101),
-        ("drift", "sound_flagged", 0.05, 0.0501),
-        ("drift_sparse", "sound_flagged", 0.05, 0.0501),
+        ("drift", "right_of_answered", 0.99),
+        ("drift_sparse", "right_of_answered", 0.97),
+        ("drift", "answered", 0.90),
+        ("drift_sparse", "answered", 0.70),
+        ("drift", "confidently_wrong", 0.01),
+        ("drift_sparse", "confidently_wrong", 0.01),
+        ("drift", "sound_flagged", 0.05),
+        ("drift_sparse", "sound_flagged", 0.05),
     ],
 )
-def test_bounds_are_met_at_the_bound_and_missed_beyond(
-    factor: str, score: str, least: float, worst: float
+def test_bounds_are_met_or_missed_where_the_interval_lies_on_one_side(
+    factor: str, score: str, limit: float
 ) -> None:
     bound = bounds_of(factor)[score]
-    assert bound.verdict(least) == "met"
-    assert bound.verdict(worst) == "missed"
-    assert bound.verdict(None) == "missed"
-    assert bound.verdict(1.0 if bound.least else 0.0) == "met"
+    assert bound.limit == limit
+    good, bad = (1.0, -1.0) if bound.least else (-1.0, 1.0)
+    for side, low, high in (
+        ("met", limit, limit + 1e-3 * good),
+        ("missed", limit + 1e-6 * bad, limit + 1e-3 * bad),
+        ("cannot tell", limit - 1e-6, limit + 1e-6),
+        ("cannot tell", limit, limit + 1e-3 * bad),
+    ):
+        found = {"value": (low + high) / 2, "n": 500}
+        found |= {"low": min(low, high), "high": max(low, high)}
+        assert bound.verdict(found, 0.95) == side
+    assert bound.verdict(of_scans([], [], "of nothing", 0.95), 0.95) == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "verdict"), [(0, "cannot tell"), (1, "cannot tell"), (3, "missed"), (24, "missed")]
+)
+def test_one_scan_may_miss_a_bound_but_cannot_meet_it(wrong: int, verdict: str) -> None:
+    bound = bounds_of("drift")["confidently_wrong"]
+    assert bound.verdict(of_scans([wrong], [24], "", 0.95), 0.95) == verdict
+    answered = bounds_of("drift")["answered"]
+    assert answered.verdict(of_scans([24 - wrong], [24], "", 0.95), 0.95) == (
+        "missed" if wrong == 24 else "cannot tell"
+    )
+    assert bound.verdict(of_scans([0], [10_000], "", 0.95), 0.95) == "cannot tell"
+
+
+def cells_of(wrong: list[int], of: int) -> dict[str, str]:
+    """Verdicts of the ladder on scans that have so many wrong cells of as many each."""
+    found = {}
+    for number, count in enumerate(wrong):
+        for score, value in (
+            ("confidently_wrong", count),
+            ("cell_accuracy_answered", of - count),
+            ("cells_answered", of),
+            ("sound_flagged", count),
+        ):
+            found[f"maps.scan{number}.{score}"] = of_one_scan(value, of, "of cells")
+    ladder = reality_entries(found, {f"scan{i}": "drift" for i in range(len(wrong))}, 0.95)
+    return {
+        key.rpartition(".")[2]: entry["verdict"]
+        for key, entry in ladder.items()
+        if "verdict" in entry
+    }
+
+
+def test_each_verdict_comes_out() -> None:
+    names = ("confidently_wrong", "right_of_answered", "answered", "sound_flagged")
+    tell = dict.fromkeys(names, "cannot tell")
+    assert cells_of([0], 24) == tell  # 0 of 24, and all there is
+    assert cells_of([0] * 4, 24) == tell | {"answered": "met"}
+    assert cells_of([0] * 17, 24)["confidently_wrong"] == "cannot tell"
+    assert cells_of([0] * 18, 24) == dict.fromkeys(names, "met")
+    assert cells_of([2] * 18, 24) == {
+        "confidently_wrong": "missed",
+        "right_of_answered": "missed",
+        "answered": "met",
+        "sound_flagged": "missed",
+    }
+    # as many wrong cells, all of them in one scan: how often such a scan comes is not known
+    assert cells_of([24] + [0] * 11, 24)["confidently_wrong"] == "cannot tell"
+    assert cells_of([2] * 12, 24)["confidently_wrong"] == "missed"
 
 
 def test_fractions_are_pooled_by_what_they_count() -> None:
-    parts = [share(1, 10, "", 0.95), share(30, 90, "", 0.95), share(0, 0, "", 0.95)]
+    parts = [of_one_scan(1, 10, ""), of_one_scan(30, 90, ""), of_one_scan(0, 0, "")]
     both = pooled(parts, "of both", 0.95)
-    assert (both["value"], both["n"]) == (0.31, 100)
-    assert both == share(31, 100, "of both", 0.95)
+    assert (both["value"], both["n"], both["scans"]) == (0.31, 100, 2)
+    assert both == of_scans([1, 30], [10, 90], "of both", 0.95)
 
 
 def test_wrong_answers_of_all_virtual_experiments_stand_together(tmp_path: Path) -> None:
@@ -102,6 +160,10 @@ def test_wrong_answers_of_all_virtual_experiments_stand_together(tmp_path: Path)
     assert overall["value"] == pytest.approx(n["wrong"] / sum(n.values()))
     assert overall["low"] < overall["value"] < overall["high"]
     assert all(name in overall["meaning"] for name in n)
+    assert overall["scans"] == 3
+    scans = found["maps.scans_confidently_wrong"]
+    assert (scans["value"], scans["n"]) == (pytest.approx(1 / 3), 3)
+    assert scans["low"] == pytest.approx(1 - 0.975 ** (1 / 3))
     answered = found["maps.cells_answered"]
     assert answered["value"] == pytest.approx(1 - n["silent"] / sum(n.values()))
     assert not any(key.startswith("maps.reality") for key in found)
@@ -112,7 +174,8 @@ def test_ladder_has_the_numbers_of_its_factor_and_their_verdicts(tmp_path: Path)
     found = summary_of(tmp_path, reality, b=reverse, c=silence, d=lambda *_: None, e=reverse)
     n = found["maps.a.confidently_wrong"]["n"]
     wrong = found["maps.reality.drift_sparse.confidently_wrong"]
-    assert (wrong["value"], wrong["n"], wrong["verdict"]) == (0.5, 2 * n, "missed")
+    assert (wrong["value"], wrong["n"], wrong["scans"]) == (0.5, 2 * n, 2)
+    assert wrong["verdict"] == "cannot tell"  # one scan of two, and the other has none
     assert "(a, b)" in wrong["meaning"]
     right = found["maps.reality.drift_sparse.right_of_answered"]
     assert (right["value"], right["bound"], right["at_least"]) == (0.5, 0.97, True)
@@ -124,8 +187,8 @@ def test_ladder_has_the_numbers_of_its_factor_and_their_verdicts(tmp_path: Path)
         for factor in ("all_sparse", "half_sparse")
     }
     # who says nothing is never wrong, but misses what it should say
-    assert verdicts["all_sparse"] == ["met", "missed", "missed"]
-    assert verdicts["half_sparse"] == ["met", "met", "met"]
+    assert verdicts["all_sparse"] == ["cannot tell", "cannot tell", "missed"]
+    assert verdicts["half_sparse"] == ["cannot tell"] * 3  # a single scan of few cells
     assert found["maps.reality.all_sparse.right_of_answered"]["value"] is None
     assert found["maps.reality.half_sparse.answered"]["value"] == 1
     assert found["maps.reality.half_sparse.thickness_error_nm"]["value"] == pytest.approx(1)
@@ -148,7 +211,7 @@ def test_largest_error_of_a_factor_stands() -> None:
     ladder = reality_entries(entries, {"a": "thin", "b": "thin"}, 0.95)
     assert ladder["maps.reality.thin.thickness_error_nm"]["value"] == 2
     assert ladder["maps.reality.thin.confidently_wrong"]["value"] is None
-    assert ladder["maps.reality.thin.confidently_wrong"]["verdict"] == "missed"
+    assert ladder["maps.reality.thin.confidently_wrong"]["verdict"] == "cannot tell"
 
 
 def test_thickness_of_a_wedge_is_compared_with_its_mean(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.stats import beta
 from synthetic_map import CELL_NM, make_map
 
 from polarstem.errors import PolarstemError
@@ -32,7 +31,10 @@ def scene(tmp_path: Path, **changes: Any) -> tuple[Path, Path, xr.Dataset, xr.Da
 def scores(map_nc: Path, truth_nc: Path, found: xr.Dataset, truth: xr.Dataset) -> dict[str, Any]:
     found.to_netcdf(map_nc)
     truth.to_netcdf(truth_nc)
-    return score_map(map_nc, truth_nc, 0.95)
+    told = score_map(map_nc, truth_nc)
+    # the cells of one scan are no independent samples; of walls low and high are strips
+    assert all(v["low"] is None for k, v in told.items() if "known_directions" not in k)
+    return told
 
 
 def test_a_right_map_has_no_errors(tmp_path: Path) -> None:
@@ -66,7 +68,6 @@ def test_confidently_wrong_are_answered_and_wrong_of_all_judged(tmp_path: Path) 
     right = scores(map_nc, truth_nc, found, truth)
     n = right["cell_accuracy"]["n"]
     assert right["confidently_wrong"]["value"] == 0
-    assert right["confidently_wrong"]["high"] == pytest.approx(1 - 0.025 ** (1 / n))
     corners = [int(found["cell"][place]) for place in ((-3, -3), (2, -3), (-3, 2))]
     for corner in corners:
         found["cell_class_index"][corner] = (found["cell_class_index"][corner] + 4) % 8
@@ -74,15 +75,8 @@ def test_confidently_wrong_are_answered_and_wrong_of_all_judged(tmp_path: Path) 
     told = scores(map_nc, truth_nc, found, truth)
     wrong = told["confidently_wrong"]
     assert (wrong["value"], wrong["n"]) == (pytest.approx(2 / n), n)
-    low, high = clopper_pearson(2, n)
-    assert (wrong["low"], wrong["high"]) == (pytest.approx(low), pytest.approx(high))
     assert told["confidently_wrong_cells"]["value"] == 2
     assert told["cell_accuracy_answered"]["value"] == pytest.approx((n - 3) / (n - 1))
-
-
-def clopper_pearson(count: int, of: int) -> tuple[float, float]:
-    low = beta.ppf(0.025, count, of - count + 1)
-    return float(low), float(beta.ppf(0.975, count + 1, of - count))
 
 
 def test_who_says_nothing_is_not_wrong_and_has_no_answers(tmp_path: Path) -> None:
