@@ -13,31 +13,12 @@ from pydantic import BaseModel, ValidationError
 from polarstem.config.conditions import LISTED, MAPPED, NAMED
 from polarstem.config.cross_checks import cross_checks, nearest
 from polarstem.config.experiment_checks import experiment_checks
-from polarstem.config.learning import (
-    CnnModel,
-    DeflectionModel,
-    EquivariantModel,
-    LinearModel,
-    PcaKnnModel,
-    Stream,
-    TemplateModel,
-    TimmModel,
-    Training,
-)
+from polarstem.config.families import FAMILIES
+from polarstem.config.learning import Stream, Training
 from polarstem.config.model import Config
 from polarstem.config.physics import NUMBER, WORD, Simulate, Structures
 from polarstem.config.physics_checks import physics_checks
 from polarstem.errors import PolarstemError
-
-_FAMILIES: dict[str, type[BaseModel]] = {
-    "timm": TimmModel,
-    "cnn": CnnModel,
-    "equivariant": EquivariantModel,
-    "pca_knn": PcaKnnModel,
-    "linear": LinearModel,
-    "template": TemplateModel,
-    "deflection": DeflectionModel,
-}
 
 
 class ConfigError(PolarstemError):
@@ -124,7 +105,7 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
                 problems.append(f"{where}: is required and missing")
             case "union_tag_invalid" | "union_tag_not_found":
                 family = item["input"].get("family") if isinstance(item["input"], Mapping) else None
-                hint = nearest(family, list(_FAMILIES))
+                hint = nearest(family, list(FAMILIES))
                 problems.append(f"{where}.family: {family!r} is no model family; {hint}")
             case "string_pattern_mismatch" if path[-1] == "[key]":
                 where = prefix + _dotted(path[:-2])
@@ -166,7 +147,7 @@ def _owner(model: type[BaseModel], loc: list[str | int]) -> type[BaseModel] | No
         for candidate in found:
             if get_origin(candidate) is dict:
                 following += _candidates(get_args(candidate)[1])
-            elif candidate is _FAMILIES.get(str(part)):
+            elif candidate is FAMILIES.get(str(part)):
                 following.append(candidate)
             elif part in candidate.model_fields:
                 following += _candidates(candidate.model_fields[str(part)].annotation)

@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 
 from polarstem.config.conditions import Drawn
+from polarstem.config.families import DeflectionModel, EquivariantModel, TimmModel
 from polarstem.config.jobs import reflection_spacing
-from polarstem.config.learning import DeflectionModel, EquivariantModel, Stream, TimmModel
+from polarstem.config.learning import Stream
 from polarstem.config.model import Config
 from polarstem.config.plan import SPLITS, class_table, engine_of, obstacle
 from polarstem.errors import PolarstemError

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Config sections for the models, their training, the evaluation and the report."""
+"""Config sections for the training of models, the evaluation and the report."""
 
 from __future__ import annotations
 
@@ -11,42 +11,6 @@ from polarstem.config.conditions import LISTED, MAPPED, Conditions, list_or_sect
 from polarstem.config.physics import Count, Positive, Section
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-NonNegative = Annotated[float, Field(ge=0)]
-Index = Annotated[int, Field(ge=0)]
-Head = Literal["classification", "regression", "prototype"]
-
-
-class Preprocessing(Section):
-    """Scaling of the patterns, fitted on the training split and saved with the model."""
-
-    scaling: Literal["standardise", "minmax", "none"] = Field(
-        "standardise",
-        description="`standardise` subtracts the mean and divides by the spread of each pixel over "
-        "the training patterns; `minmax` scales each pattern to [0, 1]",
-    )
-    sqrt: bool = Field(False, description="take the square root of the intensities first")
-    unit_sum: bool = Field(
-        False,
-        description="before all else, divide each pattern by its mean: what counts is where "
-        "electrons go, not how many reach the detector",
-    )
-    parity: Literal["none", "even_odd"] = Field(
-        "none",
-        description="`even_odd` gives a model two images of each pattern, the sum and the "
-        "difference of the pattern and its inverse, which a crystal without polarity does not have",
-    )
-
-
-class Augmentation(Section):
-    """Changes made to the training patterns at random, anew in each epoch."""
-
-    paper: bool = Field(
-        False, description="the paper's: blur, brightness and contrast, Gaussian noise"
-    )
-    symmetry: bool = Field(
-        False,
-        description="turn and mirror pattern and label together by the 8 symmetries of the square",
-    )
 
 
 class Training(Section):
@@ -65,135 +29,6 @@ class Training(Section):
     schedule: Literal["constant", "one_cycle"] = Field(
         "constant", description="learning rate over the steps"
     )
-
-
-class _Scaled(Section):
-    preprocessing: Preprocessing = Field(
-        default_factory=Preprocessing, description="scaling of the patterns"
-    )
-
-
-class _Model(Section):
-    filter: Literal["none", "centre_of_mass", "information"] = Field(
-        "none",
-        description="`centre_of_mass` keeps training patterns whose centre of mass deviates from "
-        "their scan's mean by more than the average (the paper's filter); `information` drops the "
-        "30 % at probe positions where classes are hardest to tell apart",
-    )
-    shuffled_labels: bool = Field(
-        False,
-        description="a control: specimens exchange their labels at random before training, so "
-        "that whatever beats chance has leaked; not for streams",
-    )
-
-
-class _Network(_Scaled, _Model):
-    head: Head = Field(
-        "classification",
-        description="what is learned: classes, a unit vector, or an embedding with class "
-        "prototypes",
-    )
-    positives: Literal["batch", "cross_condition"] = Field(
-        "batch",
-        description="head `prototype`: what a training pattern is compared with, the class means "
-        "of its batch, or with `cross_condition` those of the batch's patterns of other specimens "
-        "and thicknesses",
-    )
-    augmentation: Augmentation = Field(
-        default_factory=Augmentation, description="changes to the training patterns"
-    )
-    training: dict[str, Any] = Field(
-        default_factory=dict, description="keys of `train.training` that differ for this model"
-    )
-
-
-class TimmModel(_Network):
-    """Any network of the timm library, with one input channel."""
-
-    family: Literal["timm"] = Field(description="`timm`")
-    architecture: str = Field(description="timm's name, e.g. `resnet18`, `vgg11`, `resnet50`")
-    pretrained: bool = Field(
-        False, description="start from timm's weights (downloaded when training starts)"
-    )
-
-
-class CnnModel(_Network):
-    """The paper's small convolutional network."""
-
-    family: Literal["cnn"] = Field(description="`cnn`")
-
-
-class EquivariantModel(_Network):
-    """Fully connected layers that share their weights over the square's turns and mirrors."""
-
-    family: Literal["equivariant"] = Field(description="`equivariant`; classification only")
-    channels: Count = Field(64, description="features for each turn and mirror")
-    layers: Count = Field(3, description="residual layers")
-
-
-class PcaKnnModel(_Scaled, _Model):
-    """Principal components of the pixels and a vote of the nearest neighbours."""
-
-    family: Literal["pca_knn"] = Field(description="`pca_knn`")
-    components: Count = Field(20, description="principal components")
-    neighbours: Count = Field(5, description="neighbours that vote")
-
-
-class LinearModel(_Scaled, _Model):
-    """Principal components of the pixels and a linear score of each class."""
-
-    family: Literal["linear"] = Field(description="`linear`")
-    classifier: Literal["lda", "logistic"] = Field(
-        "lda", description="linear discriminant analysis or logistic regression"
-    )
-    components: Count = Field(300, description="principal components")
-
-
-class TemplateModel(_Model):
-    """Poisson likelihood of a pattern under the training patterns, in all their turns."""
-
-    family: Literal["template"] = Field(description="`template`")
-    templates: Count = Field(
-        16384, description="training patterns to compare with; of more, so many are drawn"
-    )
-
-
-class DeflectionModel(_Model):
-    """Vectors that a pattern points along, and a Gaussian of them for each thickness and class."""
-
-    family: Literal["deflection"] = Field(description="`deflection`")
-    signal: Literal["centre_of_mass", "friedel", "quadrant"] = Field(
-        "centre_of_mass",
-        description="centre of mass; differences of the intensities at g and -g, as vectors; or "
-        "differences of the quadrants of an annular detector",
-    )
-    pairs: tuple[tuple[Index, Index], ...] = Field(
-        ((1, 0), (1, 1), (2, 0), (3, 0), (4, 0)),
-        min_length=1,
-        description="`friedel`: reflections h, k of the projected cell, each with those that are "
-        "equivalent by symmetry",
-    )
-    spacing_pixels: tuple[Positive, Positive] | None = Field(
-        None,
-        description="`friedel`: distance of neighbouring reflections along x and y [detector "
-        "pixels]; by default that of `structures` and `simulate`",
-    )
-    annulus: tuple[NonNegative, Positive] = Field(
-        (0.5, 1.0),
-        description="`quadrant`: inner and outer radius, as fractions of the detector's half width",
-    )
-
-
-ModelSettings = Annotated[
-    TimmModel
-    | CnnModel
-    | EquivariantModel
-    | PcaKnnModel
-    | LinearModel
-    | TemplateModel
-    | DeflectionModel,
-    Field(discriminator="family"),
-]
 
 
 class Stream(Section):

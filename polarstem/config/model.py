@@ -12,10 +12,10 @@ from polarstem.config.accuracy import least_cells, least_pixels
 from polarstem.config.angles import edge_of, reserve_mrad
 from polarstem.config.conditions import Drawn, Ladder
 from polarstem.config.experiments import Experiment
+from polarstem.config.families import ModelSettings
 from polarstem.config.learning import (
     Adaptation,
     Evaluate,
-    ModelSettings,
     Report,
     Stream,
     Train,

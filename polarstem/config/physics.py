@@ -83,6 +83,7 @@ def _word_or_number(value: Any) -> str:
 
 
 Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
 
 
 class Defect(Section):

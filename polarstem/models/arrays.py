@@ -54,19 +54,21 @@ class ArrayModel(Model):
         np.savez(directory / ARRAYS_FILE, **arrays)
 
     def _read(self, directory: Path, device: str) -> None:
-        import torch
-
-        from polarstem.models.preprocessing import Preprocessing
-
         with np.load(directory / ARRAYS_FILE, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
         scaling = {
-            key.removeprefix(_PREPROCESSING): torch.from_numpy(arrays.pop(key))
+            key.removeprefix(_PREPROCESSING): arrays.pop(key)
             for key in list(arrays)
             if key.startswith(_PREPROCESSING)
         }
         if hasattr(self.settings, "preprocessing"):
+            import torch
+
+            from polarstem.models.preprocessing import Preprocessing
+
             self._preprocessing = Preprocessing(self._fitted_shape(), self.settings.preprocessing)
-            self._preprocessing.load_state_dict(scaling)
+            self._preprocessing.load_state_dict(
+                {key: torch.from_numpy(value) for key, value in scaling.items()}
+            )
         self._arrays = arrays
         self._restored()

@@ -18,7 +18,8 @@ from polarstem.evaluate.scores.tables import compute_metrics
 from polarstem.evaluate.scores.tested_domains import conditions_in_words, describe_domain
 from polarstem.evaluate.summary.headlines import read_metrics
 from polarstem.files import atomic_path
-from polarstem.models.registry import read_description
+from polarstem.models import model_class
+from polarstem.models.saved import read_description
 
 CARD = "MODEL_CARD.md"
 MOST_MB = 20
@@ -93,6 +94,7 @@ def card_text(
     crystal, microscope = config["structures"], config["simulate"]
     pixels, mrad = microscope["detector"]["pixels"], microscope["detector"]["mrad_per_pixel"]
     source = config["train"]["sources"][config["evaluate"]["recommended"]["source"]]
+    kind = model_class(description["family"])
     material = crystal["material"] if isinstance(crystal["material"], str) else "as configured"
     names = ", ".join(
         f"{name} {angle:g}°"
@@ -105,7 +107,8 @@ def card_text(
         f"{microscope['energy_kv']:g} kV",
         "",
         "Names the in-plane direction of the polarization from single 4D-STEM patterns.",
-        f"Family `{description['family']}`, {size_mb:.1f} MB, trained by polarstem "
+        f"Model: {kind.describe(description['options'])} (family `{kind.family}`), "
+        f"{size_mb:.1f} MB, trained by polarstem "
         f"{description['versions'].get('polarstem', '')} in "
         f"{description.get('training_seconds', 0) / 60:.0f} minutes.",
         "",

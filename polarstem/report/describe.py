@@ -9,6 +9,7 @@ from typing import Any
 from polarstem.config import check
 from polarstem.config.physics import AUTO
 from polarstem.evaluate.scores.tested_domains import conditions_in_words, thicknesses_in_words
+from polarstem.models import model_class
 
 Config = Mapping[str, Any]
 _PHASES = {"T": "tetragonal, P along ⟨001⟩", "O": "orthorhombic, P along ⟨110⟩"}
@@ -21,15 +22,6 @@ _HEADS = {
     "prototype": "prototypes in an embedding",
     "none": "none",
 }
-_RAW = ("template", "deflection")  # families that take the patterns as they are
-_SIGNALS = {
-    "centre_of_mass": "centre of mass of the pattern",
-    "friedel": "differences of Friedel pairs",
-    "quadrant": "four quadrants of an annular detector",
-}
-_CLASSIFIERS = {"lda": "linear discriminant analysis", "logistic": "logistic regression"}
-
-
 _ADAPTATIONS = {
     "symmetry": "answers averaged over copies",
     "prototypes": "prototypes estimated anew on each unlabelled scan",
@@ -106,12 +98,13 @@ def model_rows(config: Config) -> list[dict[str, str]]:
     for name, settings in config["models"].items():
         if name not in used:
             continue
-        scaling = settings.get("preprocessing", {})
+        # families without the section take patterns as they are
+        scaling = settings.get("preprocessing", {"scaling": "none"})
         inputs = {
             "standardise": "each pixel standardised",
             "minmax": "each pattern scaled to [0, 1]",
             "none": "not scaled",
-        }[scaling.get("scaling", "none" if settings["family"] in _RAW else "standardise")]
+        }[scaling["scaling"]]
         if scaling.get("parity") == "even_odd":
             inputs += ", even and odd part apart"
         chosen = [k for k, on in settings.get("augmentation", {}).items() if on]
@@ -121,7 +114,7 @@ def model_rows(config: Config) -> list[dict[str, str]]:
         rows.append(
             {
                 "name": name,
-                "what": _architecture(settings),
+                "what": model_class(settings["family"]).describe(settings),
                 "head": _HEADS[settings.get("head", "none")],
                 "input": ("square root, " if scaling.get("sqrt") else "") + inputs,
                 "options": ", ".join(options) or "–",
@@ -142,26 +135,6 @@ def adaptation_rows(config: Config) -> list[dict[str, str]]:
         }
         for entry in config["evaluate"].get("adaptation", ())
     ]
-
-
-def _architecture(settings: Mapping[str, Any]) -> str:
-    if settings["family"] == "timm":
-        start = "pretrained" if settings.get("pretrained") else "from random weights"
-        return f"{settings.get('architecture', 'timm network')} (timm), {start}"
-    if settings["family"] == "cnn":
-        return "small convolutional network (3 × 3 kernels, 16-32-64)"
-    if settings["family"] == "equivariant":
-        return "fully connected network that turns with the pattern"
-    if settings["family"] == "template":
-        return "Poisson likelihood under the training patterns, in all their turns"
-    if settings["family"] == "deflection":
-        signal = _SIGNALS[settings.get("signal", "centre_of_mass")]
-        return f"{signal}, a Gaussian for each thickness and class"
-    if settings["family"] == "linear":
-        classifier = _CLASSIFIERS[settings.get("classifier", "lda")]
-        return f"{settings.get('components', 300)} principal components, {classifier}"
-    components, neighbours = settings.get("components", 20), settings.get("neighbours", 5)
-    return f"{components} principal components, vote of {neighbours} nearest neighbours"
 
 
 def _amplitude(crystal: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 _NETWORK = "polarstem/models/network.py"
+_NEW = "tests/unit/project/test_new_family.py"
 _FAMILY = "polarstem/models/family"
 _TRUE = "tests/unit/models/test_family.py::test_what_a_family_says_of_itself_is_true"
 _LIGHT = "tests/unit/models/test_family.py::test_asking_imports_nothing_that_computes"
@@ -67,5 +68,26 @@ MUTATIONS = [
         'patterns = stage(train, job.workdir / "train.npy", 1500)',
         "tests/unit/models/test_baselines.py"
         "::test_nothing_changes_where_patterns_are_read_from_disk[linear]",
+    ),
+    Mutation(
+        "whatever is best is the best network",
+        "polarstem/evaluate/summary/headlines.py",
+        'for name in pooled["family"].unique() if model_class(name).is_network]',
+        'for name in pooled["family"].unique()]',
+        f"{_NEW}::test_the_summary_has_its_scores_and_takes_it_for_no_network",
+    ),
+    Mutation(
+        "scaled as most are",
+        "polarstem/report/describe.py",
+        'settings.get("preprocessing", {"scaling": "none"})',
+        'settings.get("preprocessing", {"scaling": "standardise"})',
+        f"{_NEW}::test_the_report_says_what_it_is",
+    ),
+    Mutation(
+        "a line whose options nobody may set",
+        "polarstem/config/families.py",
+        "        fields[key] = (kind, Field(default, description=meaning))",
+        "        del kind, default, meaning",
+        f"{_NEW}::test_the_config_checks_and_documents_it",
     ),
 ]

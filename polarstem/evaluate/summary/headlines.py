@@ -19,8 +19,7 @@ from polarstem.evaluate.summary.entries import HEADLINE, Entry, entry, meaning_o
 from polarstem.evaluate.summary.scores_and_costs import HISTORY, learning_entries
 from polarstem.evaluate.summary.stage_use import stage_use
 from polarstem.files import atomic_path, open_netcdf
-
-CLASSICAL = ("pca_knn", "linear", "template", "deflection")
+from polarstem.models import model_class
 
 
 def summarise_results(
@@ -160,11 +159,12 @@ def _best_network(
     pooled: pd.DataFrame, reference: Reference, model_dirs: Sequence[Path | str]
 ) -> tuple[str | None, str]:
     """Name the best network on the reference source, and how it was chosen."""
+    networks = [name for name in pooled["family"].unique() if model_class(name).is_network]
     here = pooled[
         (pooled["source"] == reference.source)
         & (pooled["domain"] == reference.domain)
         & (pooled["metric"] == HEADLINE)
-        & ~pooled["family"].isin(CLASSICAL)
+        & pooled["family"].isin(networks)
     ]
     # models alone: what else has rows was made of them without a validation of its own
     trained = {Path(folder).parts[-3] for folder in model_dirs}

@@ -9,6 +9,7 @@ import pytest
 from synthetic_patterns import ROOT
 
 from polarstem.config import learning
+from polarstem.config.families import FAMILIES
 from polarstem.errors import PolarstemError
 from polarstem.models import create, families, load_model
 from polarstem.models.options import TrainingOptions
@@ -33,17 +34,17 @@ def test_defaults_are_those_of_the_config():
     assert learning.Training().model_dump() == vars(TrainingOptions())
 
 
-@pytest.mark.parametrize("settings", [
-    learning.CnnModel(family="cnn"),
-    learning.EquivariantModel(family="equivariant"),
-    learning.TimmModel(family="timm", architecture="resnet18"),
-    learning.PcaKnnModel(family="pca_knn"),
-    learning.LinearModel(family="linear"),
-    learning.TemplateModel(family="template"),
-    learning.DeflectionModel(family="deflection"),
-])  # fmt: skip
-def test_every_option_of_the_config_is_taken(settings):
-    create(settings.family, settings.model_dump(mode="json", exclude={"shuffled_labels"}), *CLASSES)
+def test_the_config_knows_every_family():
+    assert sorted(FAMILIES) == families()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_option_of_the_config_is_taken(family):
+    given = {"family": family} | ({"architecture": "resnet18"} if family == "timm" else {})
+    settings = FAMILIES[family].model_validate(given).model_dump(mode="json")
+    del settings["shuffled_labels"]  # the job's, not the model's
+    model = create(family, settings, *CLASSES)
+    assert {*vars(model.settings), "family"} == set(settings)
 
 
 @pytest.mark.parametrize(

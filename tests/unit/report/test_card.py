@@ -27,6 +27,7 @@ def described(source: str) -> dict[str, object]:
     """What `model.json` holds."""
     return {
         "family": "equivariant",
+        "options": {"channels": 96},
         "name": "best_one",
         "class_names": synthetic.NAMES,
         "class_directions_deg": synthetic.DIRECTIONS.tolist(),

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import pytest
 
+from polarstem.config.families import FAMILIES
 from polarstem.report.describe import model_rows
 
 
@@ -23,7 +24,8 @@ from polarstem.report.describe import model_rows
 )
 def test_every_family_is_described_as_what_it_is(settings, words, inputs):
     runs = {"runs": [{"models": ["one"]}]}
-    config = {"models": {"one": settings}, "train": runs, "evaluate": {}}
+    resolved = FAMILIES[settings["family"]].model_validate(settings).model_dump(mode="json")
+    config = {"models": {"one": resolved}, "train": runs, "evaluate": {}}
     (row,) = model_rows(config)
     assert words in row["what"]
     assert row["input"] == inputs
