@@ -174,23 +174,39 @@ class Library:
         return both
 
     @cached_property
-    def all_tilts(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Tilts in all directions (tilt, 2) [mrad] and their patterns, as `pacbed`."""
-        found: dict[tuple[float, ...], NDArray[np.float32]] = {}
+    def _tilt_turns(self) -> dict[tuple[float, float], tuple[int, Turn]]:
+        """For tilts in all directions [mrad] the simulated one and the turn that makes it."""
+        found: dict[tuple[float, float], tuple[int, Turn]] = {}
         for turn in turns_of(self.zone_axis):
             for number, tilt in enumerate(self.tilts):
-                key = tuple((np.array(turn) @ tilt).round(6).tolist())
-                if key not in found:
-                    found[key] = turned_images(self.pacbed[:, number], turn)
-        return np.array(list(found)), np.stack(list(found.values()), axis=1)
+                x, y = (np.array(turn) @ tilt).round(6).tolist()
+                found.setdefault((x, y), (number, turn))
+        return found
+
+    @property
+    def turned_tilts(self) -> NDArray[np.float64]:
+        """Tilts in all directions, shape (tilt, 2) [mrad]."""
+        return np.array(list(self._tilt_turns))
+
+    def at_turned_tilts(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Images (thickness, tilt, ky, kx) of the simulated tilts, turned to `turned_tilts`."""
+        found = np.empty((len(images), len(self._tilt_turns), *images.shape[2:]), np.float32)
+        for place, (number, turn) in enumerate(self._tilt_turns.values()):
+            found[:, place] = turned_images(images[:, number], turn)
+        return found
+
+    @property
+    def all_tilts(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Tilts in all directions (tilt, 2) [mrad] and their patterns, as `pacbed`."""
+        return self.turned_tilts, self.at_turned_tilts(self.pacbed)
 
     @cached_property
     def coefficients(self) -> NDArray[np.float32]:
         """Of the polynomial in the tilt, shape (thickness, term, FINER * ky, FINER * kx)."""
         tilts, images = self.all_tilts
         inverted = np.linalg.pinv(self.terms(tilts)).astype(np.float32)
-        found: NDArray[np.float32] = np.einsum("jt,ptyx->pjyx", inverted, images, optimize=True)
-        return found
+        found: NDArray[np.float32] = inverted @ images.reshape(*images.shape[:2], -1)
+        return found.reshape(len(images), -1, *images.shape[2:])
 
     def terms(self, tilts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Terms of the polynomial at tilts (..., 2) [mrad], shape (..., term)."""

@@ -13,15 +13,15 @@ MUTATIONS = [
     Mutation(
         "diffuse scattering may be negative",
         f"{_PLACE}/pacbed_solve.py",
-        "solution = bounded(normal, columns @ measured + variance * pulled, _HALVES)",
-        "solution = bounded(normal, columns @ measured + variance * pulled, ())",
+        "solution = bounded(normal, sides, _HALVES)",
+        "solution = bounded(normal, sides, ())",
         f"{_TESTS}::test_shares_of_scattering_are_not_negative",
     ),
     Mutation(
         "no diffuse scattering in the fit",
         f"{_PLACE}/pacbed_model.py",
-        "columns[:, HALOS] = self.halos(base) - base[:, None]",
-        "columns[:, HALOS] = 0",
+        "maps[:, len(shapes) :] = self.halos(maps[:, 0]) - maps[:, :1]",
+        "maps[:, len(shapes) :] = 0",
         f"{_TESTS}::test_diffuse_scattering_is_no_thickness",
     ),
     Mutation(

@@ -130,7 +130,8 @@ class PacbedFitter:
         other = None
         if rotation_deg is not None:
             angle = float(rotation_deg)
-            best = Oriented(compare(self.model, *image.sample(self.angles, angle)), angle)
+            values, inside = image.sample(self.angles, angle)
+            best = Oriented(compare(self.model, values[None], inside[None])[0], angle)
         else:
             best, other = self._search.best(image, near_deg)
         return self._report(best, other, rotation_deg is not None, near_deg, known, electrons)

@@ -32,6 +32,7 @@ TURN = 10
 """Column of the turn."""
 HALOS = slice(11, 13)
 """Columns of diffuse scattering: what it adds less what it takes."""
+_MAPS = 8  # pattern, shift x and y, size, blur, turn, two halos
 _WITHIN = 8  # samples of a kernel along a pixel
 
 
@@ -51,8 +52,11 @@ class PatternModel:
 
     @cached_property
     def nodes(self) -> NDArray[np.float32]:
-        """Simulated patterns (thickness, tilt, pixel)."""
-        return binned(self.library.all_tilts[1])
+        """Simulated patterns (thickness, tilt, pixel) at the library's `turned_tilts`."""
+        library = self.library
+        coarse = binned(library.pacbed).reshape(*library.pacbed.shape[:2], *2 * (library.pixels,))
+        found = library.at_turned_tilts(coarse)
+        return found.reshape(*found.shape[:2], -1)
 
     @cached_property
     def _odd(self) -> NDArray[np.float64]:
@@ -94,44 +98,75 @@ class PatternModel:
     def columns(
         self, tilt: NDArray[np.float64], planes: slice = slice(None)
     ) -> NDArray[np.float64]:
-        """Pattern, background, and derivatives by all that is fitted, (thickness, column, pixel).
+        """Pattern, background, and derivatives by all that is fitted.
 
         Parameters
         ----------
-        tilt : ndarray, shape (thickness, 2)
-            Tilt of each thickness [mrad].
+        tilt : ndarray, shape (thickness, n, 2)
+            Tilts at each thickness [mrad].
         planes : slice
             Of the library's thicknesses.
+
+        Returns
+        -------
+        ndarray, shape (thickness, n, column, pixel)
         """
         library, h = self.library, 1e-2
-        terms = [library.terms(tilt)]
-        for step in ((h, 0.0), (0.0, h)):
-            terms.append((library.terms(tilt + step) - library.terms(tilt - step)) / (2 * h))
-        stacked = np.stack(terms, axis=1).astype(np.float32)
-        flat = library.coefficients[planes].reshape(len(tilt), stacked.shape[-1], -1)
-        side = FINER * library.pixels
-        images = (stacked @ flat).reshape(len(tilt), 3, side, side)
-        image = images[:, 0]
-        pixel = library.mrad_per_pixel / FINER
-        down, right = np.gradient(image, pixel, axis=(1, 2))
+        steps = h * np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)])[:, None, None]
+        here, *beside = library.terms(tilt + steps)
+        slopes = np.stack([beside[0] - beside[1], beside[2] - beside[3]], axis=2) / (2 * h)
+        maps = self._maps(planes)
+        count, n, terms = here.shape
+        flat = here.astype(np.float32) @ maps.reshape(count, terms, -1)
+        made = flat.reshape(count, n, _MAPS, -1)
+        total = made[:, :, :1].sum(-1, keepdims=True)
+        sloped = slopes.reshape(count, 2 * n, terms).astype(np.float32) @ maps[:, :, 0]
+        odd = np.moveaxis(self._odd[:, planes], 0, 1)[:, None]
+        columns = np.empty((count, n, FREE + len(PRIORS), made.shape[-1]))
+        columns[:, :, 0] = (made[:, :, :1] / total)[:, :, 0]
+        columns[:, :, 1] = 1 / columns.shape[-1]
+        columns[:, :, TILT] = sloped.reshape(count, n, 2, -1) / total
+        columns[:, :, FREE : FREE + 4] = made[:, :, 1:5] / total
+        columns[:, :, FREE + 4 : TURN] = odd / total
+        columns[:, :, TURN:] = made[:, :, 5:] / total
+        columns[:, :, FREE:] *= PRIORS[:, None]
+        return columns
+
+    def _maps(self, planes: slice) -> NDArray[np.float32]:
+        """What a column is per term of the tilt, shape (thickness, term, map, pixel).
+
+        The pattern, its derivatives by shift, size, blur and turn, and diffuse scattering.
+        """
+        for plane in np.arange(len(self._known))[planes]:
+            if not self._known[plane]:
+                self._stored[plane] = self._mapped(self.library.coefficients[plane])
+                self._known[plane] = True
+        return self._stored[planes]
+
+    @cached_property
+    def _known(self) -> NDArray[np.bool_]:
+        """Which thicknesses have their maps."""
+        return np.zeros(len(self.library.thickness_nm), bool)
+
+    @cached_property
+    def _stored(self) -> NDArray[np.float32]:
+        planes, terms = self.library.coefficients.shape[:2]
+        return np.empty((planes, terms, _MAPS, self.library.pixels**2), np.float32)
+
+    def _mapped(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of images (term, FINER * ky, FINER * kx), (term, map, pixel)."""
+        pixel = self.library.mrad_per_pixel / FINER
+        down, right = np.gradient(images, pixel, axis=(1, 2))
         x, y = self._x, self._y
         outward = x * right - y * down
         curved = np.gradient(right, pixel, axis=2) + np.gradient(down, pixel, axis=1)
-        about = y * right + x * down
-        shapes = np.stack([-right, down, -outward - 2 * image, curved / 2], axis=1)
-        base = binned(image)
-        total = base.sum(1)[:, None]
-        columns = np.empty((len(tilt), FREE + len(PRIORS), base.shape[1]))
-        columns[:, 0] = base
-        columns[:, TILT] = binned(images[:, 1:])
-        columns[:, FREE : FREE + 4] = binned(shapes)
-        columns[:, FREE + 4 : TURN] = np.moveaxis(self._odd[:, planes], 0, 1)
-        columns[:, TURN] = np.deg2rad(1) * binned(about)
-        columns[:, HALOS] = self.halos(base) - base[:, None]
-        columns /= total[..., None]
-        columns[:, 1] = 1 / base.shape[1]
-        columns[:, FREE:] *= PRIORS[:, None]
-        return columns
+        about = np.deg2rad(1) * (y * right + x * down)
+        shapes = (images, -right, down, -outward - 2 * images, curved / 2, about)
+        maps = np.empty((len(images), _MAPS, self.library.pixels**2), np.float32)
+        for number, shape in enumerate(shapes):
+            maps[:, number] = binned(shape)
+        maps[:, len(shapes) :] = self.halos(maps[:, 0]) - maps[:, :1]
+        return maps
 
 
 def binned(images: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,21 +85,24 @@ class OrientationSearch:
         rows, columns = np.triu_indices(parts.shape[1])
         return parts, parts[:, rows] * parts[:, columns]
 
-    def coarse(self, image: PatternImage, angle_deg: float) -> float:
-        """Residual of the best simulated pattern with halos at an orientation."""
+    def coarse(self, image: PatternImage, angles_deg: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Residual of the best simulated pattern with halos at each orientation."""
         parts, products = self._parts
-        values, inside = image.sample(self.angles, angle_deg)
+        sampled = [image.sample(self.angles, angle) for angle in angles_deg.tolist()]
+        values, inside = (np.array(each) for each in zip(*sampled, strict=True))
         measured, weights = weighted(values, inside)
         square = np.square(weights).astype(np.float32)
         count = parts.shape[1]
         rows, columns = np.triu_indices(count)
-        normal = np.empty((len(parts), count, count))
-        normal[:, rows, columns] = normal[:, columns, rows] = products @ square
-        normal += 1e-6 * normal[:, :1, :1] * np.eye(count)
-        sides = (parts @ (square * values).astype(np.float32)).astype(np.float64)
+        normal = np.empty((len(angles_deg), len(parts), count, count))
+        normal[..., rows, columns] = np.moveaxis(products @ square.T, -1, 0)
+        normal[..., columns, rows] = normal[..., rows, columns]
+        normal += 1e-6 * normal[..., :1, :1] * np.eye(count)
+        sides = np.moveaxis(parts @ (square * values).astype(np.float32).T, -1, 0)
+        sides = sides.astype(np.float64)
         solution = bounded(normal, sides, tuple(range(1, count - 1)))
-        power = float(measured @ measured)
-        return float(np.sqrt(max(0.0, 1 - (solution * sides).sum(1).max() / power)))
+        explained = (solution * sides).sum(-1).max(-1) / np.square(measured).sum(-1)
+        return np.sqrt(np.maximum(0.0, 1 - explained))
 
     def best(
         self, image: PatternImage, near_deg: tuple[float, float] | None = None
@@ -121,7 +125,7 @@ class OrientationSearch:
         """
         middle = 0.0 if near_deg is None else near_deg[0]
         angles = middle + np.arange(-self.period / 2, self.period / 2, _STEP)
-        residuals = np.array([self.coarse(image, angle) for angle in angles.tolist()])
+        residuals = self.coarse(image, angles)
         within = np.ones(len(angles), dtype=bool)
         if near_deg is not None:
             within = np.abs(angles - middle) <= max(near_deg[1], _STEP / 2)
@@ -166,20 +170,18 @@ class OrientationSearch:
         near_deg: tuple[float, float] | None = None,
     ) -> Oriented:
         """Turn a pattern until it fits, with the thickness that fits at first or near it."""
-        values = image.sample(self.angles, angle)
-        found = compare(self.model, *values, rounds=_ROUGH, expected=_ANY_TURN)
+        found = self._compared(image, angle, rounds=_ROUGH, expected=_ANY_TURN)
         for _ in range(_TURNS):
             best = int(found.squares.argmin()) + found.planes.start
             planes = slice(max(0, best - _NEAR), best + _NEAR + 1)
             tilt = found.tilt[best - found.planes.start]
             step = float(np.clip(found.turn_deg, -_STEP, _STEP))
             angle, before = self._clipped(angle + step, near_deg), angle
-            values = image.sample(self.angles, angle)
-            found = compare(
-                self.model,
-                *values,
+            found = self._compared(
+                image,
+                angle,
                 planes=planes,
-                tilt=tilt,
+                tilt=tilt[None],
                 rounds=_ROUGH,
                 expected=_ANY_TURN,
             )
@@ -189,8 +191,13 @@ class OrientationSearch:
 
     def _finished(self, image: PatternImage, near: Oriented) -> Oriented:
         """The same at all thicknesses."""
-        values = image.sample(self.angles, near.angle_deg)
-        return Oriented(compare(self.model, *values), near.angle_deg)
+        return Oriented(self._compared(image, near.angle_deg), near.angle_deg)
+
+    def _compared(self, image: PatternImage, angle: float, **options: Any) -> Found:
+        """A pattern compared at an angle."""
+        values, inside = image.sample(self.angles, angle)
+        [found] = compare(self.model, values[None], inside[None], **options)
+        return found
 
     @staticmethod
     def _clipped(angle: float, near_deg: tuple[float, float] | None) -> float:

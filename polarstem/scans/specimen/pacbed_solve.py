@@ -100,62 +100,91 @@ def compare(
     tilt: NDArray[np.float64] | None = None,
     rounds: int = _ROUNDS,
     expected: Expected = CALIBRATED,
-) -> Found:
-    """Fit a pattern at each thickness.
+) -> list[Found]:
+    """Fit patterns at each thickness.
 
     Parameters
     ----------
     model : PatternModel
         Of the library.
-    values : ndarray, shape (pixel,)
-        The pattern.
-    inside : ndarray, shape (pixel,)
+    values : ndarray, shape (n, pixel)
+        The patterns.
+    inside : ndarray, shape (n, pixel)
         Pixels that count.
     planes : slice
         Of the library's thicknesses.
-    tilt : ndarray, shape (2,), optional
+    tilt : ndarray, shape (n, 2), optional
         Where to start [mrad]; by default where the library fits best.
     rounds : int
         Gauss-Newton steps.
     expected : Expected
         Of what is fitted beside thickness and tilt.
+
+    Returns
+    -------
+    list of Found
+        Of each pattern.
     """
     measured, weights = weighted(values, inside)
     library = model.library
     if tilt is None:
-        cosines = _unit(model.nodes[planes] * weights, weights) @ _unit(measured, weights)
-        tilts = library.all_tilts[0][cosines.argmax(axis=1)]
+        tilts = _nearest(model, planes, measured, weights)
     else:
-        tilts = np.tile(tilt, (len(library.thickness_nm[planes]), 1))
+        tilts = np.tile(tilt, (len(library.thickness_nm[planes]), 1, 1))
     largest = float(np.abs(library.tilts).max())
     prior = np.r_[np.zeros(FREE), expected.spread**-2.0]
     pulled = np.r_[np.zeros(FREE), expected.mean * expected.spread**-2.0]
-    count = int(inside.sum())
-    variance = 1e-3 * float(measured @ measured) / count
+    count, power = inside.sum(-1), np.square(measured).sum(-1)
+    variance = 1e-3 * power / count
     for _ in range(rounds):
-        columns = model.columns(tilts, planes) * weights
-        normal = columns @ columns.swapaxes(1, 2) + variance * np.diag(prior)
-        solution = bounded(normal, columns @ measured + variance * pulled, _HALVES)
-        simulated = (solution[:, None] @ columns)[:, 0]
-        missed = (solution[:, FREE:] - expected.mean) / expected.spread
-        penalty = variance * np.square(missed).sum(1)
-        squares = np.square(measured - simulated).sum(1)
-        variance = float(squares.min()) / count
-        sharp = solution[:, :1] - solution[:, HALOS] @ PRIORS[HALOS.start - FREE :, None]
-        step = solution[:, TILT] / np.maximum(sharp, 0.1 * solution[:, :1])
+        columns = model.columns(tilts, planes)
+        columns *= weights[:, None]
+        normal = columns @ columns.swapaxes(-1, -2)
+        normal += variance[:, None, None] * np.diag(prior)
+        sides = (columns @ measured[..., None])[..., 0] + variance[:, None] * pulled
+        solution = bounded(normal, sides, _HALVES)
+        simulated = (solution[..., None, :] @ columns)[..., 0, :]
+        missed = (solution[..., FREE:] - expected.mean) / expected.spread
+        penalty = variance * np.square(missed).sum(-1)
+        squares = np.square(measured - simulated).sum(-1)
+        variance = squares.min(0) / count
+        sharp = solution[..., :1] - solution[..., HALOS] @ PRIORS[HALOS.start - FREE :, None]
+        step = solution[..., TILT] / np.maximum(sharp, 0.1 * solution[..., :1])
         tilts, before = _shortened(tilts + _shortened(step, _LONGEST_STEP), largest), tilts
-    return Found(
-        planes=planes,
-        squares=squares + penalty,
-        variance=variance,
-        count=count,
-        tilt=before,
-        solution=solution,
-        normal=normal,
-        measured=np.where(inside, values, np.nan),
-        simulated=simulated / np.where(inside, weights, np.nan),
-        power=float(measured @ measured),
-    )
+    return [
+        Found(
+            planes=planes,
+            squares=(squares + penalty)[:, n],
+            variance=float(variance[n]),
+            count=int(count[n]),
+            tilt=before[:, n],
+            solution=solution[:, n],
+            normal=normal[:, n],
+            measured=np.where(inside[n], values[n], np.nan),
+            simulated=simulated[:, n] / np.where(inside[n], weights[n], np.nan),
+            power=float(power[n]),
+        )
+        for n in range(len(values))
+    ]
+
+
+def _nearest(
+    model: PatternModel,
+    planes: slice,
+    measured: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Tilts (thickness, n, 2) of the simulated patterns that are most like weighted ones [mrad].
+
+    Of the cosines of what is not along the background.
+    """
+    axis = weights / np.linalg.norm(weights, axis=-1, keepdims=True)
+    rest = measured - (measured * axis).sum(-1, keepdims=True) * axis
+    nodes = model.nodes[planes]
+    along, flat = (nodes @ (part * weights).astype(np.float32).T for part in (rest, axis))
+    length = np.sqrt(np.square(nodes) @ np.square(weights).astype(np.float32).T - np.square(flat))
+    found: NDArray[np.float64] = model.library.turned_tilts[(along / length).argmax(1)]
+    return found
 
 
 def bounded(
@@ -168,29 +197,31 @@ def bounded(
 
     Parameters
     ----------
-    normal : ndarray, shape (n, column, column)
+    normal : ndarray, shape (..., column, column)
         A, positive definite.
-    sides : ndarray, shape (n, column)
+    sides : ndarray, shape (..., column)
         b.
     positive : sequence of int
         Columns that are not negative.
 
     Returns
     -------
-    ndarray, shape (n, column)
+    ndarray, shape (..., column)
     """
-    best = np.full(len(normal), np.inf)
+    best = np.full(sides.shape[:-1], np.inf)
     solution = np.zeros(sides.shape)
     for zeros in product((False, True), repeat=len(positive)):
-        gone = [column for column, zero in zip(positive, zeros, strict=True) if zero]
-        kept = np.setdiff1d(np.arange(sides.shape[1]), gone)
-        part = np.linalg.solve(normal[:, kept[:, None], kept], sides[:, kept, None])[..., 0]
-        whole = np.zeros(sides.shape)
-        whole[:, kept] = part
-        value = -(part * sides[:, kept]).sum(1) / 2
-        better = (whole[:, list(positive)] >= 0).all(1) & (value < best)
-        best = np.where(better, value, best)
-        solution = np.where(better[:, None], whole, solution)
+        gone = {column for column, zero in zip(positive, zeros, strict=True) if zero}
+        kept = np.array([column for column in range(sides.shape[-1]) if column not in gone])
+        part = np.linalg.solve(normal[..., kept[:, None], kept], sides[..., kept, None])[..., 0]
+        value = -(part * sides[..., kept]).sum(-1) / 2
+        allowed = (part[..., np.isin(kept, positive)] >= 0).all(-1)
+        better = allowed & (value < best)
+        best[better] = value[better]
+        solution[better] = 0
+        solution[better[..., None] & np.isin(np.arange(sides.shape[-1]), kept)] = part[
+            better
+        ].ravel()
     return solution
 
 
@@ -198,7 +229,8 @@ def weighted(
     values: NDArray[np.float64], inside: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Values and weights: deviations grow with the root of the intensity."""
-    weights = inside / np.sqrt(values.clip(0) + _FLOOR * values.max())
+    least = _FLOOR * values.max(-1, keepdims=True)
+    weights = inside / np.sqrt(values.clip(0) + least)
     return values * weights, weights
 
 
@@ -213,16 +245,8 @@ def counting(
     return float(weighed.mean() / electrons)
 
 
-def _unit(vectors: NDArray[np.floating], background: NDArray[np.float64]) -> NDArray[np.floating]:
-    """Vectors (last axis) of unit length without their part along the background."""
-    axis = background / np.linalg.norm(background)
-    rest = vectors - (vectors @ axis)[..., None] * axis
-    unit: NDArray[np.floating] = rest / np.linalg.norm(rest, axis=-1, keepdims=True)
-    return unit
-
-
 def _shortened(vectors: NDArray[np.float64], longest: float) -> NDArray[np.float64]:
-    """Vectors (n, 2), no longer than a limit."""
-    lengths = np.hypot(*vectors.T)[:, None]
+    """Vectors (..., 2), no longer than a limit."""
+    lengths = np.hypot(vectors[..., :1], vectors[..., 1:])
     short: NDArray[np.float64] = vectors * np.minimum(1, longest / np.maximum(lengths, 1e-12))
     return short

@@ -8,6 +8,7 @@ the whole it leaves of each tile; beyond that there is counting noise, and an in
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from polarstem.scans.specimen.thickness_profile import profile
 
 _ROUNDS = 3
 _SIGMA = 3.0  # by which squares may be more than expected
+_AT_ONCE = 8  # tiles that are compared together
 _AGAIN = 2  # windows that are moved to where the thickness lies
 # Shares of the widths of `PRIORS` by which a tile may differ from its scan: shift, size, blur,
 # polarization (a tile may be one domain), turn, halos
@@ -113,34 +115,54 @@ def fit_tiles(
     expected = Expected(start.deviations, _SPREAD)
     planes = fitter.library.thickness_nm
     half = max(2, int(np.ceil(within_nm / np.diff(planes).mean())))
-    first = int(np.abs(planes - start.measured_thickness.value).argmin())
-    made = _empty(len(means))
-    for tile, mean in enumerate(means):
-        if not np.isfinite(mean).all() or not np.ptp(mean) > 0:
-            continue
-        image = fitter.image(mean, mrad_per_pixel, centre, seen)
-        values, inside = image.sample(fitter.angles, rotation_deg)
-        middle, tilt = first, np.array(start.tilt.value)
-        for _ in range(1 + _AGAIN):
-            window = slice(max(0, middle - half), middle + half + 1)
-            found = compare(
+    middle = np.full(len(means), np.abs(planes - start.measured_thickness.value).argmin())
+    tilt = np.tile(start.tilt.value, (len(means), 1)).astype(np.float64)
+    usable = [tile for tile, mean in enumerate(means) if np.isfinite(mean).all() and np.ptp(mean)]
+    sampled = {
+        tile: fitter.image(means[tile], mrad_per_pixel, centre, seen).sample(
+            fitter.angles, rotation_deg
+        )
+        for tile in usable
+    }
+    made, left = _empty(len(means)), usable
+    for trial in range(1 + _AGAIN):
+        moved = []
+        for part in _alike(left, middle):
+            window = slice(max(0, middle[part[0]] - half), middle[part[0]] + half + 1)
+            values, inside = (
+                np.array(each) for each in zip(*(sampled[tile] for tile in part), strict=True)
+            )
+            each = compare(
                 fitter.model,
                 values,
                 inside,
                 planes=window,
-                tilt=tilt,
+                tilt=tilt[part],
                 rounds=_ROUNDS,
                 expected=expected,
             )
-            best = int(found.squares.argmin())
-            tilt = found.tilt[best]
-            edge = best + window.start
-            if edge in (0, len(planes) - 1) or 0 < best < len(found.squares) - 1:
-                break
-            middle = edge
-        dose = None if np.isnan(counts[tile]) else float(counts[tile])
-        _write(made, tile, found, planes[window], values, start.variance, dose)
+            for tile, found in zip(part, each, strict=True):
+                best = int(found.squares.argmin())
+                tilt[tile] = found.tilt[best]
+                edge = best + window.start
+                ends = edge in (0, len(planes) - 1) or 0 < best < len(found.squares) - 1
+                if ends or trial == _AGAIN:
+                    dose = None if np.isnan(counts[tile]) else float(counts[tile])
+                    value = sampled[tile][0]
+                    _write(made, tile, found, planes[window], value, start.variance, dose)
+                else:
+                    middle[tile] = edge
+                    moved.append(tile)
+        left = moved
     return made
+
+
+def _alike(tiles: list[int], middle: NDArray[np.int64]) -> Iterator[list[int]]:
+    """Tiles of the same window, a few at a time."""
+    for each in np.unique(middle[tiles]):
+        same = [tile for tile in tiles if middle[tile] == each]
+        for start in range(0, len(same), _AT_ONCE):
+            yield same[start : start + _AT_ONCE]
 
 
 def _empty(count: int) -> TileFits:
