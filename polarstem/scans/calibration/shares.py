@@ -71,7 +71,7 @@ class Table(NamedTuple):
 
 def seen_share(grids: Grids) -> NDArray[np.float64]:
     """Share of each grid pixel's area that good detector pixels see, shape (pixels, pixels)."""
-    seen, whole, _ = _count(*grids)
+    seen, whole, _ = _spread(*grids, *_no_entries(grids.pixels))
     return (seen / whole).reshape(grids.pixels, grids.pixels)
 
 
@@ -88,7 +88,7 @@ def make_table(grids: Grids, only_partly_seen: bool = False) -> Table:
     -------
     Table
     """
-    seen, whole, count = _count(*grids)
+    seen, whole, count = _spread(*grids, *_no_entries(grids.pixels))
     share = seen / whole
     targets = np.flatnonzero(share < 1 - 1e-9) if only_partly_seen else np.arange(len(share))
     sources = targets
@@ -102,9 +102,17 @@ def make_table(grids: Grids, only_partly_seen: bool = False) -> Table:
     wanted[sources] = True
     ends = np.cumsum(np.where(wanted, count, 0)).astype(np.int32)
     starts = np.where(wanted, ends - count, -1).astype(np.int32)
+    places, weights = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.float32)
+    _spread(*grids, starts, places, weights)
     scale = 1 / (share.clip(min=LEAST_SEEN) * grids.widths.prod())
-    places, weights = _fill(*grids, starts, scale, ends[-1])
+    weights *= np.repeat(scale[wanted], count[wanted]).astype(np.float32)
     return Table(targets, starts[sources], ends[sources], places, weights)
+
+
+def _no_entries(
+    pixels: int,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    return np.full(pixels**2, -1, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -136,16 +144,20 @@ def _reach(
 
 
 @numba.njit(nogil=True, cache=True)
-def _count(
+def _spread(
     good: NDArray[np.bool_],
     matrix: NDArray[np.float64],
     widths: NDArray[np.float64],
     centre: NDArray[np.float64],
     pixels: int,
+    starts: NDArray[np.int32],
+    places: NDArray[np.int32],
+    areas: NDArray[np.float32],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
     """Area of good pixels and of those of an endless detector, and number of good ones.
 
-    Each of shape (pixels^2,).
+    Each of shape (pixels^2,). Places and areas of good pixels are listed for the grid's pixels
+    whose start is not negative.
     """
     seen, whole = np.zeros(pixels**2), np.zeros(pixels**2)
     count = np.zeros(pixels**2, np.int32)
@@ -160,42 +172,12 @@ def _count(
             for i in range(*_span(v, widths[1], pixels)):
                 for j in range(*_span(u, widths[0], pixels)):
                     area = _overlap(i, v, widths[1]) * _overlap(j, u, widths[0])
-                    whole[i * pixels + j] += area
-                    if counts:
-                        seen[i * pixels + j] += area
-                        count[i * pixels + j] += 1
-    return seen, whole, count
-
-
-@numba.njit(nogil=True, cache=True)
-def _fill(
-    good: NDArray[np.bool_],
-    matrix: NDArray[np.float64],
-    widths: NDArray[np.float64],
-    centre: NDArray[np.float64],
-    pixels: int,
-    starts: NDArray[np.int32],
-    scale: NDArray[np.float64],
-    length: int,
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Places and weights of the grid's pixels whose start is not negative."""
-    places = np.empty(length, np.int32)
-    weights = np.empty(length, np.float32)
-    following = starts.copy()
-    top, bottom, left, right = _reach(matrix, centre, pixels)
-    for row in range(max(top, 0), min(bottom, good.shape[0])):
-        for column in range(max(left, 0), min(right, good.shape[1])):
-            if not good[row, column]:
-                continue
-            x, y = column - centre[1], row - centre[0]
-            u = matrix[0, 0] * x + matrix[0, 1] * y + (pixels - widths[0]) / 2
-            v = matrix[1, 0] * x + matrix[1, 1] * y + (pixels - widths[1]) / 2
-            for i in range(*_span(v, widths[1], pixels)):
-                for j in range(*_span(u, widths[0], pixels)):
                     target = i * pixels + j
-                    if following[target] >= 0:
-                        area = _overlap(i, v, widths[1]) * _overlap(j, u, widths[0])
-                        places[following[target]] = row * good.shape[1] + column
-                        weights[following[target]] = area * scale[target]
-                        following[target] += 1
-    return places, weights
+                    whole[target] += area
+                    if counts:
+                        seen[target] += area
+                        if starts[target] >= 0:
+                            places[starts[target] + count[target]] = row * good.shape[1] + column
+                            areas[starts[target] + count[target]] = area
+                        count[target] += 1
+    return seen, whole, count
