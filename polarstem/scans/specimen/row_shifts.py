@@ -11,6 +11,7 @@ from how well each row can tell.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -269,14 +270,12 @@ def _believed(
     sure = np.flatnonzero(variance < bound)
     if len(sure) < _FEWEST_ROWS:
         return None
-    rows = np.arange(n)
-    rest = []
-    for values in (first, second, both):
-        line = np.polyval(np.polyfit(sure, values[sure], 1), rows)
-        off = np.interp(rows, sure, values[sure]) - line
-        rest.append(off)
+    rows, told = np.arange(n), np.stack([first, second, both])
+    slopes, starts = np.polyfit(sure, told[:, sure].T, 1)[..., None]
+    lines = slopes * rows + starts
+    rest = [np.interp(rows, sure, each[sure]) for each in told] - lines
     # whether there are any is judged without what may be another content of the cell
-    a, b = (dct(part - hidden @ (hidden.T @ part), norm="ortho") for part in rest[:2])
+    a, b = dct(rest[:2] - rest[:2] @ hidden @ hidden.T, norm="ortho")
     signal, noise = np.zeros(n), np.square(a - b) / 4
     for low, high in _bands(n):
         common = a[low:high] * b[low:high]
@@ -288,17 +287,24 @@ def _believed(
         signal[low:high] = mean if mean > _SURE * error else 0.0
     if not signal.any():
         return None
-    cosines = idct(np.eye(n), norm="ortho", axis=0)
+    cosines = _cosines(n)
     prior = (cosines * signal) @ cosines.T
     level = float(noise[_SLOW:].mean())
     measured = variance * level / float(np.mean(variance[sure]))
-    told = both - line
+    off = both - lines[2]
     if misleads:
-        told = told - hidden @ (hidden.T @ rest[2])
-    found: NDArray[np.float64] = prior @ np.linalg.solve(prior + np.diag(measured), told)
-    return found + line
+        off = off - hidden @ (hidden.T @ rest[2])
+    found: NDArray[np.float64] = prior @ np.linalg.solve(prior + np.diag(measured), off)
+    return found + lines[2]
 
 
+@lru_cache(maxsize=4)
+def _cosines(n: int) -> NDArray[np.float64]:
+    """Orthonormal cosines as columns, (n, n)."""
+    return np.asarray(idct(np.eye(n), norm="ortho", axis=0))
+
+
+@lru_cache(maxsize=4)
 def _bands(n: int) -> list[tuple[int, int]]:
     """Cosines with as much displacement each: slow ones alone, fast ones together."""
     edges = [_SLOW]
