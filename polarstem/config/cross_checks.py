@@ -110,6 +110,26 @@ def _classes(config: Config) -> Iterator[str]:
         nm = settings.thicknesses_nm
         if not isinstance(nm, Drawn) and len(set(nm)) < len(nm):
             yield f"{where}.thicknesses_nm: a thickness stands there twice"
+        yield from _paired(config, name)
+
+
+def _paired(config: Config, name: str) -> Iterator[str]:
+    """Sets that have no specimens to be paired with."""
+    settings, where = config.specimens[name], f"specimens.{name}.paired_with"
+    pair = settings.paired_with
+    if pair is None:
+        return
+    others = [other for other in config.specimens if other != name]
+    if pair not in others:
+        yield f"{where}: no other specimen set {pair!r}; {nearest(pair, others)}"
+        return
+    other = config.specimens[pair]
+    if other.paired_with is not None:
+        yield f"{where}: {pair!r} is paired itself; name {other.paired_with!r}"
+    for split in SPLITS:
+        own, there = (getattr(each.per_class, split) for each in (settings, other))
+        if own > there:
+            yield f"{where}: {pair!r} has {there} specimens of a class to {split}, not {own}"
 
 
 def _domains(config: Config) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from polarstem.config.conditions import LISTED, MAPPED, Conditions, list_or_section
-from polarstem.config.physics import Count, Positive, Section
+from polarstem.config.physics import Count, NonNegative, Positive, Section
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -176,6 +176,19 @@ class Evaluate(Section):
         (), description="models fitted to unlabelled scans before they are tested"
     )
     confidence: Fraction = Field(0.95, description="confidence level of the intervals")
+    smallest_gain: Fraction = Field(
+        0.02,
+        description="smallest difference in balanced accuracy worth having: claims that one model "
+        "is better hold above it and fail below. A smaller one hardly shows once all patterns of a "
+        "unit cell vote",
+    )
+    training_spread: NonNegative = Field(
+        0.05,
+        description="with fewer than three `train.seeds`, intervals of differences between models "
+        "are widened by so much balanced accuracy before they are judged: trainings that differ in "
+        "their seed alone and score alike on data as they were trained on may differ by several "
+        "points on other data (A. D'Amour et al., J. Mach. Learn. Res. 23, 226 (2022))",
+    )
 
 
 class Report(Section):

@@ -60,36 +60,39 @@ def specimens_of(config: Config, specimen_set: str) -> list[SpecimenPlan]:
     """Plan the specimens of one set: each class, then each split.
 
     The variants of a class take turns over its specimens, so that every split sees both
-    in-plane and oblique ones where the numbers allow.
+    in-plane and oblique ones where the numbers allow. Specimens of a paired set draw as those that
+    they are paired with.
     """
     settings = config.specimens[specimen_set]
     structures = config.structures_of(specimen_set)
+    pair = settings.paired_with or specimen_set
     plans = []
     for polar_class in classes(structures.phase, structures.zone_axis, structures.end_on):
         if settings.classes is not None and polar_class.name not in settings.classes:
             continue
-        turn = 0
+        first = 0
         for split in SPLITS:
             for index in range(getattr(settings.per_class, split)):
-                name = f"{specimen_set}-{polar_class.name}-{split}-{index}"
+                number = f"{polar_class.name}-{split}-{index}"
+                drawn = f"{pair}-{number}"
                 plans.append(
                     SpecimenPlan(
-                        name=name,
+                        name=f"{specimen_set}-{number}",
                         specimen_set=specimen_set,
                         split=split,
                         polar_class=polar_class,
-                        variant=polar_class.variant_of(turn),
-                        amplitude=_amplitude(config, specimen_set, split, index),
-                        seed=derive_seed(config.seed, name),
+                        variant=polar_class.variant_of(first + index),
+                        amplitude=_amplitude(config, specimen_set, pair, split, index),
+                        seed=derive_seed(config.seed, drawn),
                         index=index,
-                        thicknesses_nm=_thicknesses(config, specimen_set, split, index, name),
+                        thicknesses_nm=_thicknesses(config, specimen_set, split, index, drawn),
                     )
                 )
-                turn += 1
+            first += getattr(config.specimens[pair].per_class, split)
     return plans
 
 
-def _amplitude(config: Config, specimen_set: str, split: str, index: int) -> float:
+def _amplitude(config: Config, specimen_set: str, pair: str, split: str, index: int) -> float:
     """Draw the amplitude of a specimen, the same for all classes.
 
     A specimen that repeats in the plane is a polar axis, an amplitude and a thickness. Classes
@@ -99,7 +102,7 @@ def _amplitude(config: Config, specimen_set: str, split: str, index: int) -> flo
     structures = config.structures_of(specimen_set)
     if not structures.amplitude_spread:
         return structures.amplitude
-    drawn = derive_share(config.seed, specimen_set, split, index, "amplitude")
+    drawn = derive_share(config.seed, pair, split, index, "amplitude")
     return round(structures.amplitude * (1 + structures.amplitude_spread * (2 * drawn - 1)), 6)
 
 

@@ -41,6 +41,12 @@ class SpecimenSet(Section):
     classes: tuple[str, ...] | None = Field(
         None, description="only these classes, by name (`RM`, `RU`, ...); null for all"
     )
+    paired_with: str | None = Field(
+        None,
+        description="another set whose specimens these are, but for `structures` and `simulate`: "
+        "each draws what the specimen of the same class, split and number there draws, so that a "
+        "defect is compared with the same crystal without it",
+    )
     structures: dict[str, Any] = Field(
         default_factory=dict, description="keys of `structures` that differ for this set"
     )

@@ -10,10 +10,10 @@ from typing import Any
 
 from polarstem.config.independence import independent_crystals
 from polarstem.config.model import Config
+from polarstem.evaluate.claims.case import Case
 from polarstem.evaluate.claims.evidence import Evidence
 from polarstem.evaluate.claims.hypotheses import HYPOTHESES
 from polarstem.evaluate.claims.paper import PAPER
-from polarstem.evaluate.claims.verdicts import Case
 from polarstem.evaluate.limit.efficiency import read_information
 from polarstem.evaluate.summary.headlines import validation_accuracy
 from polarstem.files import atomic_path
@@ -48,7 +48,7 @@ def answer_claims(
         If a file is broken.
     """
     crystals = independent_crystals(Config.model_validate(config))
-    evidence = Evidence(prediction_paths, crystals=crystals, seed=int(config["seed"]))
+    evidence = Evidence(prediction_paths, crystals=crystals)
     sources = dict.fromkeys(source for _, source in evidence.runs)
     validated = {source: validation_accuracy(model_dirs, source) for source in sources}
     information = None if information_nc is None else read_information(information_nc)

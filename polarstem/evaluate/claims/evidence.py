@@ -193,6 +193,11 @@ class Evidence:
             for part in read_predictions(path, only=(domain,))
         ]
 
+    def crystals(self, model: str, source: str, domain: str) -> NDArray[np.int64]:
+        """Crystal of each specimen of a data domain, numbered from 0, shape (specimens,)."""
+        _, crystals = self._key(self._paths[model, source][0], domain)
+        return np.unique(crystals, return_inverse=True)[1]
+
     def recurrence(self, model: str, source: str, domain: str, splits: int = 200) -> Sample:
         """Whether errors return at the same places of the cell in other crystals.
 

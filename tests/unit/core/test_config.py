@@ -90,6 +90,12 @@ def problems_of(data: object) -> list[str]:
             "specimens.tiny.thicknesses_nm[0]: -5: should be gr",
         ),
         ("specimens.tiny.thicknesses_nm", [5, 10, 10], "a thickness stands there twice"),
+        ("specimens.tiny.paired_with", "tiny", "no other specimen set 'tiny'; known: `tiny_"),
+        (
+            "specimens.tiny.paired_with",
+            "tiny_phonons",
+            "has 0 specimens of a class to train",
+        ),
         (
             "specimens.tiny.classes",
             ["RX"],
@@ -178,6 +184,7 @@ def problems_of(data: object) -> list[str]:
         ("evaluate.domains", ["thin", "cold"], "evaluate.domains: no data domain 'cold'"),
         ("evaluate.reference_source", "thick", "evaluate.reference_source: no used source 'thick'"),
         ("evaluate.reference_domain", "cold", "evaluate.reference_domain: no tested data domain"),
+        ("evaluate.smallest_gain", 0, "evaluate.smallest_gain: 0: should be greater than 0"),
         ("evaluate.confidence", 95, "evaluate.confidence: 95: should be less than 1"),
     ],
 )
@@ -208,6 +215,15 @@ def test_specimens_of_a_test_set_may_be_alike() -> None:
     data = changed("specimens.tiny_phonons.structures", {"amplitude_spread": 0})
     data["specimens"]["tiny_phonons"]["simulate"] = {}
     check(data)
+
+
+def test_pairs_are_not_chained() -> None:
+    data = changed("specimens.tiny_phonons.paired_with", "tiny")
+    check(data)
+    one = {"per_class": {"test": 1}, "thicknesses_nm": [5], "paired_with": "tiny_phonons"}
+    data["specimens"]["third"] = one
+    problems = problems_of(data)
+    assert any("'tiny_phonons' is paired itself; name 'tiny'" in problem for problem in problems)
 
 
 def test_all_problems_come_at_once() -> None:

@@ -83,6 +83,27 @@ def test_more_test_specimens_leave_the_others_as_they_are() -> None:
             assert settings(before, specimen) == settings(after, new[name])
 
 
+def test_paired_specimens_draw_as_those_they_are_paired_with() -> None:
+    data = copy.deepcopy(TINY)
+    data["structures"]["phase"] = "O"
+    tiny = data["specimens"]["tiny"] | {"per_class": {"train": 1, "validation": 1, "test": 2}}
+    defect = {"kind": "antisite_column", "site": "A"}
+    broken = {"per_class": {"test": 2}, "thicknesses_nm": [5], "structures": {"defect": defect}}
+    data["specimens"] |= {"tiny": tiny, "broken": broken | {"paired_with": "tiny"}, "own": broken}
+    data["specimens"]["tiny_phonons"]["classes"] = ["RU"]
+    config = check(data)
+    whole = {s.name: s for s in plan.specimens_of(config, "tiny")}
+    for specimen in plan.specimens_of(config, "broken"):
+        twin = whole[specimen.name.replace("broken", "tiny")]
+        for drawn in ("amplitude", "seed", "variant", "polar_class", "index"):
+            assert getattr(specimen, drawn) == getattr(twin, drawn)
+        assert jobs.structure_settings(config, specimen)["defect"] == defect
+    for specimen in plan.specimens_of(config, "own"):
+        twin = whole[specimen.name.replace("own", "tiny")]
+        assert specimen.seed != twin.seed
+        assert specimen.amplitude != twin.amplitude
+
+
 def test_only_sets_in_use_are_planned() -> None:
     data = copy.deepcopy(TINY)
     data["evaluate"]["domains"] = ["thin", "thick"]

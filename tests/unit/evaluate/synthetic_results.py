@@ -90,6 +90,8 @@ def make_config(seeds: tuple[int, ...] = (0,), test_specimens: int = 3) -> dict[
             "reference_source": "thin",
             "reference_domain": "static20",
             "confidence": 0.95,
+            "smallest_gain": 0.02,
+            "training_spread": 0.05,
         },
         "report": {"title": "Polarization mapping with 4D-STEM: a benchmark"},
     }

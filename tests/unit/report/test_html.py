@@ -106,6 +106,15 @@ def test_numbers_are_those_of_the_summary(page, drawn):
         assert shown == number(entry), key
 
 
+def test_claims_stand_with_what_was_asked_of_them(page, drawn):
+    claims = {k: v for k, v in drawn.summary.items() if k.startswith("learning.claims.")}
+    assert page.text.count("asked: above") == len(claims)
+    assert "asked: above 95.0\u00a0%" in page.text
+    assert "Each model was trained once" in page.text
+    for claim in claims.values():
+        assert claim["statement"] in page.text
+
+
 def test_table_shows_every_score(page, drawn):
     table = pd.read_csv(drawn.metrics_csv)
     for value in table[table["metric"] == "balanced_accuracy"]["value"]:
