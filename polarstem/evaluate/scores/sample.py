@@ -5,8 +5,9 @@ The interval is Student's, with the standard error of the jackknife over strata.
 freedom are those of Welch (B. L. Welch, Biometrika 34, 28 (1947)): a sum of variances that are
 known from few crystals each is itself badly known, and two crystals tell little. Percentiles of a
 bootstrap over so few are far too narrow. A score between bounds has its interval on the logit
-scale, where it is less skew, and never a narrower one than the counted patterns alone allow
-(C. Clopper and E. Pearson, Biometrika 26, 404 (1934)): without any error, that is what remains.
+scale, where it is less skew. Where all crystals are alike, for instance without any error, it has
+the one that the counted patterns alone allow (C. Clopper and E. Pearson, Biometrika 26, 404
+(1934)), as is usual for surveys (E. L. Korn and B. I. Graubard, Survey Methodology 24, 193 (1998)).
 `benchmarks/coverage.py` measures how often these intervals hold the truth.
 """
 
@@ -92,15 +93,15 @@ class Sample:
             factor = float(np.exp(reach / (self.value - lower))) if reach else 1.0
             return lower + (self.value - lower) / factor, lower + (self.value - lower) * factor
         width = upper - lower
-        share, low, high = (self.value - lower) / width, self.value, self.value
+        share = (self.value - lower) / width
         if reach:
             edge = 0.5 / self.counted if self.counted else _EDGE
-            least, most = _on_logit_scale(share, reach / width, edge)
-            low, high = lower + width * least, lower + width * most
-        if self.counted:
-            least, most = _counted_alone(share, self.counted, confidence)
-            low, high = min(low, lower + width * least), max(high, lower + width * most)
-        return low, high
+            low, high = _on_logit_scale(share, reach / width, edge)
+        elif self.counted:
+            low, high = _counted_alone(share, self.counted, confidence)
+        else:
+            return self.value, self.value
+        return lower + width * low, lower + width * high
 
 
 def combine(function: Callable[..., Any], *samples: Sample) -> Sample:

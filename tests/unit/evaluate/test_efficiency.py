@@ -85,7 +85,8 @@ def test_errors_that_follow_the_electrons_are_found_and_others_are_not():
     assert value > 0.8
     assert high <= 1
     against = estimated(ELECTRONS, predictions(0.5 - follows))
-    assert against[2] < -0.5
+    assert against[0] < -0.8
+    assert against[2] < -0.1, "wide, for ranks change by leaps"
     transposed = estimated(ELECTRONS.T, predictions(follows))
     assert transposed[0] < 0.7, "rows are rows"
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which test specimens are copies of one crystal, and which are crystals of their own."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from polarstem.config import check, plan
+from polarstem.config.independence import independent_crystals
+
+ROOT = Path(__file__).resolve().parents[3]
+TINY = yaml.safe_load((ROOT / "tests" / "configs" / "tiny.yaml").read_text(encoding="utf-8"))
+
+
+def crystals_of(domain: str, **changes: Any) -> dict[str, str]:
+    """Crystals of a data domain of the tiny configuration, its specimen set `tiny` changed."""
+    data = copy.deepcopy(TINY)
+    data["specimens"]["tiny"] |= changes
+    only = {"per_class": {"test": 1}, "thicknesses_nm": [5]}
+    data["specimens"]["fixed"] = only | {"structures": {"amplitude_spread": 0}}
+    data["domains"] |= {
+        "fixed": {"specimens": "fixed"},
+        "fixed_tilted": {"specimens": "fixed", "conditions": {"tilt_mrad": [1, 2]}},
+    }
+    data["evaluate"]["domains"] += ["fixed", "fixed_tilted"]
+    return independent_crystals(check(data))[domain]
+
+
+@pytest.mark.parametrize(
+    ("domain", "changes", "specimens", "crystals"),
+    [
+        pytest.param("thin", {}, 4, 1, id="one amplitude, turned into four classes"),
+        pytest.param(
+            "thin",
+            {"per_class": {"train": 1, "validation": 1, "test": 3}},
+            12,
+            3,
+            id="three amplitudes",
+        ),
+        pytest.param("tilt_2", {}, 4, 1, id="tilts of their own, but one crystal"),
+        pytest.param("warm", {}, 2, 2, id="atoms that move"),
+        pytest.param("emulated", {}, 2, 2, id="microscopes of their own"),
+        pytest.param("fixed", {}, 4, 1, id="nothing is drawn"),
+        pytest.param("fixed_tilted", {}, 4, 4, id="the tilt alone is drawn"),
+    ],
+)
+def test_specimens_that_share_all_that_is_drawn_are_one_crystal(
+    domain: str, changes: dict[str, Any], specimens: int, crystals: int
+) -> None:
+    found = crystals_of(domain, **changes)
+    assert (len(found), len(set(found.values()))) == (specimens, crystals)
+
+
+def test_an_order_of_cations_is_a_crystal() -> None:
+    """Also where the amplitude is shared."""
+    data = copy.deepcopy(TINY)
+    data["specimens"]["tiny_phonons"]["structures"] = {"a_site": "random"}
+    data["specimens"]["tiny_phonons"]["simulate"] = {"phonons": {"configurations": 0}}
+    found = independent_crystals(check(data))["warm"]
+    assert set(found) == set(found.values())
+
+
+def test_every_test_specimen_of_every_tested_domain_has_a_crystal() -> None:
+    config = check(copy.deepcopy(TINY))
+    found = independent_crystals(config)
+    assert list(found) == list(config.evaluate.domains)
+    for domain, crystals in found.items():
+        specimens = plan.specimens_of_domain(config, domain)
+        assert set(crystals) == {s.name for s in specimens if s.split == "test"}
