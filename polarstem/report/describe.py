@@ -91,13 +91,17 @@ def domain_rows(config: Config, summary: Mapping[str, Any]) -> list[dict[str, An
     return rows
 
 
-def model_rows(config: Config) -> list[dict[str, str]]:
-    """The models that were trained: name, what it is, head, input and options."""
+def model_rows(config: Config) -> list[dict[str, Any]]:
+    """The models that were trained: name, what it is, head, input and options.
+
+    ``on_components`` says whether it sees principal components.
+    """
     used = {model for run in config["train"]["runs"] for model in run["models"]}
     rows = []
     for name, settings in config["models"].items():
         if name not in used:
             continue
+        family = model_class(settings["family"])
         # families without the section take patterns as they are
         scaling = settings.get("preprocessing", {"scaling": "none"})
         inputs = {
@@ -114,7 +118,8 @@ def model_rows(config: Config) -> list[dict[str, str]]:
         rows.append(
             {
                 "name": name,
-                "what": model_class(settings["family"]).describe(settings),
+                "what": family.describe(settings),
+                "on_components": family.on_principal_components,
                 "head": _HEADS[settings.get("head", "none")],
                 "input": ("square root, " if scaling.get("sqrt") else "") + inputs,
                 "options": ", ".join(options) or "–",

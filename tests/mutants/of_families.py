@@ -90,4 +90,11 @@ MUTATIONS = [
         "        del kind, default, meaning",
         f"{_NEW}::test_the_config_checks_and_documents_it",
     ),
+    Mutation(
+        "methods on components without a card",
+        "polarstem/report/describe.py",
+        '"on_components": family.on_principal_components,',
+        '"on_components": False,',
+        "tests/unit/report/test_html.py::test_numbers_are_those_of_the_summary",
+    ),
 ]

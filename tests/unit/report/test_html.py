@@ -100,6 +100,7 @@ def test_numbers_are_those_of_the_summary(page, drawn):
     assert {"same_thickness.best", "other_thickness.10.best", "same_thickness.pca_knn"} <= {
         *page.data
     }
+    assert "vote of 5 nearest neighbours (pca_knn), trained thickness" in page.text
     for key, (value, shown) in page.data.items():
         entry = drawn.summary[key]
         assert float(value) == entry["value"], key
