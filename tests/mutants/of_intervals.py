@@ -172,11 +172,4 @@ MUTATIONS = [
         "columns * bins + rows",
         f"{_LIMIT}::test_errors_that_follow_the_electrons_are_found_and_others_are_not",
     ),
-    Mutation(
-        "halves share a crystal",
-        _EVIDENCE,
-        "for half in (halves, ~halves)",
-        "for half in (halves, halves)",
-        f"{_PAIRED}::test_errors_recur_where_they_follow_the_position",
-    ),
 ]

@@ -16,16 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.scores.errors_over_cell import (
-    error_maps,
-    error_rates,
-    positions_per_cell,
-    rank_correlation,
-)
 from polarstem.evaluate.scores.jackknife import (
     Crystals,
     Replicates,
-    class_sets,
     crystals_of_part,
     leave_one_out,
 )
@@ -37,7 +30,6 @@ from polarstem.evaluate.scores.predictions import (
     read_specimens,
 )
 from polarstem.evaluate.scores.sample import Sample, average, combine, without_each
-from polarstem.seeds import derive_seed
 
 __all__ = ["Evidence", "Sample", "average", "combine"]
 
@@ -54,8 +46,6 @@ class Evidence:
         Prediction files, ``{model}/{source}/{seed}.nc``.
     crystals : Crystals or None
         Which specimens are turned copies of one crystal; None if none are.
-    seed : int
-        The global seed.
     """
 
     def __init__(
@@ -63,14 +53,11 @@ class Evidence:
         prediction_paths: Sequence[Path | str],
         *,
         crystals: Crystals | None = None,
-        seed: int = 0,
     ) -> None:
         self._paths: dict[tuple[str, str], list[Path]] = {}
-        self._seed = seed
         self._left_out: dict[tuple[tuple[str, ...], ...], Replicates] = {}
         self._columns: dict[object, slice] = {}  # of all replicates, by what is left out
         self._of_domain: dict[tuple[Path, str], tuple[tuple[str, ...], ...]] = {}
-        self._classes: dict[str, int] = {}
         self._strata = np.empty(0, np.int64)
         for path in map(Path, prediction_paths):
             model, source = path.parts[-3:-1]
@@ -78,7 +65,6 @@ class Evidence:
             for domain, (names, class_index) in read_specimens(path).items():
                 key = (names, tuple(crystals_of_part(crystals, domain, names)))
                 self._of_domain[path, domain] = key
-                self._classes |= dict(zip(names, class_index.tolist(), strict=True))
                 if key not in self._left_out:
                     self._left_out[key] = leave_one_out(key[1], class_index)
                     self._add(key, self._left_out[key].strata)
@@ -185,49 +171,10 @@ class Evidence:
                 ]
         return self._sample((model, source), domains, draws, bounds)
 
-    def predictions(self, model: str, source: str, domain: str) -> list[DomainPredictions]:
-        """Predictions of one data domain, one for each training seed."""
-        return [
-            part
-            for path in self._paths[model, source]
-            for part in read_predictions(path, only=(domain,))
-        ]
-
     def crystals(self, model: str, source: str, domain: str) -> NDArray[np.int64]:
         """Crystal of each specimen of a data domain, numbered from 0, shape (specimens,)."""
         _, crystals = self._key(self._paths[model, source][0], domain)
         return np.unique(crystals, return_inverse=True)[1]
-
-    def recurrence(self, model: str, source: str, domain: str, splits: int = 200) -> Sample:
-        """Whether errors return at the same places of the cell in other crystals.
-
-        Returns
-        -------
-        Sample
-            Spearman's correlation between the error maps over the cell of two random halves of
-            the crystals, those of the same classes split evenly: the mean over splits. NaN where
-            no map varies, or a crystal is the only one of its classes.
-        """
-        path = self._paths[model, source][0]
-        names, crystals = self._key(path, domain)
-        owner = np.unique(crystals, return_inverse=True)[1]
-        class_index = np.array([self._classes[name] for name in names])
-        carried = class_sets(owner, class_index, len(set(crystals)))
-        # halves of different classes would differ by their classes
-        if min(map(carried.count, carried)) < 2:
-            return Sample(np.full(1 + len(self._strata), np.nan), len(carried), self._strata)
-        rng = np.random.default_rng(derive_seed(self._seed, "halves", domain))
-        halves = np.stack([_half(carried, rng) for _ in range(splits)])[:, owner]
-
-        def between_halves(
-            parts: Sequence[DomainPredictions], weights: Sequence[FloatArray]
-        ) -> float:
-            maps = error_maps(parts[0], positions_per_cell(parts[0]))
-            a, b = (error_rates(maps, half * weights[0]) for half in (halves, ~halves))
-            found = rank_correlation(a, b)
-            return float(np.nanmean(found)) if np.isfinite(found).any() else np.nan
-
-        return self.statistic(model, source, [domain], between_halves, bounds=(-1.0, 1.0))
 
     def _add(self, what: object, strata: NDArray[np.int64]) -> None:
         """Make room for the replicates that leave out some crystals, or the seeds of a run."""
@@ -266,12 +213,3 @@ class Evidence:
         path = self._paths[run][0]
         n = min(self._left_out[self._key(path, domain)].n for domain in domains)
         return Sample(mean, n, self._strata, bounds, counted)
-
-
-def _half(carried: Sequence[tuple[int, ...]], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Choose half of the crystals of each set of classes; an odd one falls on either side."""
-    chosen = np.zeros(len(carried), bool)
-    for classes in sorted(set(carried)):
-        members = rng.permutation([i for i, other in enumerate(carried) if other == classes])
-        chosen[members[: (len(members) + rng.integers(2)) // 2]] = True
-    return chosen

@@ -77,16 +77,9 @@ def crystals_of_part(crystals: Crystals | None, domain: str, names: Sequence[str
     return [known.get(name, name) for name in names]
 
 
-def class_sets(
-    owner: NDArray[np.int64], class_index: NDArray[np.int64], n: int
-) -> list[tuple[int, ...]]:
-    """Classes that each of n crystals carries, given the crystal of each specimen."""
-    return [tuple(np.unique(class_index[owner == crystal]).tolist()) for crystal in range(n)]
-
-
 def _strata(owner: NDArray[np.int64], class_index: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     """Stratum of each crystal; none has a single one."""
-    carried = class_sets(owner, class_index, n)
+    carried = [tuple(np.unique(class_index[owner == crystal])) for crystal in range(n)]
     labels = {classes: label for label, classes in enumerate(sorted(set(carried)))}
     strata = np.array([labels[classes] for classes in carried])
     sizes = np.bincount(strata)

@@ -8,7 +8,6 @@ import pytest
 
 from polarstem.evaluate.claims.evidence import Evidence, combine
 from tests.unit.evaluate import synthetic_ladder as ladder
-from tests.unit.evaluate import synthetic_results as synthetic
 from tests.unit.evaluate.test_table_crystals import COPIES, write
 
 
@@ -67,24 +66,3 @@ def test_data_domains_of_the_same_specimens_leave_them_out_together(tmp_path):
     # the same as a difference of scores
     a, b = (evidence.score("cnn", "thin", [d], "accuracy") for d in ("emulated", "static30"))
     assert combine(np.subtract, a, b).interval(0.9) == pytest.approx(other.interval(0.9))
-
-
-def test_errors_recur_where_they_follow_the_position(tmp_path):
-    config = ladder.make_config()
-    values = {}
-    for scatter in (False, True):
-        paths = ladder.write_predictions(tmp_path / str(scatter), config, scatter=scatter)
-        values[scatter] = Evidence(paths).recurrence("cnn", "thin", "emulated")
-    assert values[False].value > 0.9
-    assert values[False].n == 32
-    assert abs(values[True].value) < 0.35
-    low, high = values[True].interval(0.95)
-    assert low < 0 < high
-
-
-def test_single_specimens_tell_no_recurrence(tmp_path):
-    config = synthetic.make_config(test_specimens=1)
-    config["train"]["sources"].pop("mixed")
-    config["models"] = {"cnn": config["models"]["cnn"]}
-    evidence = Evidence(synthetic.write_predictions(tmp_path, config, positions=4))
-    assert np.isnan(evidence.recurrence("cnn", "thin", "static50").value)
