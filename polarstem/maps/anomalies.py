@@ -15,7 +15,9 @@ from polarstem.maps.predict import Answers
 from polarstem.maps.setup import Setup
 
 
-def anomalies_of(setup: Setup, answers: Answers, where: Place) -> dict[str, NDArray[Any]]:
+def anomalies_of(
+    setup: Setup, answers: Answers, where: Place, threads: int
+) -> dict[str, NDArray[Any]]:
     """Anomaly scores of positions (ny, nx) and cells; nan where they cannot be told."""
     shape = setup.scan.shape[:2]
     if setup.reference is not None:
@@ -23,7 +25,7 @@ def anomalies_of(setup: Setup, answers: Answers, where: Place) -> dict[str, NDAr
         vectors = where.lattice.vectors / np.array(where.lattice.step_nm)
         crystal = ~where.vacuum.reshape(shape)
         try:
-            return score(setup.reference, images, vectors, where.cells.index, crystal)
+            return score(setup.reference, images, vectors, where.cells.index, crystal, threads)
         except PolarstemError as error:
             setup.warnings.append(f"Anomalies were not looked for. {error}")
     count = len(where.cells.row)

@@ -175,6 +175,7 @@ def score(
     vectors: FloatArray,
     cell: NDArray[np.integer],
     included: NDArray[np.bool_] | None = None,
+    threads: int = 1,
 ) -> dict[str, NDArray[Any]]:
     """Anomaly scores of the positions and cells of a scan.
 
@@ -191,6 +192,8 @@ def score(
         Cell of each position, counted from 0; -1 for none.
     included : ndarray of bool, shape (ny, nx), optional
         Positions to use; all by default.
+    threads : int
+        Neighbours that are compared at the same time.
 
     Returns
     -------
@@ -204,7 +207,7 @@ def score(
     PolarstemError
         If the scan is narrower than three cells, or no position can be compared with another cell.
     """
-    positions, cells = logarithms(features, vectors, cell, included)
+    positions, cells = logarithms(features, vectors, cell, included, threads)
     side = cell_side(vectors)
     anomaly = _scaled(positions, reference.position_spread, side**2, reference.position_threshold)
     cell_anomaly = _scaled(cells, reference.cell_spread, 1.0, reference.cell_threshold)
@@ -221,6 +224,7 @@ def logarithms(
     vectors: FloatArray,
     cell: NDArray[np.integer],
     included: NDArray[np.bool_] | None = None,
+    threads: int = 1,
 ) -> tuple[FloatArray, FloatArray]:
     """Logarithms of the disagreement of positions (ny, nx) and cells over that around them.
 
@@ -236,7 +240,7 @@ def logarithms(
             "neighbouring cell on every side to compare with; scan three cells or more along each "
             "side."
         )
-    found, comparisons = neighbourhood(features, vectors, included)
+    found, comparisons = neighbourhood(features, vectors, included, threads)
     if not np.isfinite(found).any():
         raise PolarstemError(
             "No position of the scan has a neighbouring cell to compare with; leave fewer "
@@ -287,13 +291,15 @@ def upper_quartiles(values: FloatArray, cell: NDArray[np.integer]) -> FloatArray
     A defect at the rim of a cell shows at fewer positions than the median tells of; at the highest
     position one beside the cell shows as well.
     """
-    numbers = np.arange(max(0, int(cell.max(initial=-1)) + 1))
-    labels = np.where(np.isfinite(values), cell, -1)
-    if not len(numbers):
-        return np.empty(0)
-    found: FloatArray = ndimage.labeled_comprehension(
-        values, labels, numbers, lambda inside: np.quantile(inside, 0.75), float, np.nan
-    )
+    count = max(0, int(cell.max(initial=-1)) + 1)
+    known = np.isfinite(values) & (cell >= 0)
+    inside, numbers = values[known], cell[known]
+    inside = inside[np.lexsort((inside, numbers))]
+    held = np.bincount(numbers, minlength=count)
+    place = np.cumsum(held) - held + 0.75 * (held - 1)
+    found = np.full(count, np.nan)
+    if len(inside):
+        found[held > 0] = np.interp(place[held > 0], np.arange(len(inside)), inside)
     return found
 
 

@@ -43,8 +43,8 @@ from polarstem.scans.calibration.steps import Step
 from polarstem.scans.inspection import Inspection, inspect
 from polarstem.simulate.parallel import available_cores, one_blas_thread
 
-BLOCK_MB = 32
-"""Patterns that are read at once [MB]."""
+BLOCK_MB, BLOCKS_MB = 32, 256
+"""Patterns that a thread reads at once, and all threads together at most [MB]."""
 
 
 class Stopwatch:
@@ -185,7 +185,7 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
         )
     setup.settings |= where.settings
     with clock("anomalies"):
-        anomalies = anomalies_of(setup, answers, where)
+        anomalies = anomalies_of(setup, answers, where, threads)
     with clock("composing"):
         found_dose = inspection.settings.get("dose_electrons")
         linear = inspection.calibration.linearity
@@ -273,9 +273,10 @@ def _predict(setup: Setup, inspection: Inspection, angle_deg: float, threads: in
         trained["semiangle_mrad"],
     )
     size = np.prod(scan.shape[2:]) * scan.dtype.itemsize
-    count = int(np.ceil(scan.included.sum() * size / (BLOCK_MB * 1e6)))
-    blocks = progress(scan.blocks(BLOCK_MB), count, "mapping blocks of patterns")
-    answers = predictor.predict(blocks, scan.shape[0] * scan.shape[1], threads)
+    block_mb = min(BLOCK_MB, BLOCKS_MB / threads)
+    count = int(np.ceil(scan.included.sum() * size / (block_mb * 1e6)))
+    pieces = progress(scan.pieces(block_mb), count, "mapping blocks of patterns")
+    answers = predictor.predict(pieces, scan.shape[0] * scan.shape[1], threads)
     if not answers.measured.any():
         raise PolarstemError(
             f"No pattern of {scan.path} has counts within the model's field of view; check "

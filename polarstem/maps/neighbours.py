@@ -5,10 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from polarstem.scans.ahead import ahead
 
 FloatArray = NDArray[np.float64]
 
@@ -23,7 +28,10 @@ _TINY = 1e-12
 
 
 def neighbourhood(
-    features: NDArray[np.float32], vectors: FloatArray, valid: NDArray[np.bool_] | None = None
+    features: NDArray[np.float32],
+    vectors: FloatArray,
+    valid: NDArray[np.bool_] | None = None,
+    threads: int = 1,
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """Mean squared disagreement of the cell about each position with the cells around.
 
@@ -42,6 +50,8 @@ def neighbourhood(
         Lattice vectors, down and right [positions].
     valid : ndarray of bool, shape (ny, nx), optional
         Positions to use; those without features are left out in any case.
+    threads : int
+        Cells that are compared at the same time.
 
     Returns
     -------
@@ -53,7 +63,7 @@ def neighbourhood(
     usable = np.ones(features.shape[:2], bool) if valid is None else valid
     usable = np.logical_and(usable, np.isfinite(features).all(axis=-1))
     compared = _Compared(features, vectors, usable)
-    stack = np.sort(np.array(list(compared.disagreements())), axis=0)  # NaN last
+    stack = np.sort(np.array(compared.disagreements(threads)), axis=0)  # NaN last
     known = np.isfinite(stack).sum(0)
     rank = np.maximum(0, np.ceil(_QUANTILE * known).astype(int) - 1)
     return np.take_along_axis(stack, rank[None], axis=0)[0], known
@@ -67,29 +77,36 @@ class _Compared:
     vectors: FloatArray
     valid: NDArray[np.bool_]
     side: float = field(init=False)
-    splines: list[FloatArray] = field(init=False)
+    splines: FloatArray = field(init=False)
     here: FloatArray = field(init=False)
 
     def __post_init__(self) -> None:
         self.side = cell_side(self.vectors)
         self.here = np.moveaxis(np.where(self.valid[..., None], self.features, 0.0), -1, 0)
-        self.splines = [ndimage.spline_filter(plane, 3) for plane in self.here]
+        self.splines = np.array([ndimage.spline_filter(plane, 3) for plane in self.here])
         self.places = np.indices(self.valid.shape).astype(float)
         self.known = self.valid.astype(float)
         half = np.eye(2) / 2
         self.along = [self._at(step) - self._at(-step) for step in half]
         self.whole = _box(np.ones(self.valid.shape), self.side)
 
-    def disagreements(self) -> Iterator[FloatArray]:
+    def disagreements(self, threads: int) -> list[FloatArray]:
         """Of each comparison, in units of what independent cells would give."""
-        for first in _HALF:
-            near, far = self._opposite(first), self._opposite((2 * first[0], 2 * first[1]))
-            yield from self._told(near)
-            yield from self._told(far)
-            for (a, known_a), (b, known_b) in zip(near, far, strict=True):
-                yield self._mean(2 * a - b, known_a * known_b, 6)
-        for first in _BETWEEN:
-            yield from self._told(self._opposite(first))
+        calls = [partial(self._in_a_row, first) for first in _HALF]
+        calls += [partial(self._between, first) for first in _BETWEEN]
+        return list(chain.from_iterable(ahead(calls, threads)))
+
+    def _in_a_row(self, first: tuple[int, int]) -> list[FloatArray]:
+        """Of the next cells along a line, of those behind them, and of what both continue to."""
+        near, far = self._opposite(first), self._opposite((2 * first[0], 2 * first[1]))
+        continued = [
+            self._mean(2 * a - b, known_a * known_b, 6)
+            for (a, known_a), (b, known_b) in zip(near, far, strict=True)
+        ]
+        return [*self._told(near), *self._told(far), *continued]
+
+    def _between(self, cells: tuple[int, int]) -> list[FloatArray]:
+        return list(self._told(self._opposite(cells)))
 
     def _told(self, opposite: list[tuple[FloatArray, FloatArray]]) -> Iterator[FloatArray]:
         """Two cells on opposite sides, each alone and their mean."""
@@ -129,11 +146,40 @@ class _Compared:
     def _at(self, step: FloatArray) -> FloatArray:
         """Features (component, ny, nx) a step (2,) or steps (2, ny, nx) away."""
         places = self.places + (step if step.ndim == 3 else step[:, None, None])
-        values = [
-            ndimage.map_coordinates(s, places, order=3, prefilter=False, mode="nearest")
-            for s in self.splines
-        ]
-        return np.array(values)
+        found = np.empty_like(self.splines)
+        read_splines(self.splines, places, found)
+        return found
+
+
+@numba.njit(nogil=True, cache=True)
+def _cubic(t: float) -> tuple[float, float, float, float]:
+    """Weights of four coefficients of a cubic spline between the second and the third."""
+    return (
+        (1 - t) ** 3 / 6,
+        (4 - 6 * t**2 + 3 * t**3) / 6,
+        (1 + 3 * t + 3 * t**2 - 3 * t**3) / 6,
+        t**3 / 6,
+    )
+
+
+@numba.njit(nogil=True, cache=True)
+def read_splines(splines: FloatArray, places: FloatArray, found: FloatArray) -> None:
+    """Read splines (n, ny, nx) at places (2, ny, nx); their coefficients go on as at the rim."""
+    count, ny, nx = splines.shape
+    for y in range(ny):
+        for x in range(nx):
+            row, column = places[0, y, x], places[1, y, x]
+            top, left = int(np.floor(row)), int(np.floor(column))
+            down, right = _cubic(row - top), _cubic(column - left)
+            for number in range(count):
+                total = 0.0
+                for i in range(4):
+                    line = splines[number, min(max(top - 1 + i, 0), ny - 1)]
+                    part = 0.0
+                    for j in range(4):
+                        part += right[j] * line[min(max(left - 1 + j, 0), nx - 1)]
+                    total += down[i] * part
+                found[number, y, x] = total
 
 
 def cell_side(vectors: FloatArray) -> float:

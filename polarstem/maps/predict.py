@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import local
 
 import numpy as np
@@ -15,7 +14,13 @@ from numpy.typing import NDArray
 from polarstem.maps.anomaly import AnomalyReference
 from polarstem.models.base import Model
 from polarstem.models.calibration import Calibration
-from polarstem.scans.specimen.rings import RINGS, ring_signals
+from polarstem.scans.ahead import ahead
+from polarstem.scans.specimen.rings import (
+    RINGS,
+    centre_of_mass,
+    detector_weights,
+    ring_signals,
+)
 from polarstem.scans.specimen.turns import PlaneTurn
 from polarstem.simulate.microscope.camera import pixel_angles
 
@@ -126,17 +131,19 @@ class Predictor:
         self._weights = _weights(shape[0], mrad_per_pixel, semiangle_mrad)
         self._pixel_semiangles = mrad_per_pixel / semiangle_mrad
 
-    def predict(self, blocks: Iterable[Block], positions: int, threads: int = 1) -> Answers:
+    def predict(
+        self, pieces: Iterable[Callable[[], Block]], positions: int, threads: int = 1
+    ) -> Answers:
         """Predict every pattern of a scan.
 
         Parameters
         ----------
-        blocks : iterable of (index, patterns)
-            Flat positions and their patterns as they were detected.
+        pieces : iterable of callable
+            Each reads flat positions and their patterns as they were detected.
         positions : int
             Number of positions of the scan.
         threads : int
-            Blocks worked on at the same time, while the next one is read.
+            Pieces that are read and worked on at the same time.
 
         Returns
         -------
@@ -146,25 +153,17 @@ class Predictor:
         components = 0 if self.reference is None else len(self.reference.components)
         count = len(self.models), len(self.models[0].class_names)
         found = _empty(positions, self._shape, components, count)
-        if threads == 1:
-            for block in blocks:
-                self._add(block, found)
-            return found
-        waiting: deque[Future[None]] = deque()
-        with ThreadPoolExecutor(threads) as pool:
-            for block in blocks:
-                waiting.append(pool.submit(self._add, block, found))
-                if len(waiting) >= threads:
-                    waiting.popleft().result()
-            for rest in waiting:
-                rest.result()
+        for _ in ahead((partial(self._add, read, found) for read in pieces), threads):
+            pass
         return found
 
-    def _add(self, block: Block, found: Answers) -> None:
+    def _add(self, read: Callable[[], Block], found: Answers) -> None:
         """Write the answers of a block."""
         if not hasattr(self._own, "resample"):
             self._own.resample = self._resamplers()
-        index, small = block[0], self._own.resample(block)
+        index, patterns = read()
+        small = self._own.resample((index, patterns))
+        del patterns
         sums = small.reshape(len(small), -1) @ self._weights
         lit = sums[:, 0] > 0
         if not lit.all():
@@ -184,18 +183,17 @@ class Predictor:
             found.features[index] = self.reference.features(small)
         found.pattern[index] = small * len(self._weights)
         found.total[index] = total[:, 0]
-        found.bright_field[index], found.dark_field[index] = (sums[:, 1:3] / total).T
-        found.com[index] = sums[:, 3:] / total
+        found.bright_field[index], found.dark_field[index] = (sums[:, 3:] / total).T
+        found.com[index] = centre_of_mass(sums)
 
 
 def _weights(pixels: int, mrad_per_pixel: float, semiangle_mrad: float) -> FloatArray:
-    """Everything, bright field, dark field, x and y as weights of the pixels, (pixel, 5)."""
+    """`detector_weights` of all pixels, the bright and the dark field."""
     k = pixel_angles(pixels, mrad_per_pixel)
     down, right = np.meshgrid(k, k, indexing="ij")
     angle = np.hypot(down, right)
-    bright, dark = angle < semiangle_mrad, angle > semiangle_mrad + mrad_per_pixel
-    columns = [np.ones_like(angle), bright, dark, right, -down]
-    return np.stack([column.ravel() for column in columns], axis=1).astype(np.float32)
+    fields = [angle < semiangle_mrad, angle > semiangle_mrad + mrad_per_pixel]
+    return detector_weights(right, -down, np.ones_like(angle), fields)
 
 
 def _empty(n: int, shape: tuple[int, ...], features: int, classes: tuple[int, int]) -> Answers:

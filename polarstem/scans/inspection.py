@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from polarstem.config.sheet import Sheet
 from polarstem.scans.calibration.calibrate import calibrate
 from polarstem.scans.calibration.calibrated import Calibration
+from polarstem.scans.calibration.sample import read
 from polarstem.scans.calibration.steps import Step
 from polarstem.scans.files.readers import open_scan
 from polarstem.scans.scan import ArrayScan, Scan
@@ -113,7 +114,7 @@ def inspect(
     calibration = calibrate(
         scan, scan.sheet, semiangle_mrad, threads, cell_nm=cell_nm, thinnest_share=thinnest_share
     )
-    images = _images(scan, calibration)
+    images = _images(scan, calibration, threads)
     lattice = None
     wanted = "lattice" not in scan.sheet.off and scan.step_nm is not None
     if wanted and min(images.shape[:2]) >= _LEAST_POSITIONS:
@@ -156,15 +157,19 @@ def inspect_scan(
     return inspect(scan, threads=threads or available_cores())
 
 
-def _images(scan: Scan, calibration: Calibration) -> NDArray[np.float32]:
+def _images(scan: Scan, calibration: Calibration, threads: int) -> NDArray[np.float32]:
     """Virtual detectors over a patch in the middle of the scan, shape (rows, columns, signal)."""
     rows, columns = _patch(scan)
     keep = np.zeros(scan.shape[:2], bool)
     keep[rows, columns] = True
     keep &= scan.included
     signals = np.full((scan.shape[0] * scan.shape[1], len(RINGS) + 2), np.nan, np.float32)
-    for index, patterns in scan.blocks(keep=keep):
+
+    def look(index: NDArray[np.int64], patterns: NDArray[np.generic]) -> None:
         signals[index] = calibration.ring_signals(index, patterns)
+
+    for _ in read(scan, np.flatnonzero(keep), look, threads):
+        pass
     return signals.reshape(*scan.shape[:2], -1)[rows, columns]
 
 

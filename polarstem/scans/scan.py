@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,35 +156,50 @@ class Scan:
         PolarstemError
             If a pattern cannot be read or holds no counts, or all of many are empty.
         """
+        lit, total = False, 0
+        for read in self.pieces(memory_mb, keep):
+            index, patterns = read()
+            lit, total = lit or bool(patterns.any()), total + len(index)
+            yield index, patterns
+        if not lit:
+            self.refuse_dark(total)
+
+    def refuse_dark(self, count: int) -> None:
+        """Refuse a scan that was dark throughout as many patterns, if they are many."""
+        if count >= min(_ENOUGH, self.shape[0] * self.shape[1]):
+            raise PolarstemError(
+                f"All {count} patterns read of {self.path} are zero throughout; the detector was "
+                "off, or `dataset` or `scan_shape` of the scan sheet are wrong."
+            )
+
+    def pieces(
+        self, memory_mb: float = 64, keep: NDArray[np.bool_] | None = None
+    ) -> Iterator[Callable[[], Block]]:
+        """What reads one of the `blocks` each when it is called, in any thread."""
         keep = self.included if keep is None else keep
         wanted = np.zeros(self._numbers.shape, dtype=bool)
         inside = self._numbers >= 0
         wanted[inside] = keep.ravel()[self._numbers[inside]]
         if not wanted.any():
             return
-        lit, total = False, int(wanted.sum())
         memory = memory_mb * 1e6 * min(1, self._native.itemsize / self.dtype.itemsize)
         for rows, columns in tiles(self._frames, wanted, memory):
             part = wanted[rows, columns]
-            if not part.any():
-                continue
-            index = self._numbers[rows, columns][part]
-            try:
-                raw = self._frames.take(rows, columns, part)
-            except (OSError, ValueError, RuntimeError) as error:
-                raise PolarstemError(
-                    f"The patterns at stored scan rows {rows.start} to {rows.stop - 1} of "
-                    f"{self.path} cannot be read ({error}); the file is damaged, copy it again."
-                ) from error
-            seen = np.ascontiguousarray(upright(raw, self.sheet), dtype=self._native)
-            patterns = self.corrections.apply(index, seen)
-            lit = lit or bool(patterns.any())
-            yield index, patterns
-        if not lit and total >= min(_ENOUGH, self.shape[0] * self.shape[1]):
+            if part.any():
+                yield partial(self._piece, rows, columns, part)
+
+    def _piece(self, rows: slice, columns: slice, part: NDArray[np.bool_]) -> Block:
+        """Patterns of a rectangle of the stored scan, where they are wanted."""
+        index = self._numbers[rows, columns][part]
+        try:
+            raw = self._frames.take(rows, columns, part)
+        except (OSError, ValueError, RuntimeError) as error:
             raise PolarstemError(
-                f"All {total} patterns read of {self.path} are zero throughout; the detector was "
-                "off, or `dataset` or `scan_shape` of the scan sheet are wrong."
-            )
+                f"The patterns at stored scan rows {rows.start} to {rows.stop - 1} of "
+                f"{self.path} cannot be read ({error}); the file is damaged, copy it again."
+            ) from error
+        seen = np.ascontiguousarray(upright(raw, self.sheet), dtype=self._native)
+        return index, self.corrections.apply(index, seen)
 
     def read(self, index: ArrayLike) -> NDArray[Any]:
         """Patterns (n, ky, kx) at positions counted along the rows of the upright scan."""

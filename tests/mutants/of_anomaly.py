@@ -7,6 +7,7 @@ _SCORE = "polarstem/maps/anomaly.py"
 _FIT = "polarstem/maps/anomaly_fit.py"
 _AROUND = "polarstem/maps/neighbours.py"
 _TESTED = "tests/unit/maps/test_anomaly.py"
+_NEIGHBOURS = "tests/unit/maps/test_neighbours.py"
 _OTHERS = "tests/unit/maps/test_left_out_scans.py"
 
 MUTATIONS = [
@@ -72,6 +73,20 @@ MUTATIONS = [
         "_QUANTILE = 0.25",
         "_QUANTILE = 0.5",
         f"{_TESTED}::test_cells_where_four_domains_meet_agree_with_their_own",
+    ),
+    Mutation(
+        "coefficients of a spline weigh too little",
+        _AROUND,
+        "(4 - 6 * t**2 + 3 * t**3) / 6",
+        "(3 - 6 * t**2 + 3 * t**3) / 6",
+        f"{_NEIGHBOURS}::test_splines_are_read_as_scipy_does_inside_and_beyond_the_rim",
+    ),
+    Mutation(
+        "medians of cells for their upper quartiles",
+        _SCORE,
+        "0.75 * (held - 1)",
+        "0.5 * (held - 1)",
+        f"{_NEIGHBOURS}::test_quartiles_of_cells_are_those_of_numpy",
     ),
     Mutation(
         "the threshold is the median of the scores",

@@ -135,6 +135,20 @@ MUTATIONS = [
         f"{_COUNTS}::test_powers_and_logarithms_are_told_with_their_name",
     ),
     Mutation(
+        "threads wait for nobody",
+        "polarstem/scans/ahead.py",
+        "if len(waiting) >= threads:",
+        "if len(waiting) >= 100 * threads:",
+        f"{_TESTS}/test_ahead.py::test_results_come_in_order_and_no_more_run_than_threads",
+    ),
+    Mutation(
+        "the latest result comes first",
+        "polarstem/scans/ahead.py",
+        "        while waiting:\n            yield waiting.popleft().result()",
+        "        while waiting:\n            yield waiting.pop().result()",
+        f"{_TESTS}/test_ahead.py::test_results_come_in_order_and_no_more_run_than_threads",
+    ),
+    Mutation(
         "saturation only where the file says so",
         f"{_HERE}/counts.py",
         "_SATURATED_RATIO = 2.0",

@@ -164,8 +164,8 @@ MUTATIONS = [
     Mutation(
         "y on the detector points down",
         _RINGS,
-        "kept[..., -2] = -down[:, None]",
-        "kept[..., -2] = down[:, None]",
+        "detector_weights(right, -down[:, None]",
+        "detector_weights(right, down[:, None]",
         "tests/unit/scans/test_lattice.py::test_rings_on_the_detector_are_those_on_the_models_grid",
     ),
 ]

@@ -46,6 +46,13 @@ MUTATIONS = [
         f"{FULL}::test_a_thickness_beyond_what_the_model_was_trained_for_gives_no_answer",
     ),
     Mutation(
+        "centres of mass point down",
+        "polarstem/maps/predict.py",
+        "detector_weights(right, -down, np.ones_like(angle), fields)",
+        "detector_weights(right, down, np.ones_like(angle), fields)",
+        "tests/unit/maps/test_mapper.py::test_what_virtual_detectors_see",
+    ),
+    Mutation(
         "mean pattern not weighted by counts",
         "polarstem/maps/predict.py",
         "factors = self.total * weights",

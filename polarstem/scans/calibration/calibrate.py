@@ -64,18 +64,21 @@ def calibrate(
         If the beam lies beyond the detector, there is neither a disc nor a calibration, or the
         axes of scan and detector look exchanged.
     """
-    look = _overview(scan, sheet, semiangle_mrad)
+    look = _overview(scan, sheet, semiangle_mrad, threads)
     parts = Parts.over(scan.shape)
     signals = np.full((*scan.shape[:2], len(RINGS) + 2), np.nan, np.float32)
     flat = signals.reshape(-1, signals.shape[-1])
 
-    def add(index: NDArray[np.int64], patterns: NDArray[np.generic]) -> None:
-        parts.add(index, patterns)
+    def add(
+        index: NDArray[np.int64], patterns: NDArray[np.generic]
+    ) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
         if look.radius is not None:
             at = np.tile(look.centre, (len(index), 1))
             flat[index] = ring_signals_on_detector(patterns, at, 1.0, look.radius, look.bad)
+        return index, patterns
 
-    read(scan, choose(scan, cell_nm), add)
+    for index, patterns in read(scan, choose(scan, cell_nm), add, threads):
+        parts.add(index, patterns)  # one after the other: sums do not depend on the threads
 
     pixels = findings.look_at_pixels(scan, sheet, parts.total)
     bad = pixels.bad
@@ -112,7 +115,7 @@ def calibrate(
     mask = None
     if "vacuum" not in sheet.off and look.radius is not None:
         mask = calibration.vacuum(signals, thinnest_share)
-    vacuum = _without_vacuum(scan, sheet, mask, signals, parts)
+    vacuum = _without_vacuum(scan, sheet, mask, signals, parts, threads)
     kept = parts.kept()
     counts = parts.count[kept]
     sums = parts.sums if len(kept) == len(parts.sums) else parts.sums[kept]
@@ -167,15 +170,14 @@ class _Look:
     radius: float | None
 
 
-def _overview(scan: Scan, sheet: Sheet, semiangle: Sourced | None) -> _Look:
+def _overview(scan: Scan, sheet: Sheet, semiangle: Sourced | None, threads: int) -> _Look:
     """A first look, at few positions."""
     total = np.zeros(scan.shape[2:])
     index = scattered(scan)
-
-    def add(_: NDArray[np.int64], patterns: NDArray[np.generic]) -> None:
-        total.__iadd__(patterns.sum(0, dtype=np.float64))
-
-    read(scan, index, add)
+    for part in read(scan, index, lambda _, patterns: patterns.sum(0, dtype=np.float64), threads):
+        total += part
+    if not total.any():
+        scan.refuse_dark(len(index))
     bad = findings.look_at_pixels(scan, sheet, total).bad
     mean = mended(total / max(len(index), 1), bad)
     if why := axes_look_exchanged(scan, mean):
@@ -255,6 +257,7 @@ def _without_vacuum(
     mask: NDArray[np.bool_] | None,
     signals: NDArray[np.float32],
     parts: Parts,
+    threads: int,
 ) -> findings.Vacuum:
     """Take the patterns of vacuum off the sums again, unless there are no others."""
     if mask is None:
@@ -263,7 +266,8 @@ def _without_vacuum(
     looked = np.isfinite(signals[..., OUTERMOST])
     count, empty = int(looked.sum()), np.flatnonzero(mask)
     if 0 < len(empty) < count:
-        read(scan, empty, lambda index, patterns: parts.add(index, patterns, -1))
+        for index, patterns in read(scan, empty, lambda *block: block, threads):
+            parts.add(index, patterns, -1)
     return findings.Vacuum("done", len(empty) / max(count, 1), count)
 
 

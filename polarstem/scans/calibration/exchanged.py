@@ -37,11 +37,8 @@ def axes_look_exchanged(scan: Scan, mean: NDArray[np.float64]) -> str:
         return ""
     index = scattered(scan, _POSITIONS)
     totals = np.zeros(scan.shape[0] * scan.shape[1])
-
-    def look(where: NDArray[np.int64], patterns: NDArray[np.generic]) -> None:
-        totals[where] = patterns.sum((1, 2), dtype=np.float64)
-
-    read(scan, index, look)
+    for where, sums in read(scan, index, lambda i, p: (i, p.sum((1, 2), dtype=np.float64))):
+        totals[where] = sums
     counts = totals[index]
     if _contrast(counts, 5) < _STEEP:
         return ""

@@ -8,16 +8,22 @@ derivatives between them. A scan that is small is read as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polarstem.scans.scan import Scan
+from polarstem.scans.ahead import ahead
+from polarstem.scans.scan import Block, Scan
+
+T = TypeVar("T")
 
 READ_MB = 32
-"""Patterns that are held at once [MB]."""
+"""Patterns that a thread holds at once [MB]."""
+_MOST_READ_MB = 128  # all threads together
 _WHOLE_BYTES = 128e6  # a scan that is read as a whole
 _TILE_BYTES, _MOST_BYTES = 256e6, 800e6  # of all tiles, wanted and at most
 _FEWEST = 64  # positions at random
@@ -169,10 +175,31 @@ class Parts:
 def read(
     scan: Scan,
     index: NDArray[np.int64],
-    look: Callable[[NDArray[np.int64], NDArray[np.generic]], None],
-) -> None:
-    """Read patterns of positions, and look at them block by block."""
+    look: Callable[[NDArray[np.int64], NDArray[np.generic]], T],
+    threads: int = 1,
+) -> Iterator[T]:
+    """Read patterns of positions, and look at them block by block.
+
+    Parameters
+    ----------
+    scan : Scan
+    index : ndarray of int, shape (n,)
+        Positions.
+    look : callable
+        Called with positions and patterns of a block, in any thread.
+    threads : int
+        Blocks that are read and looked at at the same time.
+
+    Yields
+    ------
+    object
+        What `look` returned, in the order of the blocks.
+    """
     keep = np.zeros(scan.shape[:2], bool)
     keep.ravel()[index] = True
-    for where, patterns in scan.blocks(READ_MB, keep):
-        look(where, patterns)
+    block_mb = min(READ_MB, _MOST_READ_MB / threads)
+
+    def seen(piece: Callable[[], Block]) -> T:
+        return look(*piece())
+
+    return ahead((partial(seen, piece) for piece in scan.pieces(block_mb, keep)), threads)

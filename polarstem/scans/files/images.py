@@ -7,6 +7,7 @@ import itertools
 import re
 import weakref
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -63,12 +64,14 @@ class PageFrames:
         weakref.finalize(self, file.close)  # pages are read from it as they are asked for
         self.frame_shape: tuple[int, int] = tuple(series.shape[-2:])
         self.dtype: np.dtype[Any] = series.dtype
+        self._alone = Lock()  # the file has one place at which it is read
 
     def take(self, rows: slice, columns: slice, wanted: NDArray[np.bool_]) -> NDArray[Any]:
         found = np.empty((int(wanted.sum()), *self.frame_shape), dtype=self.dtype)
         for i, (row, column) in enumerate(np.argwhere(wanted)):
             number = (rows.start + row) * self.scan_shape[1] + columns.start + column
-            found[i] = self.pages[int(number)].asarray()
+            with self._alone:
+                found[i] = self.pages[int(number)].asarray()
         return found
 
 

@@ -7,6 +7,7 @@ measured before it is known how the crystal is turned: rings are the same in any
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 RINGS = ((0.0, 0.5), (0.5, 0.95), (0.95, 1.35), (1.35, 2.2))
 """Inner and outer radius of the virtual ring detectors [semi-angles]."""
 _CENTRE_STEP = 0.25  # pixels to which centres are rounded
-_CHUNK = 1024  # patterns in single precision at a time
+_CHUNK_BYTES = 8e6  # of patterns in single precision at a time
 
 
 def ring_signals(patterns: NDArray[np.floating], pixel_semiangles: float) -> NDArray[np.float32]:
@@ -40,11 +41,47 @@ def ring_signals(patterns: NDArray[np.floating], pixel_semiangles: float) -> NDA
     x, y = np.meshgrid(along, -along)
     radius = np.hypot(x, y)
     masks = [(low <= radius) & (radius < high) for low, high in RINGS]
-    inside = radius < RINGS[-1][1]
-    weights = np.stack([*masks, x * inside, y * inside, inside], axis=-1).reshape(n * n, -1)
-    sums = patterns.reshape(-1, n * n).astype(np.float32) @ weights.astype(np.float32)
-    shares = sums[:, :-1] / np.maximum(sums[:, -1:], np.finfo(np.float32).tiny)
-    return shares.reshape(*patterns.shape[:-2], -1).astype(np.float32)
+    weights = detector_weights(x, y, radius < RINGS[-1][1], masks)
+    sums = patterns.reshape(-1, n * n).astype(np.float32) @ weights
+    return _signals(sums).reshape(*patterns.shape[:-2], -1)
+
+
+def detector_weights(
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    inside: NDArray[Any],
+    others: Sequence[NDArray[Any]],
+) -> NDArray[np.float32]:
+    """Weights of pixels by which a product of matrices measures what virtual detectors see.
+
+    Parameters
+    ----------
+    x, y : ndarray
+        Angles to the right and up.
+    inside : ndarray
+        Share of each pixel that counts.
+    others : sequence of ndarray
+        The same of other detectors.
+
+    Returns
+    -------
+    ndarray, shape (pixel, 3 + len(others)), float32
+        For the sum, the sums of x and y over it (see `centre_of_mass`), and the other detectors.
+    """
+    columns = [inside, x * inside, y * inside, *others]
+    return np.stack([np.ravel(column) for column in columns], axis=1).astype(np.float32)
+
+
+def centre_of_mass(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean angles x and y (n, 2) by the first three of the sums (n, 3 or more); see above."""
+    mean: NDArray[np.float32] = sums[:, 1:3] / np.maximum(sums[:, :1], np.finfo(np.float32).tiny)
+    return mean
+
+
+def _signals(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Shares of the detectors and centres of mass, of sums by `detector_weights`."""
+    shares = sums[:, 3:] / np.maximum(sums[:, :1], np.finfo(np.float32).tiny)
+    return np.concatenate([shares, centre_of_mass(sums)], axis=1)
 
 
 def ring_signals_on_detector(
@@ -94,29 +131,36 @@ def ring_signals_on_detector(
             continue
         dark = None if bad is None else bad[window].ravel()
         chosen = usable[members.ravel() == number]
-        for start in range(0, len(chosen), _CHUNK):
-            part = chosen[start : start + _CHUNK]
-            flat = patterns[part][:, window[0], window[1]].reshape(len(part), -1)
-            flat = flat.astype(np.float32)
+        step = max(1, int(_CHUNK_BYTES / (4 * len(kept))))
+        for start in range(0, len(chosen), step):
+            part = chosen[start : start + step]
+            seen = patterns[:, window[0], window[1]][_run(part)]
+            flat = seen.astype(np.float32).reshape(len(part), -1)
             if dark is not None:
                 flat[:, dark] = 0
             sums = flat @ kept
-            lit = sums[:, -1] > 0
-            shares = sums[lit, :-1] / sums[lit, -1:]
+            lit = sums[:, 0] > 0
+            signals = _signals(sums[lit])
             off = (centres[part[lit]] - rounded) * scale
-            shares[:, -2] -= off[:, 1]
-            shares[:, -1] += off[:, 0]
-            found[part[lit]] = shares
+            signals[:, -2] -= off[:, 1]
+            signals[:, -1] += off[:, 0]
+            found[part[lit]] = signals
     return found
+
+
+def _run(index: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """The same as a slice, which copies nothing, where it is one."""
+    first, last = int(index[0]), int(index[-1])
+    return slice(first, last + 1) if last - first == len(index) - 1 else index
 
 
 @lru_cache(maxsize=1)  # many patterns have one centre
 def _weights(
     shape: tuple[int, ...], centre: tuple[float, float], scale: float
 ) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
-    """Window of the pixels that a ring reaches, and rings, x, y and all of them as their weights.
+    """Window of the pixels that a ring reaches, and their `detector_weights` for the rings.
 
-    Shape (pixel, feature + 1). A pixel that an edge cuts counts by how far its middle is from it.
+    A pixel that an edge cuts counts by how far its middle is from it.
     """
     reach = RINGS[-1][1] / scale + 1
     spans = [
@@ -129,14 +173,9 @@ def _weights(
         for span, c in zip(spans, centre, strict=True)
     )
     radius = np.hypot(down[:, None], right)
-    kept = np.zeros((*radius.shape, len(RINGS) + 3), np.float32)
 
     def within(edge: float) -> NDArray[np.float32]:
         return np.clip((edge - radius) / np.float32(scale) + 0.5, 0, 1) if edge else 0 * radius
 
-    for number, (low, high) in enumerate(RINGS):
-        kept[..., number] = within(high) - within(low)
-    kept[..., -1] = kept[..., : len(RINGS)].sum(-1)
-    kept[..., -3] = right * kept[..., -1]
-    kept[..., -2] = -down[:, None] * kept[..., -1]
-    return window, kept.reshape(-1, kept.shape[-1])
+    rings = [within(high) - within(low) for low, high in RINGS]
+    return window, detector_weights(right, -down[:, None], np.sum(rings, axis=0), rings)
