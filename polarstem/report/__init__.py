@@ -15,8 +15,8 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "ladder": ("png", "svg"),
     "experiment": ("png", "svg"),
     "confusion": ("png", "svg"),
-    "position": ("png",),
     "thickness": ("png", "svg"),
     "information": ("png", "svg"),
+    "position": ("png",),
     "resources": ("png", "svg"),
 }

@@ -82,7 +82,7 @@ def draw_figures(
             metrics_csv, predictions, model_dirs, config, chance, to
         ),
         "confusion": lambda to: draw_confusion(confusion_nc, config, to),
-        "position": lambda to: draw_position(confusion_nc, config, to),
+        "position": lambda to: draw_position(information_nc, predictions, config, to),
         "thickness": lambda to: draw_thickness(metrics_csv, config, chance, to),
         "information": lambda to: draw_information(information_nc, metrics_csv, config, to),
         "resources": lambda to: draw_resources(summary, to),
