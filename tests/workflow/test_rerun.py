@@ -91,6 +91,19 @@ def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: P
             id="one more data domain",
         ),
         pytest.param(
+            [
+                (
+                    "  warm:",
+                    "  noisy: {specimens: tiny, thicknesses_nm: [5], dose_electrons: 1e5}\n  warm:",
+                ),
+                ("domains: [thin,", "domains: [noisy, thin,"),
+                ("max_epochs: 3", "max_epochs: 4"),
+            ],
+            dict.fromkeys(EVALUATE | {"resolve_config", "assemble_dataset", "check_leakage"}, 1)
+            | {"train_model": 1, "predict_patterns": 7},
+            id="one more data domain and, at the same time, training of one model",
+        ),
+        pytest.param(
             [("validation: 1, test: 1", "validation: 1, test: 2")],
             dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage", "tabulate_specimens"}, 1)
             | {"build_structure": 4, "compute_scattering_matrix": 1, "measure_patterns": 4}

@@ -78,6 +78,8 @@ rule check_leakage:
         "<logs>/check_leakage.log",
     benchmark:
         "<benchmarks>/check_leakage.jsonl"
+    # before any training, as what it finds stops the run
+    priority: 10**9
     conda:
         "../../envs/dataset.yaml"
     threads: 1

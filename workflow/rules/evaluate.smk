@@ -74,6 +74,8 @@ rule compute_metrics:
         ),
         predictions=per_run("<results>/predictions/{model}/{source}/{seed}.nc")
         + per_adapted_run("<results>/predictions/{model}/{source}/{seed}.nc"),
+        # no score before it is known that nothing leaked; training does not wait for it
+        manifest="<results>/datasets/manifest.json",
     output:
         csv=report(
             "<results>/metrics.csv",

@@ -28,6 +28,7 @@ rule write_reference_model:
         model=of_recommended("<results>/models/{model}/{source}/{seed}"),
         predictions=of_recommended("<results>/predictions/{model}/{source}/{seed}.nc"),
         beside=["<results>/library.nc", *ANOMALY],
+        manifest="<results>/datasets/manifest.json",
         config="<results>/config.resolved.yaml",
     output:
         model=directory("<results>/reference_model"),

@@ -8,8 +8,6 @@ rule train_model:
         measuring=code_of_measuring,
         datasets=datasets_of_source,
         matrices=matrices_of_source,
-        # only the order matters: a new data domain must not retrain every model
-        manifest=ancient("<results>/datasets/manifest.json"),
     output:
         model=directory("<results>/models/{model}/{source}/{seed}"),
     log:
