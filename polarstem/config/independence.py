@@ -13,7 +13,8 @@ def independent_crystals(config: Config) -> dict[str, dict[str, str]]:
 
     Specimens that share all that is drawn at random for them are copies of one crystal: they count
     once, however many classes they are turned into. A specimen with K and Na in an order of its
-    own, with moving atoms, or with a microscope of its own is a crystal of its own.
+    own, with moving atoms, or with a microscope of its own is a crystal of its own. Sets that are
+    paired have the same crystals.
 
     Parameters
     ----------
@@ -37,13 +38,18 @@ def independent_crystals(config: Config) -> dict[str, dict[str, str]]:
 def _crystal(config: Config, domain: str, specimen: plan.SpecimenPlan) -> str:
     name = specimen.specimen_set
     section, structures = config.specimens[name], config.structures_of(name)
+    drawn_as = section.paired_with or name
+    own = drawn_as + specimen.name.removeprefix(name)
     if plan.engine_of(config, name)[0] == "thermal_matrices":
         return plan.crystal_of(config, specimen)[0].name
     moving = config.simulate_of(name).phonons.configurations > 0
     if structures.a_site == "random" or moving or section.conditions is not None:
-        return specimen.name
-    thicknesses = specimen.thicknesses_nm if isinstance(section.thicknesses_nm, Drawn) else ()
-    drawn = bool(thicknesses) or structures.amplitude_spread > 0
+        return own
+    drawn = []
+    if structures.amplitude_spread and structures.amplitude:
+        drawn.append(f"{specimen.amplitude / structures.amplitude:.5f}")
+    if isinstance(section.thicknesses_nm, Drawn):
+        drawn += [f"{nm:g}" for nm in specimen.thicknesses_nm]
     if not drawn and config.domains[domain].conditions is not None:
-        return specimen.name  # what differs is the microscope alone
-    return "-".join([name, f"{specimen.amplitude:.6f}", *(f"{nm:g}" for nm in thicknesses)])
+        return own  # what differs is the microscope alone
+    return "-".join([drawn_as, *drawn])

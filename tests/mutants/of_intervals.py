@@ -147,8 +147,8 @@ MUTATIONS = [
     Mutation(
         "other models leave out other crystals",
         _EVIDENCE,
-        "                if key not in self._left_out:\n",
-        "                if True:\n",
+        "                    if carried not in self._columns:\n",
+        "                    if True:\n",
         f"{_PAIRED}::test_seeds_are_those_of_each_training",
     ),
     Mutation(
@@ -161,8 +161,8 @@ MUTATIONS = [
     Mutation(
         "a number of two data domains leaves a crystal out of one",
         _EVIDENCE,
-        "row if k == key else w for k, w",
-        "row if k is keys[0] else w for k, w",
+        "here = [self._place(key) == (start, stop) for key in keys]",
+        "here = [key is keys[0] for key in keys]",
         f"{_PAIRED}::test_data_domains_of_the_same_specimens_leave_them_out_together",
     ),
     Mutation(
@@ -171,5 +171,13 @@ MUTATIONS = [
         "rows * bins + columns",
         "columns * bins + rows",
         f"{_LIMIT}::test_errors_that_follow_the_electrons_are_found_and_others_are_not",
+    ),
+    Mutation(
+        "the source that serves a model best on the test is shown",
+        "polarstem/report/figures/information.py",
+        "for model, source in (pair for pair in contenders(config) if pair in runs):",
+        "for model, source in sorted(runs):",
+        "tests/unit/report/test_information_figure.py"
+        "::test_no_source_is_chosen_by_the_patterns_that_are_shown",
     ),
 ]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Scores of many models without each crystal and each training seed in turn.
 
-Data domains that hold the same specimens leave out the same crystals, so that differences between
-models and between conditions are paired: what is common to both, such as an easy crystal, drops
-out of their interval. Crystals of other data domains are left out on their own.
+Data domains that hold the same crystals leave out the same ones, so that differences between models
+and between conditions are paired: what is common to both, such as an easy crystal, drops out of
+their interval. Crystals of other data domains are left out on their own.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Evidence:
     ) -> None:
         self._paths: dict[tuple[str, str], list[Path]] = {}
         self._left_out: dict[tuple[tuple[str, ...], ...], Replicates] = {}
-        self._columns: dict[object, slice] = {}  # of all replicates, by what is left out
+        self._columns: dict[object, slice] = {}  # of all draws, by what is left out
         self._of_domain: dict[tuple[Path, str], tuple[tuple[str, ...], ...]] = {}
         self._strata = np.empty(0, np.int64)
         for path in map(Path, prediction_paths):
@@ -67,7 +67,11 @@ class Evidence:
                 self._of_domain[path, domain] = key
                 if key not in self._left_out:
                     self._left_out[key] = leave_one_out(key[1], class_index)
-                    self._add(key, self._left_out[key].strata)
+                    # which of its crystals has which classes
+                    carried = frozenset(zip(key[1], class_index.tolist(), strict=True))
+                    if carried not in self._columns:
+                        self._add(carried, self._left_out[key].strata)
+                    self._columns[key] = self._columns[carried]
         for run, paths in self._paths.items():
             if len(paths) > 1:
                 self._add(run, np.zeros(len(paths), np.int64))
@@ -161,14 +165,14 @@ class Evidence:
             parts = [read[domain] for domain in domains]
             whole = [self._left_out[key].weights[0] for key in keys]
             draws[seed] = function(parts, whole)
-            for key in dict.fromkeys(keys):
-                rows = self._left_out[key].weights[1:]
-                draws[seed, self._columns[key]] = [
-                    function(
-                        parts, [row if k == key else w for k, w in zip(keys, whole, strict=True)]
-                    )
-                    for row in rows
-                ]
+            for start, stop in {self._place(key) for key in keys}:
+                here = [self._place(key) == (start, stop) for key in keys]
+                for row in range(stop - start):
+                    weights = [
+                        self._left_out[key].weights[1 + row] if inside else all_of_it
+                        for key, inside, all_of_it in zip(keys, here, whole, strict=True)
+                    ]
+                    draws[seed, start + row] = function(parts, weights)
         return self._sample((model, source), domains, draws, bounds)
 
     def crystals(self, model: str, source: str, domain: str) -> NDArray[np.int64]:
@@ -182,6 +186,11 @@ class Evidence:
         self._columns[what] = slice(start, start + len(strata))
         strata = strata + self._strata.max(initial=-1) + 1
         self._strata = np.concatenate([self._strata, strata])
+
+    def _place(self, what: object) -> tuple[int, int]:
+        """First and last of the replicates that leave out some crystals, or seeds."""
+        columns = self._columns[what]
+        return columns.start, columns.stop
 
     def _key(self, path: Path, domain: str) -> tuple[tuple[str, ...], ...]:
         if (path, domain) not in self._of_domain:

@@ -16,9 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from polarstem.evaluate.limit.efficiency import bayes_accuracy, covered_domains, read_information
+from polarstem.evaluate.scores.rungs import contenders
 from polarstem.evaluate.scores.tested_domains import reference_of
 from polarstem.evaluate.summary.headlines import HEADLINE, pool_seeds, read_metrics
 from polarstem.report.figures import style
+from polarstem.report.figures.ladder import stroke
 from polarstem.report.figures.position import column_positions, overlay_columns
 
 MOST_MAPS = 4
@@ -144,16 +146,14 @@ def _models(
     models = list(dict.fromkeys(table["model"]))
     table = table[(table["metric"] == HEADLINE) & table["domain"].isin(list(at))].copy()
     table["dose"] = [at[domain] for domain in table["domain"]]
-    # each model with the source that serves it best at a dose
-    best = table.groupby(["model", "source"], sort=False)["value"].mean()
-    for model, look in style.model_styles(models).items():
-        if model not in best.index.get_level_values("model"):
-            continue
-        source = best[model].idxmax()
+    runs = set(zip(table["model"], table["source"], strict=True))
+    looks = style.model_styles(models)
+    # by the config, not by what serves a model best on these very patterns
+    for model, source in (pair for pair in contenders(config) if pair in runs):
         part = table[(table["model"] == model) & (table["source"] == source)].sort_values("dose")
         low, high = part["low"].fillna(part["value"]), part["high"].fillna(part["value"])
         error = np.clip([part["value"] - low, high - part["value"]], 0, None)
-        look |= {"label": f"{model} ({source})", "lw": 1, "ms": 4}
+        look = looks[model] | stroke(source, config) | {"label": f"{model} ({source})", "ms": 4}
         axes.errorbar(part["dose"], part["value"], error, capsize=2, elinewidth=1, **look)
     axes.set_title(f"models at {thickness:g} nm", fontsize=8.5)
 

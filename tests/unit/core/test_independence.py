@@ -27,7 +27,10 @@ def crystals_of(domain: str, **changes: Any) -> dict[str, str]:
         "fixed": {"specimens": "fixed"},
         "fixed_tilted": {"specimens": "fixed", "conditions": {"tilt_mrad": [1, 2]}},
     }
-    data["evaluate"]["domains"] += ["fixed", "fixed_tilted"]
+    defect = {"structures": {"defect": {"kind": "antisite_column", "site": "A"}}}
+    data["specimens"]["broken"] = only | defect | {"paired_with": "tiny"}
+    data["domains"]["broken"] = {"specimens": "broken"}
+    data["evaluate"]["domains"] += ["fixed", "fixed_tilted", "broken"]
     return independent_crystals(check(data))[domain]
 
 
@@ -54,6 +57,11 @@ def test_specimens_that_share_all_that_is_drawn_are_one_crystal(
 ) -> None:
     found = crystals_of(domain, **changes)
     assert (len(found), len(set(found.values()))) == (specimens, crystals)
+
+
+def test_paired_specimens_are_the_same_crystals() -> None:
+    assert set(crystals_of("broken").values()) == set(crystals_of("thin").values())
+    assert set(crystals_of("fixed").values()).isdisjoint(crystals_of("thin").values())
 
 
 def test_an_order_of_cations_is_a_crystal() -> None:

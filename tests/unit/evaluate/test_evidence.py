@@ -8,6 +8,7 @@ import pytest
 
 from polarstem.evaluate.claims.evidence import Evidence, combine
 from tests.unit.evaluate import synthetic_ladder as ladder
+from tests.unit.evaluate import synthetic_results as synthetic
 from tests.unit.evaluate.test_table_crystals import COPIES, write
 
 
@@ -66,3 +67,21 @@ def test_data_domains_of_the_same_specimens_leave_them_out_together(tmp_path):
     # the same as a difference of scores
     a, b = (evidence.score("cnn", "thin", [d], "accuracy") for d in ("emulated", "static30"))
     assert combine(np.subtract, a, b).interval(0.9) == pytest.approx(other.interval(0.9))
+
+
+def test_the_same_crystals_under_other_names_are_paired(tmp_path):
+    """Such as specimens with a defect, and those that they are paired with."""
+    config = ladder.make_config()
+    config["specimens"]["emulated"]["per_class"]["test"] = 6
+    paths = ladder.write_predictions(tmp_path, config)
+    domains = ("static30", "emulated")
+    sets = (config["domains"][domain]["specimens"] for domain in domains)
+    names = [synthetic.specimen_names(config, name, "test") for name in sets]
+    same = {
+        domain: {name: name.split("-", 1)[1] for name in of_set}
+        for domain, of_set in zip(domains, names, strict=True)
+    }
+    for crystals, least, most in ((None, 0.003, 0.02), (same, 0.0, 0.001)):
+        evidence = Evidence(paths, crystals=crystals)
+        a, b = (evidence.score("cnn", "thin", [domain]) for domain in domains)
+        assert least <= combine(np.subtract, a, b).error()[0] < most
