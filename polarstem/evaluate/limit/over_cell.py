@@ -32,6 +32,10 @@ from polarstem.evaluate.scores.sample import Sample, over_seeds
 GROUPS = 6
 """Groups that the positions of the cell are sorted into by the information that they hold."""
 
+MOST_CONDITIONS = 3
+LEAST_SPREAD = 0.02
+"""By how much the limit must differ between the first and the last group to be worth a look."""
+
 Run = tuple[str, str]
 """A model and the source that it was trained on."""
 
@@ -72,8 +76,10 @@ class GroupedAccuracy:
     over_cell: FloatArray
 
 
-def telling_condition(information: xr.Dataset, config: Mapping[str, Any]) -> Condition | None:
-    """Find the data domain at which the limit depends most on the place in the cell.
+def telling_conditions(
+    information: xr.Dataset, config: Mapping[str, Any], most: int = MOST_CONDITIONS
+) -> list[Condition]:
+    """Find the data domains at which the limit depends on the place in the cell.
 
     Parameters
     ----------
@@ -81,24 +87,25 @@ def telling_condition(information: xr.Dataset, config: Mapping[str, Any]) -> Con
         From `polarstem.evaluate.limit.efficiency.read_information`.
     config : mapping
         The resolved config.
+    most : int
+        How many to return at most: those of the largest doses, as few electrons tell little
+        anywhere.
 
     Returns
     -------
-    Condition or None
-        Of those of the reference's thickness that have a dose. None if there is none, or if all
-        positions are alike.
+    list of Condition
+        Of those of the reference's thickness that have a dose, by dose. None of those at which the
+        limit differs by less than `LEAST_SPREAD` between the first and the last group.
     """
     covered = covered_domains(information, config)
     thickness, _ = covered.get(config["evaluate"]["reference_domain"], (None, None))
-    spreads = {}
+    found = []
     for domain, (nm, dose) in covered.items():
         if dose is not None and nm == thickness:
             condition = Condition(domain, nm, dose)
             right = limit_by_group(information, condition)
-            spreads[condition] = float(right[0] - right[-1])
-    if not spreads or max(spreads.values()) <= 0:
-        return None
-    return max(spreads, key=lambda condition: spreads[condition])
+            found += [condition] if right[0] - right[-1] >= LEAST_SPREAD else []
+    return sorted(found, key=lambda condition: condition.dose)[-most:]
 
 
 def groups_of_positions(electrons: FloatArray, groups: int = GROUPS) -> NDArray[np.int64]:

@@ -21,9 +21,8 @@ from polarstem.evaluate.limit.over_cell import (
     electrons_at,
     groups_of_positions,
     limit_by_group,
-    telling_condition,
+    telling_conditions,
 )
-from polarstem.evaluate.scores.metrics import FloatArray
 from polarstem.evaluate.scores.rungs import contenders
 from polarstem.report.figures import style
 from polarstem.report.figures.ladder import stroke
@@ -45,9 +44,10 @@ def draw_position(
 ) -> None:
     """Draw the limit and models over the cell, under the limit's own conditions.
 
-    That is the data domain of the reference's thickness and of that dose at which the limit depends
-    most on the place in the cell. Two maps, of the limit and of the recommended model (else the
-    first there is), and all `contenders` at positions sorted by the electrons that they need.
+    A column for each data domain of the reference's thickness and of a dose at which the limit
+    depends on the place in the cell, see `telling_conditions`: maps of the limit and of the
+    recommended model (else the first there is), and all `contenders` at positions sorted by the
+    electrons that they need.
 
     Parameters
     ----------
@@ -61,34 +61,38 @@ def draw_position(
         PNG file.
     """
     information = read_information(information_nc)
-    condition = None if information is None else telling_condition(information, config)
-    found = {}
-    if information is not None and condition is not None:
-        runs = shown_runs(config)
-        found = accuracy_by_group(information, condition, predictions, config, runs)
-    if information is None or condition is None or not found:
+    found: dict[Condition, dict[Run, GroupedAccuracy]] = {}
+    if information is not None:
+        for condition in telling_conditions(information, config):
+            of_runs = accuracy_by_group(
+                information, condition, predictions, config, shown_runs(config)
+            )
+            found |= {condition: of_runs} if of_runs else {}
+    if information is None or not found:
         with style.new_figure(5.0, 0.8) as figure:
-            text = "No data domain has the limit's own conditions, a dose among them."
+            text = "No data domain has the limit's own conditions and a dose that matters."
             figure.text(0.5, 0.5, text, ha="center", va="center")
             style.save(figure, output)
         return
-    shown = next(run for run in shown_runs(config) if run in found)
-    limit = information["accuracy"].sel(
-        thickness=condition.thickness, dose=condition.dose, knowledge="known"
-    )
-    with style.new_figure(style.WIDTH_IN, 3.0) as figure:
-        left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.6))
-        _draw_map(left, limit.values, "limit, all known", config)
-        image = _draw_map(
-            middle, found[shown].over_cell, "{}\ntrained on {}".format(*shown), config
-        )
-        left.set_ylabel("y [cell]")
-        bar = figure.colorbar(image, ax=[left, middle], fraction=0.05, pad=0.03, shrink=0.8)
+    width = style.WIDTH_IN if len(found) > 1 else 5.6
+    with style.new_figure(width, 4.4) as figure:
+        grid = figure.add_gridspec(2, 2 * len(found), height_ratios=(1.15, 1.4), wspace=0.02)
+        maps: list[Axes] = []
+        charts: list[Axes] = []
+        for column, (condition, of_runs) in enumerate(found.items()):
+            maps += [figure.add_subplot(grid[0, 2 * column + i]) for i in (0, 1)]
+            image = _draw_maps(maps[-2:], information, condition, of_runs, config)
+            first = charts[0] if charts else None
+            place = grid[1, 2 * column : 2 * column + 2]
+            charts.append(figure.add_subplot(place, sharey=first))
+            _draw_groups(charts[-1], information, condition, of_runs, config)
+        charts[0].set_ylabel("accuracy")
+        maps[0].set_yticks([0, 0.5, 1], ["0", "½", "1"])
+        maps[0].set_ylabel("y [cell]")
+        bar = figure.colorbar(image, ax=maps, aspect=12, fraction=0.03, pad=0.01, shrink=0.75)
         bar.set_label("accuracy")
-        _draw_groups(right, information, condition, found, config)
-        right.set_title(f"{condition.thickness:g} nm, {condition.dose:g} electrons", fontsize=8.5)
-        columns, of_columns = left.get_legend_handles_labels()
-        lines, names = right.get_legend_handles_labels()
+        lines, names = charts[0].get_legend_handles_labels()
+        columns, of_columns = maps[0].get_legend_handles_labels()
         figure.legend(
             [*lines, *columns], [*names, *of_columns], loc="outside lower center", ncols=3,
             fontsize=7, columnspacing=1.2,
@@ -103,23 +107,38 @@ def shown_runs(config: Mapping[str, Any]) -> list[Run]:
     return list(dict.fromkeys([*first, *contenders(config)]))
 
 
-def _draw_map(axes: Axes, accuracy: FloatArray, title: str, config: Mapping[str, Any]) -> AxesImage:
-    zone = list(config["structures"]["zone_axis"])
-    image = axes.imshow(
-        accuracy,
-        extent=(0, 1, 1, 0),
-        vmin=0,
-        vmax=1,
-        cmap=style.SCORE_CMAP,
-        aspect=1 / np.sqrt(2) if zone == [1, 1, 0] else 1.0,
-        interpolation="nearest",
+def _draw_maps(
+    panels: Sequence[Axes],
+    information: xr.Dataset,
+    condition: Condition,
+    found: Mapping[Run, GroupedAccuracy],
+    config: Mapping[str, Any],
+) -> AxesImage:
+    """Accuracy of the limit and of a model over the cell, on one scale."""
+    limit = information["accuracy"].sel(
+        thickness=condition.thickness, dose=condition.dose, knowledge="known"
     )
-    overlay_columns(axes, column_positions(zone))
-    axes.set_facecolor("0.85")
-    axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
-    axes.set_yticks([0, 0.5, 1], ["0", "½", "1"])
-    axes.set_xlabel("x [cell]")
-    axes.set_title(title, fontsize=8)
+    (model, source), accuracy = next(iter(found.items()))
+    zone = list(config["structures"]["zone_axis"])
+    for axes, values, title in (
+        (panels[0], limit.values, "limit"),
+        (panels[1], accuracy.over_cell, f"{model}\n({source})"),
+    ):
+        image = axes.imshow(
+            values,
+            extent=(0, 1, 1, 0),
+            vmin=0,
+            vmax=1,
+            cmap=style.SCORE_CMAP,
+            aspect=1 / np.sqrt(2) if zone == [1, 1, 0] else 1.0,
+            interpolation="nearest",
+        )
+        overlay_columns(axes, column_positions(zone))
+        axes.set_facecolor("0.85")
+        axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
+        axes.set_yticks([0, 0.5, 1], [""] * 3)
+        axes.set_xlabel("x [cell]")
+        axes.set_title(title, fontsize=7)
     return image
 
 
@@ -149,12 +168,14 @@ def _draw_groups(
         look = looks[model] | stroke(source, config) | {"label": f"{model}, trained on {source}"}
         axes.errorbar(needed, accuracy.value, error, capsize=2, elinewidth=1, **look)
     axes.axhline(1 / information.sizes["true"], color="0.45", lw=1, ls=":", label="chance")
-    axes.set(xscale="log", ylim=(0, 1.03), ylabel="accuracy")
-    steps = np.outer(10.0 ** np.arange(9), (1, 2, 3, 5)).ravel()
-    inside = steps[(steps >= min(needed)) & (steps <= max(needed))]
+    axes.set(xscale="log", ylim=(0, 1.03))
+    axes.set_xlabel("electrons needed at the position", fontsize=7.5)
+    axes.set_title(f"{condition.thickness:g} nm, {condition.dose:,.0f} electrons", fontsize=8)
+    steps = np.outer(10.0 ** np.arange(9), (1, 2, 5)).ravel()
+    left, right = axes.get_xlim()
+    inside = steps[(steps >= left) & (steps <= right)]
     axes.set_xticks(inside, [f"{step:,.0f}" for step in inside])
     axes.minorticks_off()
-    axes.set_xlabel("electrons for 1 % error at the position")
 
 
 def column_positions(zone_axis: Sequence[int]) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from polarstem.evaluate.limit.over_cell import (
     accuracy_by_group,
     groups_of_positions,
     limit_by_group,
-    telling_condition,
+    telling_conditions,
 )
 from tests.unit.evaluate import synthetic_ladder as ladder
 
@@ -75,18 +75,20 @@ def test_limit_of_a_group_is_its_mean() -> None:
     assert (np.diff(found) < 0).all()
 
 
-def test_dose_at_which_places_differ_most_is_taken() -> None:
+def test_doses_at_which_the_place_matters_are_taken() -> None:
     config = ladder.make_config()
-    assert telling_condition(limit({300.0: 0.5, 1e6: 0.1}), config) == DOSE
-    assert telling_condition(limit({300.0: 0.2, 1e6: 0.3}), config).domain == "dose_1e06"
+    more = Condition("dose_1e06", 20.0, 1e6)
+    assert telling_conditions(limit({300.0: 0.5, 1e6: 0.1}), config) == [DOSE, more]
+    assert telling_conditions(limit({1e6: 0.1, 300.0: 0.5}), config, most=1) == [more]
+    assert telling_conditions(limit({300.0: 0.5, 1e6: 0.01}), config) == [DOSE]
     # no data domain has this dose, or all places are alike
-    assert telling_condition(limit({500.0: 0.5}), config) is None
-    assert telling_condition(limit({300.0: 0.0}), config) is None
+    assert telling_conditions(limit({500.0: 0.5}), config) == []
+    assert telling_conditions(limit({300.0: 0.0}), config) == []
     config["evaluate"]["domains"].remove("dose_300")
-    assert telling_condition(limit({300.0: 0.5}), config) is None
+    assert telling_conditions(limit({300.0: 0.5}), config) == []
     # of the reference's thickness
     config["evaluate"]["reference_domain"] = "static10"
-    assert telling_condition(limit({1e6: 0.5}), config) is None
+    assert telling_conditions(limit({1e6: 0.5}), config) == []
 
 
 @pytest.fixture(scope="module")

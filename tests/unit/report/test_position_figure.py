@@ -20,20 +20,22 @@ from polarstem.report.figures.position import draw_position, shown_runs
 from tests.unit.evaluate import synthetic_ladder as ladder
 from tests.unit.evaluate.test_over_cell import DOSE, limit
 
+DOSES = {300.0: 0.5, 1e6: 0.2}  # and how much the limit falls over the cell
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Limit, predictions and config of a run with a dose at which places differ."""
     folder = tmp_path_factory.mktemp("position")
     config = ladder.make_config()
-    config["evaluate"]["domains"] = ["static20", "dose_300"]
+    config["evaluate"]["domains"] = ["static20", "dose_300", "dose_1e06"]
     config["evaluate"]["recommended"] = {"model": "equivariant", "source": "random"}
     config["train"]["runs"] = [
         {"models": ["cnn"], "sources": ["thin"]},
         {"models": ["equivariant"], "sources": ["random"]},
     ]
     paths = ladder.write_predictions(folder, config)
-    limit({300.0: 0.5}).to_netcdf(folder / "information.nc")
+    limit(DOSES).to_netcdf(folder / "information.nc")
     return folder / "information.nc", paths, config
 
 
@@ -51,14 +53,15 @@ def test_limit_and_models_are_drawn_where_they_are(run, monkeypatch):
     monkeypatch.setattr(plt, "close", lambda _: None)
     draw_position(information_nc, paths, config, "x.png")
     monkeypatch.undo()
-    left, middle, right = kept[0].axes[:3]
-    information = limit({300.0: 0.5})
+    left, middle, right, *other = kept[0].axes
+    assert len(other) == 4  # the other dose, and the colours
+    information = limit(DOSES)
     here = information["accuracy"].sel(knowledge="known", thickness=20, dose=300).values
     runs = shown_runs(config)
     found = accuracy_by_group(information, DOSE, paths, config, runs)
     assert np.array_equal(left.images[0].get_array(), here)
     assert np.array_equal(middle.images[0].get_array(), found[runs[0]].over_cell)
-    assert middle.get_title() == "equivariant\ntrained on random"
+    assert middle.get_title() == "equivariant\n(random)"
     assert left.images[0].get_clim() == middle.images[0].get_clim() == (0, 1)
     lines = {line.get_label(): line.get_ydata() for line in right.lines}
     assert lines["limit, all known"] == pytest.approx(limit_by_group(information, DOSE))
@@ -67,7 +70,9 @@ def test_limit_and_models_are_drawn_where_they_are(run, monkeypatch):
     assert drawn["equivariant, trained on random"] == pytest.approx(found[runs[0]].value)
     electrons = right.lines[0].get_xdata()
     assert (np.diff(electrons) > 0).all()
-    assert right.get_title() == "20 nm, 300 electrons"
+    assert [axes.get_title() for axes in (right, other[2])] == [
+        f"20 nm, {dose} electrons" for dose in ("300", "1,000,000")
+    ]
     plt.close("all")
 
 
@@ -100,4 +105,4 @@ def test_figure_is_whole_and_says_where_it_has_nothing_to_compare(run, monkeypat
     draw_position(tmp_path / "other.nc", paths, config, "x.png")
     limit({300.0: 0.5}).isel(group=slice(0)).to_netcdf(tmp_path / "none.nc")
     draw_position(tmp_path / "none.nc", paths, config, "x.png")
-    assert said == ["No data domain has the limit's own conditions, a dose among them."] * 3
+    assert said == ["No data domain has the limit's own conditions and a dose that matters."] * 3
