@@ -50,8 +50,8 @@ MUTATIONS = [
     Mutation(
         "modules that import each other",
         "polarstem/models/saved.py",
-        "from polarstem.errors import PolarstemError\n",
-        "from polarstem.errors import PolarstemError\nfrom polarstem.models import base\n",
+        "    path = Path(directory) / MODEL_FILE\n",
+        "    import polarstem.models.base\n\n    path = Path(directory) / MODEL_FILE\n",
         "tests/unit/models/test_family.py::test_no_two_modules_import_each_other",
     ),
     Mutation(
