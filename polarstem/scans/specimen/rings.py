@@ -74,8 +74,8 @@ def detector_weights(
 
 def centre_of_mass(sums: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean angles x and y (n, 2) by the first three of the sums (n, 3 or more); see above."""
-    mean: NDArray[np.float32] = sums[:, 1:3] / np.maximum(sums[:, :1], np.finfo(np.float32).tiny)
-    return mean
+    mean = sums[:, 1:3] / np.maximum(sums[:, :1], np.finfo(np.float32).tiny)
+    return np.asarray(mean, np.float32)
 
 
 def _signals(sums: NDArray[np.float32]) -> NDArray[np.float32]:
