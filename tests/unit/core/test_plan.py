@@ -86,7 +86,7 @@ def test_more_test_specimens_leave_the_others_as_they_are() -> None:
 def test_paired_specimens_draw_as_those_they_are_paired_with() -> None:
     data = copy.deepcopy(TINY)
     data["structures"]["phase"] = "O"
-    tiny = data["specimens"]["tiny"] | {"per_class": {"train": 1, "validation": 1, "test": 2}}
+    tiny = data["specimens"]["tiny"] | {"per_class": {"train": 2, "validation": 1, "test": 2}}
     defect = {"kind": "antisite_column", "site": "A"}
     broken = {"per_class": {"test": 2}, "thicknesses_nm": [5], "structures": {"defect": defect}}
     data["specimens"] |= {"tiny": tiny, "broken": broken | {"paired_with": "tiny"}, "own": broken}
