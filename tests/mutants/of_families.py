@@ -95,6 +95,6 @@ MUTATIONS = [
         "polarstem/report/describe.py",
         '"on_components": family.on_principal_components,',
         '"on_components": False,',
-        "tests/unit/report/test_html.py::test_numbers_are_those_of_the_summary",
+        "tests/unit/report/test_describe.py::test_every_family_is_described_as_what_it_is",
     ),
 ]
