@@ -89,6 +89,7 @@ DESIGNS = (
     Design("full: 3 crystals in 24 specimens", tuple(k // 8 for k in range(24))),
     Design("phonons: 8 crystals", tuple(range(8)), side=6, of_crystals=0.5),
     Design("emulated: 24 crystals", tuple(range(24)), side=12, of_crystals=1.0),
+    Design("emulated: 24 very different", tuple(range(24)), side=12, of_crystals=1.5),
 )
 
 
@@ -185,7 +186,8 @@ def estimate(design: Design, found: Sequence[Sequence[FloatArray]]) -> Sample:
             values = np.array([draws[0] for draws in network])
             changes = sign * (without_each(values) - values.mean())
             difference = np.append(difference, difference[0] + changes)
-            strata = np.append(strata, np.full(len(network), strata.max() + 1))
+            seeds = np.full((len(network), 2), (strata[:, 0].max() + 1, 0))
+            strata = np.concatenate([strata, seeds])
     return Sample(difference, left_out.n, strata)
 
 
@@ -199,8 +201,8 @@ def percentiles(
     """
     left_out, mean = design.left_out(), np.mean(found, axis=0)
     draws = np.full(resamples, mean[0])
-    for stratum in np.unique(left_out.strata):
-        changes = mean[1:][left_out.strata == stratum] - mean[0]
+    for stratum in np.unique(left_out.strata[:, 1]):
+        changes = mean[1:][left_out.strata[:, 1] == stratum] - mean[0]
         size = len(changes)
         counts = rng.multinomial(size - 1, np.full(size, 1 / size), size=resamples)
         draws += (1 - counts * size / (size - 1)) @ changes * (size - 1) / size

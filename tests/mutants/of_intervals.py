@@ -18,7 +18,7 @@ _SHARED = (
     "tests/unit/core/test_independence.py"
     "::test_specimens_that_share_all_that_is_drawn_are_one_crystal"
 )
-_ADDED = f"{_TESTS}::test_strata_and_seeds_add_their_variances"
+_ADDED = f"{_TESTS}::test_crystals_and_seeds_add_their_variances"
 _SCORES = f"{_TESTS}::test_scores_stay_between_their_bounds_and_are_skew"
 _COUNTED = "tests/unit/evaluate/test_table_crystals.py::test_copies_of_a_crystal_count_once"
 _SEEDS = "tests/unit/evaluate/test_table_crystals.py::test_the_mean_of_seeds_has_its_own_interval"
@@ -49,15 +49,29 @@ MUTATIONS = [
     Mutation(
         "variances of replicates are not those of a mean",
         _SAMPLE,
-        "squares.sum() * (len(squares) - 1) / len(squares)",
-        "squares.sum() / len(squares)",
+        "here.sum() * (len(here) - 1) / len(here)",
+        "here.sum() / len(here)",
         _ADDED,
     ),
     Mutation(
         "degrees of freedom are added up whatever the variances",
         _SAMPLE,
-        "float(np.clip(pooled, freedom.min(), freedom.sum()))",
-        "float(freedom.sum())",
+        "float(np.clip(pooled, least, most))",
+        "float(most)",
+        _ADDED,
+    ),
+    Mutation(
+        "a stratum that shows no spread has none",
+        _SAMPLE,
+        "most / 2 if alike else 0.0",
+        "0.0",
+        f"{_TESTS}::test_strata_that_show_no_spread_have_some",
+    ),
+    Mutation(
+        "strata and seeds are alike",
+        _SAMPLE,
+        "variance, freedom = _added(sources, alike=False)",
+        "variance, freedom = _added(sources, alike=True)",
         _ADDED,
     ),
     Mutation(

@@ -58,7 +58,7 @@ class Evidence:
         self._left_out: dict[tuple[tuple[str, ...], ...], Replicates] = {}
         self._columns: dict[object, slice] = {}  # of all draws, by what is left out
         self._of_domain: dict[tuple[Path, str], tuple[tuple[str, ...], ...]] = {}
-        self._strata = np.empty(0, np.int64)
+        self._strata = np.empty((0, 2), np.int64)
         for path in map(Path, prediction_paths):
             model, source = path.parts[-3:-1]
             self._paths.setdefault((model, source), []).append(path)
@@ -74,7 +74,7 @@ class Evidence:
                     self._columns[key] = self._columns[carried]
         for run, paths in self._paths.items():
             if len(paths) > 1:
-                self._add(run, np.zeros(len(paths), np.int64))
+                self._add(run, np.zeros((len(paths), 2), np.int64))
         self._scored = cache(self._score_file)
 
     @property
@@ -184,8 +184,8 @@ class Evidence:
         """Make room for the replicates that leave out some crystals, or the seeds of a run."""
         start = 1 + len(self._strata)
         self._columns[what] = slice(start, start + len(strata))
-        strata = strata + self._strata.max(initial=-1) + 1
-        self._strata = np.concatenate([self._strata, strata])
+        source = self._strata[:, 0].max(initial=-1) + 1
+        self._strata = np.concatenate([self._strata, strata + np.array([source, 0])])
 
     def _place(self, what: object) -> tuple[int, int]:
         """First and last of the replicates that leave out some crystals, or seeds."""

@@ -32,8 +32,8 @@ class Replicates:
     ----------
     weights : ndarray, shape (1 + replicates, specimens)
         All ones, then one row for each crystal that is left out.
-    strata : ndarray of int, shape (replicates,)
-        Stratum of the crystal left out.
+    strata : ndarray of int, shape (replicates, 2)
+        0, for all are crystals of one test set, and the stratum of the crystal left out.
     n : int
         Number of crystals. A single one cannot be left out, so that there is no replicate.
     """
@@ -61,14 +61,14 @@ def leave_one_out(crystal: Sequence[str], class_index: NDArray[np.int64]) -> Rep
     n = len(names)
     weights = np.ones((1, len(owner)))
     if n < 2:
-        return Replicates(weights, np.empty(0, np.int64), n)
+        return Replicates(weights, np.empty((0, 2), np.int64), n)
     strata = _strata(owner, np.asarray(class_index), n)
     rows = [weights]
     for left_out, stratum in enumerate(strata):
         size = int((strata == stratum).sum())
         row = np.where(strata[owner] == stratum, size / (size - 1), 1.0)
         rows.append(np.where(owner == left_out, 0.0, row)[None])
-    return Replicates(np.concatenate(rows), strata, n)
+    return Replicates(np.concatenate(rows), np.stack([0 * strata, strata], axis=1), n)
 
 
 def crystals_of_part(crystals: Crystals | None, domain: str, names: Sequence[str]) -> list[str]:

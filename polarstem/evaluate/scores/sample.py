@@ -39,9 +39,9 @@ class Sample:
         The number itself, then its value without each crystal, and without each training seed.
     n : int
         Number of independent crystals; with fewer than two there is no interval.
-    strata : ndarray of int, shape (replicates,), or None
-        Which replicates belong together: crystals of one stratum, or seeds of one training; None
-        if all do.
+    strata : ndarray of int, shape (replicates, 2), or None
+        What each replicate leaves a part out of: the crystals of a test set or the seeds of a
+        training, and the stratum of it. None if all belong together.
     bounds : (float, float) or None
         Between what the number lies; None for differences and ratios. The upper one may be
         infinite.
@@ -63,22 +63,17 @@ class Sample:
 
     def error(self) -> tuple[float, float]:
         """Standard error and its degrees of freedom."""
-        changes = self.draws[1:] - self.draws[0]
-        strata = np.zeros(len(changes), np.int64) if self.strata is None else self.strata
-        variances, freedoms = [], []
-        for stratum in np.unique(strata):
-            squares = changes[strata == stratum] ** 2
-            freedoms.append(len(squares) - 1)
-            variances.append(squares.sum() * (len(squares) - 1) / len(squares))
-        variance, freedom = np.array(variances), np.array(freedoms, float)
-        counts = variance > max(_ROUNDING, _ROUNDING * variance.max(initial=0.0))
-        if not counts.any():
-            return 0.0, float(freedom.sum())
-        variance, freedom = variance[counts], freedom[counts]
-        total = float(variance.sum())
-        # Welch's estimate for variances that are estimates themselves
-        pooled = total**2 / (variance**2 / (freedom + 2)).sum() - 2
-        return np.sqrt(total), float(np.clip(pooled, freedom.min(), freedom.sum()))
+        squares = (self.draws[1:] - self.draws[0]) ** 2
+        strata = np.zeros((len(squares), 2), int) if self.strata is None else self.strata
+        sources = []
+        for source in np.unique(strata[:, 0]):
+            parts = []
+            for stratum in np.unique(strata[strata[:, 0] == source, 1]):
+                here = squares[(strata == (source, stratum)).all(axis=1)]
+                parts.append((here.sum() * (len(here) - 1) / len(here), len(here) - 1.0))
+            sources.append(_added(parts, alike=True))
+        variance, freedom = _added(sources, alike=False)
+        return float(np.sqrt(variance)), freedom
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Interval at a level in (0, 1); NaN where the crystals tell nothing of the spread."""
@@ -102,6 +97,24 @@ class Sample:
         else:
             return self.value, self.value
         return lower + width * low, lower + width * high
+
+
+def _added(parts: Sequence[tuple[float, float]], *, alike: bool) -> tuple[float, float]:
+    """Add independent variances, each with its degrees of freedom, by Welch's estimate.
+
+    Strata of a test set are much alike, and one that happens to show no spread does have some: so
+    their sum has no fewer than half the degrees of freedom that it had if they were equal.
+    """
+    variance, freedom = (np.array(column, float) for column in zip(*parts, strict=True))
+    counts = variance > max(_ROUNDING, _ROUNDING * variance.max())
+    total = float(variance.sum())
+    if not counts.any():
+        return 0.0, float(freedom.sum())
+    # of variances that are estimates themselves
+    pooled = total**2 / (variance**2 / (freedom + 2)).sum() - 2
+    most = freedom.sum() if alike else freedom[counts].sum()
+    least = max(freedom[counts].min(), most / 2 if alike else 0.0)
+    return total, float(np.clip(pooled, least, most))
 
 
 def combine(function: Callable[..., Any], *samples: Sample) -> Sample:
@@ -128,23 +141,23 @@ def over_seeds(
     ----------
     draws : sequence of ndarray, each of shape (1 + replicates,)
         The number and its replicates over crystals, for each seed.
-    strata : ndarray of int, shape (replicates,)
+    strata : ndarray of int, shape (replicates, 2)
         Strata of the crystals.
 
     Returns
     -------
     draws : ndarray, shape (1 + replicates,) or (1 + replicates + seeds,)
         Their mean; with several seeds, then the mean without each.
-    strata : ndarray of int
-        Seeds form a stratum of their own.
+    strata : ndarray of int, shape (replicates, 2)
+        Theirs, and that of the seeds.
     """
     mean = np.mean(draws, axis=0)
     if len(draws) < 2:
         return mean, strata
-    last = int(strata.max(initial=-1)) + 1
+    seeds = np.full((len(draws), 2), (strata[:, 0].max(initial=-1) + 1, 0))
     return (
         np.append(mean, without_each([float(d[0]) for d in draws])),
-        np.append(strata, np.full(len(draws), last)),
+        np.concatenate([strata, seeds]),
     )
 
 

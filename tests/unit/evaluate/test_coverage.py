@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.coverage import DESIGNS, coverage, estimate, percentiles, simulate
 
-FOUR, TWO, SIXTEEN, _, EIGHT, EMULATED = DESIGNS
+FOUR, TWO, SIXTEEN, _, _, EMULATED, _ = DESIGNS
 TRIALS = 300
 
 

@@ -26,7 +26,7 @@ def test_copies_of_a_crystal_are_left_out_together():
     found = leave_one_out(["a", "b", "a", "b"], np.array([0, 0, 1, 1]))
     assert found.n == 2
     assert found.weights.tolist() == [[1, 1, 1, 1], [0, 2, 0, 2], [2, 0, 2, 0]]
-    assert found.strata.tolist() == [0, 0]
+    assert found.strata.tolist() == [[0, 0], [0, 0]]
 
 
 def test_crystals_of_the_same_classes_take_over_the_weight():
@@ -34,7 +34,7 @@ def test_crystals_of_the_same_classes_take_over_the_weight():
     crystal = ["x", "y", "x", "y", "u", "v", "w"]
     found = leave_one_out(crystal, np.array([0, 0, 2, 2, 1, 1, 1]))
     assert found.n == 5
-    assert len(set(found.strata)) == 2
+    assert len(np.unique(found.strata, axis=0)) == 2
     left = dict(zip(sorted(set(crystal)), found.weights[1:].tolist(), strict=True))
     assert left["x"] == [0, 2, 0, 2, 1, 1, 1]
     assert left["v"] == [1, 1, 1, 1, 1.5, 0, 1.5]
@@ -50,11 +50,11 @@ def test_crystals_of_the_same_classes_take_over_the_weight():
 )
 def test_lone_crystals_are_pooled(class_index, strata):
     found = leave_one_out([str(i) for i in range(len(class_index))], np.array(class_index))
-    sizes = np.bincount(np.unique(found.strata, return_inverse=True)[1])
+    sizes = np.bincount(np.unique(found.strata[:, 1], return_inverse=True)[1])
     assert len(sizes) == strata
     assert sizes.min() > 1
     if len(class_index) == 6:
-        assert found.strata[5] == found.strata[0]
+        assert found.strata[5].tolist() == found.strata[0].tolist()
 
 
 def test_a_single_crystal_cannot_be_left_out():
@@ -76,19 +76,38 @@ def test_the_interval_of_a_difference_is_students():
     assert mean_of(VALUES).interval(0.9) == pytest.approx((expected.low, expected.high))
 
 
-def test_strata_and_seeds_add_their_variances():
-    first, second = VALUES[:3], VALUES[3:]
-    draws = np.full(6, 0.5)
-    draws[1:4] += [np.delete(first, i).mean() - first.mean() for i in range(3)]
-    draws[4:] += [np.delete(second, i).mean() - second.mean() for i in range(2)]
-    sample = Sample(draws, 5, np.array([0, 0, 0, 1, 1]))
-    error, freedom = sample.error()
-    parts = [x.var(ddof=1) / len(x) for x in (first, second)]
-    assert error == pytest.approx(np.sqrt(sum(parts)))
-    assert freedom == pytest.approx(sum(parts) ** 2 / (parts[0] ** 2 / 4 + parts[1] ** 2 / 3) - 2)
+def added(*parts):
+    """Draws of a sum of means, whose parts have the mean zero, and the part of each replicate."""
+    draws, owner = [0.5], []
+    for number, values in enumerate(parts):
+        draws += [0.5 + np.delete(values, i).mean() - values.mean() for i in range(len(values))]
+        owner += [number] * len(values)
+    return np.array(draws), np.array(owner)
+
+
+def test_crystals_and_seeds_add_their_variances():
+    parts = VALUES[:3], np.array([0.9, 0.1])
+    draws, owner = added(*parts)
+    sources = np.stack([owner, 0 * owner], axis=1)
+    error, freedom = Sample(draws, 5, sources).error()
+    a, b = (x.var(ddof=1) / len(x) for x in parts)
+    assert error == pytest.approx(np.sqrt(a + b))
+    assert freedom == pytest.approx((a + b) ** 2 / (a**2 / 4 + b**2 / 3) - 2)
+    assert freedom < 1.5
     # what did not change tells nothing of how well the rest is known
-    still = Sample(np.append(draws, [0.5] * 20), 5, np.array([0, 0, 0, 1, 1] + [2] * 20))
-    assert still.error() == pytest.approx((error, freedom))
+    still = np.concatenate([sources, np.full((20, 2), (2, 0))])
+    assert Sample(np.append(draws, [0.5] * 20), 5, still).error() == (error, freedom)
+
+
+def test_strata_that_show_no_spread_have_some():
+    """Strata of one test set, of which one tells all of the variance."""
+    draws, owner = added(VALUES[:3], *[np.zeros(3)] * 7)
+    strata = np.stack([0 * owner, owner], axis=1)
+    error, freedom = Sample(draws, 24, strata).error()
+    assert error == pytest.approx(VALUES[:3].std(ddof=1) / np.sqrt(3))
+    assert freedom == 8  # of 16, were they equal
+    alike, owner = added(*[VALUES[:3]] * 8)
+    assert Sample(alike, 24, np.stack([0 * owner, owner], axis=1)).error()[1] == 16
 
 
 def test_scores_stay_between_their_bounds_and_are_skew():
@@ -140,13 +159,14 @@ def test_the_mean_of_scores_is_a_score():
 
 def test_seeds_are_left_out_like_crystals():
     levels = [0.5, 0.6, 0.8]
-    draws, strata = over_seeds([mean_of(VALUES).draws + s for s in levels], np.zeros(5, int))
+    crystals = np.zeros((5, 2), int)
+    draws, strata = over_seeds([mean_of(VALUES).draws + s for s in levels], crystals)
     assert draws[0] == pytest.approx(VALUES.mean() + np.mean(levels))
     assert draws[6:] == pytest.approx(VALUES.mean() + np.array([0.7, 0.65, 0.55]))
-    assert strata.tolist() == [0] * 5 + [1] * 3
+    assert strata.tolist() == [[0, 0]] * 5 + [[1, 0]] * 3
     error, _ = Sample(draws, 5, strata).error()
     assert error == pytest.approx(
         np.hypot(VALUES.std(ddof=1) / 5**0.5, np.std(levels, ddof=1) / 3**0.5)
     )
-    single, same = over_seeds([mean_of(VALUES).draws], np.zeros(5, int))
+    single, same = over_seeds([mean_of(VALUES).draws], crystals)
     assert (len(single), len(same)) == (6, 5)
