@@ -212,6 +212,13 @@ MUTATIONS = [
         f"{_SAMPLE}::test_a_sample_is_bounded_and_its_tiles_cover_a_cell",
     ),
     Mutation(
+        "a pair is a pattern and itself",
+        f"{_HERE}/sample.py",
+        "self._kept[np.searchsorted(self._wanted, self.positions)]",
+        "self._kept[np.searchsorted(self._wanted, self.positions[:, [0, 0]])]",
+        f"{_SAMPLE}::test_pairs_are_kept_as_they_come",
+    ),
+    Mutation(
         "tiles without bound",
         f"{_HERE}/sample.py",
         "_TILE_BYTES, _MOST_BYTES = 256e6, 800e6",

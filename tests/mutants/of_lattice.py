@@ -157,15 +157,22 @@ MUTATIONS = [
     Mutation(
         "bad pixels count in rings",
         _RINGS,
-        "flat[:, dark] = 0",
+        "share[np.unpackbits(bits, count=share.size).reshape(shape).astype(bool)] = 0",
         "pass",
         "tests/unit/scans/test_lattice.py::test_rings_on_the_detector_are_those_on_the_models_grid",
     ),
     Mutation(
         "y on the detector points down",
         _RINGS,
-        "detector_weights(right, -down[:, None]",
-        "detector_weights(right, down[:, None]",
+        "        -down,",
+        "        down,",
+        "tests/unit/scans/test_lattice.py::test_rings_on_the_detector_are_those_on_the_models_grid",
+    ),
+    Mutation(
+        "pixels that an edge cuts lie in no ring",
+        _RINGS,
+        "value = shares[pixel] *",
+        "value = 0 * shares[pixel] *",
         "tests/unit/scans/test_lattice.py::test_rings_on_the_detector_are_those_on_the_models_grid",
     ),
 ]

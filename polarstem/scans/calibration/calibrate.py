@@ -17,7 +17,7 @@ from polarstem.scans.calibration.centre import Plane
 from polarstem.scans.calibration.disc import Disc, find_centre, mended
 from polarstem.scans.calibration.exchanged import axes_look_exchanged
 from polarstem.scans.calibration.rotation import Rotation, scan_rotation
-from polarstem.scans.calibration.sample import Parts, choose, neighbours, read, scattered
+from polarstem.scans.calibration.sample import Pairs, Parts, choose, read, scattered
 from polarstem.scans.calibration.steps import Step
 from polarstem.scans.scan import Scan
 from polarstem.scans.sourced import Sourced
@@ -77,20 +77,16 @@ def calibrate(
             flat[index] = ring_signals_on_detector(patterns, at, 1.0, look.radius, look.bad)
         return index, patterns
 
-    for index, patterns in read(scan, choose(scan, cell_nm), add, threads):
+    sample, middle = choose(scan, cell_nm), _around(look.centre, scan.shape[2:])
+    pairs = Pairs(scan, sample, middle)
+    for index, patterns in read(scan, sample, add, threads):
         parts.add(index, patterns)  # one after the other: sums do not depend on the threads
+        pairs.add(index, patterns)
 
     pixels = findings.look_at_pixels(scan, sheet, parts.total)
     bad = pixels.bad
-    pairs = neighbours(scan)
-    patterns = scan.read(pairs.ravel()).reshape(len(pairs), 2, *scan.shape[2:])
-    if not len(pairs):
-        patterns = np.repeat(scan.read(scattered(scan)[:1])[None], 2, axis=1)[:0]
-    middle = _around(look.centre, scan.shape[2:])
-    share, at, linear = findings.look_at_counts(
-        scan, sheet, bad[middle], patterns[:, :, middle[0], middle[1]]
-    )
-    del patterns
+    share, at, linear = findings.look_at_counts(scan, sheet, bad[middle], pairs.patterns)
+    del pairs
     pixels = replace(pixels, saturated_share=share, saturated_at=at)
     positions = int(parts.count.sum())
     mean = mended(pixels.total / positions, bad)
@@ -213,7 +209,7 @@ def _edge(total: NDArray[np.float32], bad: NDArray[np.bool_], disc: Disc) -> NDA
     end = np.ceil(disc.centre + half).astype(int) + 1
     window = np.s_[corner[0] : end[0], corner[1] : end[1]]
     bad = bad[window]
-    image = mended(total[window].astype(np.float64), bad)
+    image = mended(total[window], bad)
     return find_centre(image, replace(disc, centre=disc.centre - corner), bad) + corner
 
 

@@ -77,10 +77,10 @@ class Calibration:
         return self.settings.get("detector_rotation_deg")
 
     @cached_property
-    def mean(self) -> NDArray[np.float64]:
+    def mean(self) -> NDArray[np.floating]:
         """Mean pattern of the specimen on the detector, bad pixels mended, shape (ky, kx)."""
         mean = np.average(self.parts, axis=0, weights=self.part_counts)
-        return mended(mean.astype(np.float64), self.bad)
+        return mended(mean, self.bad)
 
     def centres(self, index: ArrayLike) -> NDArray[np.float64]:
         """Centres of patterns, shape (n, 2) [pixels].

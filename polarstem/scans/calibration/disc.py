@@ -81,7 +81,7 @@ class Disc:
         return float(np.hypot(self.ellipticity_error, _STRUCTURE * self.blur / self.radius))
 
 
-def find_disc(image: NDArray[np.float64], bad: NDArray[np.bool_] | None = None) -> Disc:
+def find_disc(image: NDArray[np.floating], bad: NDArray[np.bool_] | None = None) -> Disc:
     """Find the bright-field disc in a mean pattern.
 
     Parameters
@@ -109,7 +109,7 @@ def find_disc(image: NDArray[np.float64], bad: NDArray[np.bool_] | None = None) 
 
 
 def find_centre(
-    image: NDArray[np.float64], disc: Disc, bad: NDArray[np.bool_]
+    image: NDArray[np.floating], disc: Disc, bad: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Centre of a disc of known shape in another pattern.
 
@@ -148,7 +148,7 @@ def find_centre(
     return disc.centre
 
 
-def _roughly(image: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+def _roughly(image: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
     """Centre and radius of the largest bright patch [pixels]."""
     smooth = scipy.ndimage.gaussian_filter(image, 1.0)
     level = float(smooth.mean())
@@ -169,7 +169,7 @@ def _roughly(image: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
 
 
 def fit_edge(
-    image: NDArray[np.float64],
+    image: NDArray[np.floating],
     disc: Disc,
     reach: float,
     shape_too: bool = True,
@@ -333,7 +333,7 @@ def _robust(
     return solution.astype(np.float64), errors
 
 
-def mended(image: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
+def mended(image: NDArray[np.floating], bad: NDArray[np.bool_]) -> NDArray[np.floating]:
     """Replace bad pixels by the mean of the good ones around them.
 
     Parameters
@@ -347,11 +347,12 @@ def mended(image: NDArray[np.float64], bad: NDArray[np.bool_]) -> NDArray[np.flo
     """
     if not bad.any():
         return image
-    found, left, width = np.where(bad, 0.0, image), bad, 1.0
+    found, left, width = np.where(bad, image.dtype.type(0), image), bad, 1.0
     while left.any() and width < max(image.shape):  # wide gaps from farther away
-        good = scipy.ndimage.gaussian_filter(np.where(left, 0.0, 1.0), width, truncate=3.0)
+        known = np.where(left, image.dtype.type(0), image.dtype.type(1))
+        good = scipy.ndimage.gaussian_filter(known, width, truncate=3.0, output=known)
         values = scipy.ndimage.gaussian_filter(found, width, truncate=3.0)
         filled = left & (good > _ENOUGH)
-        found = np.where(filled, values / np.maximum(good, _ENOUGH), found)
+        found[filled] = values[filled] / good[filled]
         left, width = left & ~filled, 2 * width
     return found

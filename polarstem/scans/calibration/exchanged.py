@@ -22,7 +22,7 @@ _SHARES = 0.01, 0.8  # of the positions that are bright
 _INSIDE, _OUTSIDE = 0.75, 0.1  # that are bright within a circle as large as they are, and beyond
 
 
-def axes_look_exchanged(scan: Scan, mean: NDArray[np.float64]) -> str:
+def axes_look_exchanged(scan: Scan, mean: NDArray[np.floating]) -> str:
     """Why the axes look exchanged; empty if they do not.
 
     Parameters
@@ -58,6 +58,6 @@ def axes_look_exchanged(scan: Scan, mean: NDArray[np.float64]) -> str:
     )
 
 
-def _contrast(values: NDArray[np.float64], percent: float) -> float:
+def _contrast(values: NDArray[np.floating], percent: float) -> float:
     low, high = np.percentile(values, (percent, 100 - percent))
     return float((high - low) / max(high + low, 1e-300))

@@ -44,7 +44,7 @@ class Pixels:
     off: bool
     named: NDArray[np.bool_]
     bad: NDArray[np.bool_]
-    total: NDArray[np.float64]
+    total: NDArray[np.floating]
     saturated_share: float = 0.0
     saturated_at: float | None = None
 
@@ -174,7 +174,7 @@ class Vacuum:
     count: int
 
 
-def look_at_pixels(scan: Scan, sheet: Sheet, total: NDArray[np.float64]) -> Pixels:
+def look_at_pixels(scan: Scan, sheet: Sheet, total: NDArray[np.floating]) -> Pixels:
     """Find bad pixels in the sum of patterns."""
     named, off = scan.bad_pixels, "pixels" in sheet.off
     if off:
@@ -192,7 +192,7 @@ def look_at_counts(scan: Scan, sheet: Sheet, bad: NDArray[np.bool_], pairs: NDAr
 
 
 def look_for_disc(
-    scan: Scan, sheet: Sheet, mean: NDArray[np.float64], bad: NDArray[np.bool_]
+    scan: Scan, sheet: Sheet, mean: NDArray[np.floating], bad: NDArray[np.bool_]
 ) -> Disc | None:
     """The bright-field disc; None if no step asks for it, or it is not there but known.
 

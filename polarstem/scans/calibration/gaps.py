@@ -24,7 +24,7 @@ _LEVELS = (0.0, 0.002)  # of the bright level, below which a hole may be
 _LIT_RIM = 0.6  # of the rim of a hole
 
 
-def gaps(total: NDArray[np.float64], unit: float) -> NDArray[np.bool_]:
+def gaps(total: NDArray[np.floating], unit: float) -> NDArray[np.bool_]:
     """Find lines and areas of a detector that are dark for no reason of the pattern's.
 
     A line is dark over its whole length wherever it is lit on either side of it, or reads the same
@@ -51,7 +51,7 @@ def gaps(total: NDArray[np.float64], unit: float) -> NDArray[np.bool_]:
     return found | _holes(total, found, least)
 
 
-def _lines(total: NDArray[np.float64], least: float) -> NDArray[np.bool_]:
+def _lines(total: NDArray[np.floating], least: float) -> NDArray[np.bool_]:
     """Which rows are dead, shape (row,)."""
     rows = len(total)
     dead = np.zeros(rows, bool)
@@ -80,7 +80,7 @@ def _lines(total: NDArray[np.float64], least: float) -> NDArray[np.bool_]:
     return found
 
 
-def _is_dead(total: NDArray[np.float64], first: int, width: int, least: float) -> bool:
+def _is_dead(total: NDArray[np.floating], first: int, width: int, least: float) -> bool:
     # not the very next ones, which may be wide or half covered
     above = total[max(0, first - 2)]
     below = total[min(len(total) - 1, first + width + 1)]
@@ -99,7 +99,9 @@ def _is_dead(total: NDArray[np.float64], first: int, width: int, least: float) -
     return bool(constant or dark.sum() >= _ALONG * lit.sum())
 
 
-def _holes(total: NDArray[np.float64], lines: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
+def _holes(
+    total: NDArray[np.floating], lines: NDArray[np.bool_], least: float
+) -> NDArray[np.bool_]:
     bright = total[total > total.mean()]
     level = float(np.median(bright)) if len(bright) else 0.0
     found = np.zeros(total.shape, bool)
@@ -107,7 +109,9 @@ def _holes(total: NDArray[np.float64], lines: NDArray[np.bool_], least: float) -
         labels, count = scipy.ndimage.label((total <= share * level) & ~lines)
         if count == 0:
             continue
-        sizes = np.bincount(labels.ravel(), minlength=count + 1)
+        sizes = np.zeros(count + 1, np.int64)
+        for rows in np.array_split(labels, max(1, len(labels) // 64)):
+            sizes += np.bincount(rows.ravel(), minlength=count + 1)
         at_corners = np.unique(labels[[0, 0, -1, -1], [0, -1, 0, -1]])
         boxes = scipy.ndimage.find_objects(labels)
         least_size = max(_SMALLEST_HOLE[0], _SMALLEST_HOLE[1] * total.size)
@@ -125,7 +129,7 @@ def _holes(total: NDArray[np.float64], lines: NDArray[np.bool_], least: float) -
 
 
 def _ends_abruptly(
-    total: NDArray[np.float64],
+    total: NDArray[np.floating],
     inside: NDArray[np.bool_],
     lines: NDArray[np.bool_],
     least: float,

@@ -24,7 +24,7 @@ _RING = np.ones((3, 3), bool)
 _RING[1, 1] = False
 
 
-def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
+def bad_pixels(total: NDArray[np.floating], counts: bool) -> NDArray[np.bool_]:
     """Find pixels that count far more or far less than those around them.
 
     It is hot if it exceeds twice the third highest of its eight neighbours, and by six standard
@@ -44,6 +44,7 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     -------
     ndarray of bool, shape (ky, kx)
     """
+    total = total.astype(np.float32, copy=False)  # large detectors fill the memory
     unit = _unit(total, counts)
     if unit == 0:  # dark, or smooth: no pixel stands out by itself
         return gaps(total, 0.0) if total.any() else np.zeros(total.shape, bool)
@@ -54,7 +55,7 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     chance = np.exp(np.minimum(below, expected, out=expected) / -unit)
     del expected
     order = np.sort(chance[chance > _NEVER])
-    number = int(np.searchsorted(np.cumsum(order), _FALSELY_DEAD))
+    number = int(np.searchsorted(np.cumsum(order, dtype=np.float64), _FALSELY_DEAD))
     limit = max(order[number - 1] if number else 0.0, _NEVER)
     limit = min(limit, np.exp(-_LEAST_EXPECTED))
     dead = (total < _DEAD_FACTOR * below) & (chance <= limit)
@@ -62,7 +63,7 @@ def bad_pixels(total: NDArray[np.float64], counts: bool) -> NDArray[np.bool_]:
     return found | gaps(total, unit)
 
 
-def _hot(total: NDArray[np.float64], unit: float) -> NDArray[np.bool_]:
+def _hot(total: NDArray[np.floating], unit: float) -> NDArray[np.bool_]:
     """Above the third highest of the eight neighbours by more than counting explains."""
     above = scipy.ndimage.rank_filter(total, 5, footprint=_RING, mode="mirror")
     found: NDArray[np.bool_] = total > _HOT_FACTOR * above
@@ -70,28 +71,29 @@ def _hot(total: NDArray[np.float64], unit: float) -> NDArray[np.bool_]:
     return found
 
 
-def _between_opposites(image: NDArray[np.float64]) -> NDArray[np.float64]:
+def _between_opposites(image: NDArray[np.floating]) -> NDArray[np.floating]:
     """The lower of two opposite neighbours, for the pair of the four where it is highest."""
     wide = np.pad(image, 1, mode="reflect")
     rows, columns = image.shape
 
-    def moved(down: int, right: int) -> NDArray[np.float64]:
+    def moved(down: int, right: int) -> NDArray[np.floating]:
         return wide[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
 
-    highest = np.zeros(image.shape)
+    highest = np.zeros(image.shape, image.dtype)
     for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
         np.maximum(highest, np.minimum(moved(down, right), moved(-down, -right)), out=highest)
     return highest
 
 
-def _unit(total: NDArray[np.float64], counts: bool) -> float:
+def _unit(total: NDArray[np.floating], counts: bool) -> float:
     """Variance over mean between neighbours: what one electron adds; 0 if that is unknown.
 
     Structure of the pattern adds to it, outliers do not: it is the median over blocks of pixels.
     """
     # the sum of four neighbours less four times the middle has 4 + 16 times a pixel's variance
     ring = np.array([(0, 1, 0), (1, -4, 1), (0, 1, 0)])
-    squared = scipy.ndimage.convolve(total, ring, mode="mirror") ** 2 / 20
+    squared = scipy.ndimage.convolve(total, ring, mode="mirror")
+    squared *= squared / 20
     variance, mean = _block_sums(squared), _block_sums(total)
     lit = mean > 0
     if lit.mean() < _LEAST_LIT:  # by outliers, perhaps
@@ -100,9 +102,9 @@ def _unit(total: NDArray[np.float64], counts: bool) -> float:
     return max(unit, 1.0) if counts else unit
 
 
-def _block_sums(image: NDArray[np.float64]) -> NDArray[np.float64]:
+def _block_sums(image: NDArray[np.floating]) -> NDArray[np.floating]:
     starts = [np.arange(0, length, _BLOCK) for length in image.shape]
-    sums: NDArray[np.float64] = np.add.reduceat(
+    sums: NDArray[np.floating] = np.add.reduceat(
         np.add.reduceat(image, starts[0]), starts[1], axis=1
     )
     return sums

@@ -61,22 +61,60 @@ def scattered(scan: Scan, count: int = _FEWEST) -> NDArray[np.int64]:
     return found
 
 
-def neighbours(scan: Scan, most: int = 48) -> NDArray[np.int64]:
+def neighbours(
+    scan: Scan, index: NDArray[np.int64] | None = None, most: int = 48
+) -> NDArray[np.int64]:
     """Pairs of a position at random and the next along its row, shape (pair, 2).
 
-    Of a scan that is one position wide, the next is below.
+    Of a scan that is one position wide, the next is below. Both are of the sample `index`, or of
+    the whole scan.
     """
     columns, *pixels = scan.shape[1:]
     size = int(np.prod(pixels)) * scan.dtype.itemsize
     count = int(np.clip(READ_MB * 1e6 / (2 * size), 2, most))
-    included = scan.included
+    sampled = scan.included
+    if index is not None:
+        sampled = np.zeros(scan.shape[:2], bool)
+        sampled.ravel()[index] = True
     step = 1 if columns > 1 else columns
-    both = included[:, 1:] & included[:, :-1] if columns > 1 else included[1:] & included[:-1]
+    both = sampled[:, 1:] & sampled[:, :-1] if columns > 1 else sampled[1:] & sampled[:-1]
     down, right = np.nonzero(both)
     first = down * columns + right
     if len(first) > count:
         first = np.sort(np.random.default_rng(2).choice(first, count, replace=False))
     return np.stack([first, first + step], 1)
+
+
+class Pairs:
+    """Patterns of `neighbours`, kept as a sample is read.
+
+    Parameters
+    ----------
+    scan : Scan
+    index : ndarray of int, shape (n,)
+        Positions of the sample.
+    window : tuple of slice
+        Rows and columns of the patterns that are kept.
+    """
+
+    def __init__(self, scan: Scan, index: NDArray[np.int64], window: tuple[slice, slice]) -> None:
+        self.positions, self._window = neighbours(scan, index), window
+        self._wanted = np.unique(self.positions)
+        kept = (
+            len(range(*part.indices(n))) for part, n in zip(window, scan.shape[2:], strict=True)
+        )
+        self._kept = np.zeros((len(self._wanted), *kept), scan.dtype)
+
+    def add(self, index: NDArray[np.int64], patterns: NDArray[np.generic]) -> None:
+        """Keep those of patterns at positions (n,) that are wanted."""
+        here = np.flatnonzero(np.isin(index, self._wanted))
+        for place, n in zip(np.searchsorted(self._wanted, index[here]), here, strict=True):
+            self._kept[place] = patterns[n][self._window]
+
+    @property
+    def patterns(self) -> NDArray[np.generic]:
+        """Shape (pair, 2, ky, kx)."""
+        return self._kept[np.searchsorted(self._wanted, self.positions)]
 
 
 def _tiles(scan: Scan, size: int, cell_nm: float | None) -> NDArray[np.int64]:
@@ -166,10 +204,9 @@ class Parts:
         return np.flatnonzero(self.count > 0)
 
     @property
-    def total(self) -> NDArray[np.float64]:
+    def total(self) -> NDArray[np.float32]:
         """Sum of all, shape (ky, kx)."""
-        total: NDArray[np.float64] = self.sums.sum(0, dtype=np.float64)
-        return total
+        return self.sums.sum(0, dtype=np.float64).astype(np.float32)
 
 
 def read(

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 RINGS = ((0.0, 0.5), (0.5, 0.95), (0.95, 1.35), (1.35, 2.2))
 """Inner and outer radius of the virtual ring detectors [semi-angles]."""
 _CENTRE_STEP = 0.25  # pixels to which centres are rounded
-_CHUNK_BYTES = 8e6  # of patterns in single precision at a time
 
 
 def ring_signals(patterns: NDArray[np.floating], pixel_semiangles: float) -> NDArray[np.float32]:
@@ -43,7 +43,7 @@ def ring_signals(patterns: NDArray[np.floating], pixel_semiangles: float) -> NDA
     masks = [(low <= radius) & (radius < high) for low, high in RINGS]
     weights = detector_weights(x, y, radius < RINGS[-1][1], masks)
     sums = patterns.reshape(-1, n * n).astype(np.float32) @ weights
-    return _signals(sums).reshape(*patterns.shape[:-2], -1)
+    return _signals(sums).reshape(*patterns.shape[:-2], -1).astype(np.float32)
 
 
 def detector_weights(
@@ -72,13 +72,12 @@ def detector_weights(
     return np.stack([np.ravel(column) for column in columns], axis=1).astype(np.float32)
 
 
-def centre_of_mass(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+def centre_of_mass(sums: NDArray[np.floating]) -> NDArray[np.floating]:
     """Mean angles x and y (n, 2) by the first three of the sums (n, 3 or more); see above."""
-    mean = sums[:, 1:3] / np.maximum(sums[:, :1], np.finfo(np.float32).tiny)
-    return np.asarray(mean, np.float32)
+    return sums[:, 1:3] / np.maximum(sums[:, :1], np.finfo(np.float32).tiny)
 
 
-def _signals(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+def _signals(sums: NDArray[np.floating]) -> NDArray[np.floating]:
     """Shares of the detectors and centres of mass, of sums by `detector_weights`."""
     shares = sums[:, 3:] / np.maximum(sums[:, :1], np.finfo(np.float32).tiny)
     return np.concatenate([shares, centre_of_mass(sums)], axis=1)
@@ -124,58 +123,110 @@ def ring_signals_on_detector(
     usable = np.flatnonzero(np.isfinite(centres).all(axis=1))
     keys = np.rint(centres[usable] / _CENTRE_STEP).astype(np.int64)
     places, members = np.unique(keys, axis=0, return_inverse=True)
+    common = patterns.dtype in (np.uint8, np.uint16) and patterns.dtype.isnative
+    seen = patterns if common else patterns.astype(np.float32)  # each type is compiled
+    dark = None if bad is None or not bad.any() else np.packbits(bad).tobytes()
     for number, place in enumerate(places):
         rounded = place * _CENTRE_STEP
-        window, kept = _weights(shape, (float(rounded[0]), float(rounded[1])), scale)
-        if not kept.any():
-            continue
-        dark = None if bad is None else bad[window].ravel()
+        runs = _runs((shape[0], shape[1]), (float(rounded[0]), float(rounded[1])), scale, dark)
         chosen = usable[members.ravel() == number]
-        step = max(1, int(_CHUNK_BYTES / (4 * len(kept))))
-        for start in range(0, len(chosen), step):
-            part = chosen[start : start + step]
-            seen = patterns[:, window[0], window[1]][_run(part)]
-            flat = seen.astype(np.float32).reshape(len(part), -1)
-            if dark is not None:
-                flat[:, dark] = 0
-            sums = flat @ kept
-            lit = sums[:, 0] > 0
-            signals = _signals(sums[lit])
-            off = (centres[part[lit]] - rounded) * scale
-            signals[:, -2] -= off[:, 1]
-            signals[:, -1] += off[:, 0]
-            found[part[lit]] = signals
+        sums = np.zeros((len(chosen), 3 + len(RINGS)))
+        _measure(seen, chosen, *runs, sums)
+        lit = sums[:, 0] > 0
+        signals = _signals(sums[lit])
+        off = (centres[chosen[lit]] - rounded) * scale
+        signals[:, -2] -= off[:, 1]
+        signals[:, -1] += off[:, 0]
+        found[chosen[lit]] = signals
     return found
 
 
-def _run(index: NDArray[np.int64]) -> NDArray[np.int64] | slice:
-    """The same as a slice, which copies nothing, where it is one."""
-    first, last = int(index[0]), int(index[-1])
-    return slice(first, last + 1) if last - first == len(index) - 1 else index
+class _Runs(NamedTuple):
+    """Pixels of the rings on a detector.
 
-
-@lru_cache(maxsize=1)  # many patterns have one centre
-def _weights(
-    shape: tuple[int, ...], centre: tuple[float, float], scale: float
-) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
-    """Window of the pixels that a ring reaches, and their `detector_weights` for the rings.
-
-    A pixel that an edge cuts counts by how far its middle is from it.
+    Attributes
+    ----------
+    right, up : ndarray of float32
+        Angles of the columns and rows [semi-angles].
+    whole : ndarray of int32, shape (run, 4)
+        Pixels side by side that lie in one ring alone: its number, their row, the first column
+        and one past the last.
+    cut : ndarray of int32, shape (pixel, 3)
+        Pixels that the edge of a ring cuts: its number, row and column.
+    shares : ndarray of float32, shape (pixel,)
+        Of them in the ring, by how far their middle is from the edge.
     """
-    reach = RINGS[-1][1] / scale + 1
-    spans = [
-        (max(0, int(np.floor(c - reach))), min(n, int(np.ceil(c + reach)) + 1))
-        for n, c in zip(shape, centre, strict=True)
-    ]
-    window = (slice(*spans[0]), slice(*spans[1]))
+
+    right: NDArray[np.float32]
+    up: NDArray[np.float32]
+    whole: NDArray[np.int32]
+    cut: NDArray[np.int32]
+    shares: NDArray[np.float32]
+
+
+@lru_cache(maxsize=32)  # many patterns have one centre
+def _runs(
+    shape: tuple[int, int], centre: tuple[float, float], scale: float, dark: bytes | None
+) -> _Runs:
+    """The rings about a centre, without pixels that are packed as bits."""
     down, right = (
-        ((np.arange(*span) - c) * scale).astype(np.float32)
-        for span, c in zip(spans, centre, strict=True)
+        ((np.arange(n) - c) * scale).astype(np.float32) for n, c in zip(shape, centre, strict=True)
     )
     radius = np.hypot(down[:, None], right)
 
     def within(edge: float) -> NDArray[np.float32]:
-        return np.clip((edge - radius) / np.float32(scale) + 0.5, 0, 1) if edge else 0 * radius
+        return np.clip((np.float32(edge) - radius) / np.float32(scale) + 0.5, 0, 1)
 
-    rings = [within(high) - within(low) for low, high in RINGS]
-    return window, detector_weights(right, -down[:, None], np.sum(rings, axis=0), rings)
+    whole, cut, shares = [], [], []
+    for number, (low, high) in enumerate(RINGS):
+        share = within(high) - within(low) if low else within(high)
+        if dark is not None:
+            bits = np.frombuffer(dark, np.uint8)
+            share[np.unpackbits(bits, count=share.size).reshape(shape).astype(bool)] = 0
+        ends = np.diff((share == 1).astype(np.int8), axis=1, prepend=0, append=0)
+        (rows, first), (_, last) = np.nonzero(ends > 0), np.nonzero(ends < 0)
+        whole.append(np.stack([np.full_like(rows, number), rows, first, last], axis=1))
+        rows, columns = np.nonzero((share > 0) & (share < 1))
+        cut.append(np.stack([np.full_like(rows, number), rows, columns], axis=1))
+        shares.append(share[rows, columns])
+    return _Runs(
+        right,
+        -down,
+        np.concatenate(whole).astype(np.int32),
+        np.concatenate(cut).astype(np.int32),
+        np.concatenate(shares),
+    )
+
+
+@numba.njit(nogil=True, fastmath=True, cache=True)
+def _measure(
+    patterns: NDArray[Any],
+    chosen: NDArray[np.int64],
+    right: NDArray[np.float32],
+    up: NDArray[np.float32],
+    whole: NDArray[np.int32],
+    cut: NDArray[np.int32],
+    shares: NDArray[np.float32],
+    sums: NDArray[np.float64],
+) -> None:
+    """Add up chosen patterns as by `detector_weights`."""
+    for n in range(len(chosen)):
+        pattern = patterns[chosen[n]]
+        for run in range(len(whole)):
+            ring, row = whole[run, 0], whole[run, 1]
+            total, along = np.float32(0), np.float32(0)
+            for column in range(whole[run, 2], whole[run, 3]):
+                value = np.float32(pattern[row, column])
+                total += value
+                along += right[column] * value
+            sums[n, 0] += total
+            sums[n, 1] += along
+            sums[n, 2] += up[row] * total
+            sums[n, 3 + ring] += total
+        for pixel in range(len(cut)):
+            ring, row, column = cut[pixel, 0], cut[pixel, 1], cut[pixel, 2]
+            value = shares[pixel] * np.float32(pattern[row, column])
+            sums[n, 0] += value
+            sums[n, 1] += right[column] * value
+            sums[n, 2] += up[row] * value
+            sums[n, 3 + ring] += value

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polarstem.scans.calibration.sample import Parts, choose, neighbours, scattered
+from polarstem.scans.calibration.sample import Pairs, Parts, choose, neighbours, scattered
 from polarstem.scans.scan import ArrayScan
 
 
@@ -90,3 +90,15 @@ def test_parts_give_what_was_added_and_not_taken_off():
     np.testing.assert_allclose(parts.places[first] / parts.count[first], (0.5, 1.0))
     for pixels in (256, 1024, 2048):
         assert Parts.over((50, 50, pixels, pixels)).sums.nbytes < 110e6
+
+
+def test_pairs_are_kept_as_they_come():
+    patterns = np.random.default_rng(0).integers(0, 9, (6, 5, 7, 9)).astype(np.uint16)
+    scan = ArrayScan(patterns)
+    index = np.array([0, 1, 2, 8, 14, 15, 22, 23, 29])
+    pairs = Pairs(scan, index, np.s_[1:5, 2:20])
+    assert {tuple(pair) for pair in pairs.positions.tolist()} == {(0, 1), (1, 2), (22, 23)}
+    flat = patterns.reshape(30, 7, 9)
+    for block in (index[5:], index[:5]):
+        pairs.add(block, flat[block])
+    assert np.array_equal(pairs.patterns, flat[pairs.positions][..., 1:5, 2:])
