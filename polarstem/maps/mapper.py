@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ from polarstem.maps.diagnostics import diagnostics_of
 from polarstem.maps.dose import dose_of
 from polarstem.maps.outputs import write_maps, write_summary
 from polarstem.maps.placing import orient, place, thinnest_share
-from polarstem.maps.predict import Answers, Block, Predictor
+from polarstem.maps.predict import Answers, Predictor
 from polarstem.maps.setup import ModelSource, ScanSource, Setup, set_up
 from polarstem.maps.specimen import Specimen
 from polarstem.maps.summary import attributes_of, summary_of
@@ -155,7 +156,7 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
     """Map a scan."""
     scan, trained, model = setup.scan, setup.trained, setup.model
     specimen = Specimen(setup)
-    with clock("inspecting"):
+    with clock("inspecting"), _at_the_same_time(specimen.prepare, threads):
         inspection = inspect(
             scan,
             setup.settings["semiangle_mrad"],
@@ -163,8 +164,9 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
             threads,
             thinnest_share(setup.library),
         )
-        setup.settings |= inspection.calibration.settings
-        found = orient(setup, inspection, specimen)
+    setup.settings |= inspection.calibration.settings
+    with clock("orienting"):
+        found = orient(setup, inspection, specimen, threads)
     with clock("reading and predicting"):
         grid = found.angle.value, trained["pixels"], trained["mrad_per_pixel"]
         answers = _predict(setup, inspection, found.angle.value, threads)
@@ -182,6 +184,7 @@ def _made(setup: Setup, threads: int, clock: Stopwatch) -> Made:
             lit,
             pooled.index,
             *(axis[pooled.kept] for axis in (where.cells.row, where.cells.column)),
+            threads=threads,
         )
     setup.settings |= where.settings
     with clock("anomalies"):
@@ -261,14 +264,11 @@ def _predict(setup: Setup, inspection: Inspection, angle_deg: float, threads: in
     """Read, resample and predict every pattern."""
     scan, trained, calibration = setup.scan, setup.trained, inspection.calibration
 
-    def resampler() -> Callable[[Block], NDArray[np.float32]]:
-        resample = calibration.resampler(angle_deg, trained["pixels"], trained["mrad_per_pixel"])
-        return lambda block: resample(block[1], calibration.centres(block[0]))
-
+    resampler = calibration.resampler(angle_deg, trained["pixels"], trained["mrad_per_pixel"])
     predictor = Predictor(
         setup.models,
         setup.reference,
-        resampler,
+        lambda index, patterns: resampler(patterns, calibration.centres(index)),
         trained["mrad_per_pixel"],
         trained["semiangle_mrad"],
     )
@@ -283,6 +283,16 @@ def _predict(setup: Setup, inspection: Inspection, angle_deg: float, threads: in
             "`centre` and `mrad_per_pixel` in the scan sheet."
         )
     return answers
+
+
+@contextmanager
+def _at_the_same_time(work: Callable[[], None], threads: int) -> Iterator[None]:
+    """Do something in a thread of its own, where there may be more than one."""
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(work) if threads > 1 else None
+        yield
+        if done is not None:
+            done.result()
 
 
 @contextmanager

@@ -80,7 +80,7 @@ class Place:
         }
 
 
-def orient(setup: Setup, inspection: Inspection, specimen: Specimen) -> Given:
+def orient(setup: Setup, inspection: Inspection, specimen: Specimen, threads: int = 1) -> Given:
     """Find by which angle patterns are turned back.
 
     Raises
@@ -93,7 +93,7 @@ def orient(setup: Setup, inspection: Inspection, specimen: Specimen) -> Given:
     lattice = None if inspection.lattice is None else inspection.lattice.rotation
     near = expected_on_detector(detector, crystal, curl, lattice)
     known = detector is not None and crystal is not None
-    fitted = None if known else specimen.orientation(inspection.calibration, near)
+    fitted = None if known else specimen.orientation(inspection.calibration, near, threads)
     angle = on_detector(detector, crystal, lattice, fitted, setup.period_deg)
     return Given(angle, detector, crystal, curl)
 

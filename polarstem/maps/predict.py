@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import local
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,9 +107,9 @@ class Predictor:
         The trained models, which look at the same grid and have the same classes.
     reference : AnomalyReference or None
         Says what anomalies are looked for in.
-    resamplers : callable
-        Makes what turns a block into patterns (n, ky, kx) on the models' grid [counts], one for
-        each thread.
+    resample : callable
+        Turns positions (n,) and their patterns into patterns (n, ky, kx) on the models' grid
+        [counts]; in any thread.
     mrad_per_pixel, semiangle_mrad : float
         Size of the models' pixels and their convergence semi-angle [mrad].
     """
@@ -119,7 +118,7 @@ class Predictor:
         self,
         models: Sequence[Model],
         reference: AnomalyReference | None,
-        resamplers: Callable[[], Callable[[Block], FloatArray]],
+        resample: Callable[[NDArray[np.integer], NDArray[np.generic]], FloatArray],
         mrad_per_pixel: float,
         semiangle_mrad: float,
     ) -> None:
@@ -127,7 +126,7 @@ class Predictor:
         assert shape is not None
         self.models, self.reference, self._shape = models, reference, shape
         self._calibrations = [Calibration.of(model) for model in models]
-        self._resamplers, self._own = resamplers, local()
+        self._resample = resample
         self._weights = _weights(shape[0], mrad_per_pixel, semiangle_mrad)
         self._pixel_semiangles = mrad_per_pixel / semiangle_mrad
 
@@ -159,10 +158,8 @@ class Predictor:
 
     def _add(self, read: Callable[[], Block], found: Answers) -> None:
         """Write the answers of a block."""
-        if not hasattr(self._own, "resample"):
-            self._own.resample = self._resamplers()
         index, patterns = read()
-        small = self._own.resample((index, patterns))
+        small = self._resample(index, patterns)
         del patterns
         sums = small.reshape(len(small), -1) @ self._weights
         lit = sums[:, 0] > 0

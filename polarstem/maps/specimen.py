@@ -70,8 +70,13 @@ class Specimen:
             low, high = float(np.min(given.value)), float(np.max(given.value))
             self._known = low if low == high else (low, high)
 
+    def prepare(self) -> None:
+        """Make ready what patterns are compared with."""
+        if self._fitter is not None:
+            self._fitter.prepare()
+
     def orientation(
-        self, calibration: Calibration, near: tuple[float, float] | None
+        self, calibration: Calibration, near: tuple[float, float] | None, threads: int = 1
     ) -> Sourced | None:
         """Angle of a crystal axis on the detector [degrees], modulo 360 / fold; None if unknown.
 
@@ -81,6 +86,8 @@ class Specimen:
             Its sample's mean pattern is compared.
         near : (angle, within) or None
             Where it is expected [degrees].
+        threads : int
+            Orientations that are compared at the same time.
         """
         if self._fitter is None:
             return None
@@ -95,6 +102,7 @@ class Specimen:
         half = int(min(seen * calibration.mrad_per_pixel, wanted) / fine)
         mean = calibration.mean_pattern(0.0, 2 * half, fine)
         options: dict[str, Any] = {"mrad_per_pixel": fine, "thickness_nm": self._known}
+        options["threads"] = threads
         dose = calibration.settings.get("dose_electrons")
         if dose is not None:
             options["electrons"] = float(dose.value) * float(calibration.part_counts.sum())
@@ -164,6 +172,8 @@ class Specimen:
         cell: NDArray[Any],
         row: NDArray[np.int64],
         column: NDArray[np.int64],
+        *,
+        threads: int = 1,
     ) -> None:
         """Compare the mean patterns of neighbouring cells with the library.
 
@@ -177,6 +187,8 @@ class Specimen:
             Cell of each position, -1 for none.
         row, column : ndarray of int, shape (cell,)
             Place of the cells in the lattice.
+        threads : int
+            In which they are compared.
         """
         fit = self.fit
         if self._fitter is None or fit is None or self.cannot or fit.thickness is None:
@@ -193,7 +205,9 @@ class Specimen:
         inside = tile >= 0
         electrons = np.bincount(tile[inside], total[inside]).astype(float)
         means = cell_means(patterns, tile)
-        self.tiles = fit_tiles(self._fitter, means, fit, electrons=electrons, seen=self.seen)
+        self.tiles = fit_tiles(
+            self._fitter, means, fit, electrons=electrons, seen=self.seen, threads=threads
+        )
         self._tile_of_cell = of_cell
 
     @property

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any, TypeAlias
 
 import numba
@@ -28,7 +29,7 @@ _Groups: TypeAlias = list[tuple[Table, NDArray[np.int64]]]
 
 @dataclass(frozen=True, eq=False)
 class Resampler:
-    """Turns, shifts and sums patterns on a model's grid.
+    """Turns, shifts and sums patterns on a model's grid; threads may share it.
 
     A detector pixel is spread evenly over a box, as wide as has the second moments of its image
     on the model's grid, as `Camera.footprint` of `polarstem.simulate.microscope.camera` does:
@@ -65,6 +66,7 @@ class Resampler:
     _tables: OrderedDict[tuple[int, int], Table] = field(
         default_factory=OrderedDict, init=False, repr=False
     )
+    _alone: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def __call__(self, patterns: NDArray[Any], centres: NDArray[np.float64]) -> NDArray[np.float32]:
         """Resample patterns.
@@ -207,15 +209,16 @@ class Resampler:
         return Grids(good, self.matrix, self._widths, np.asarray(centre, float), self.pixels)
 
     def _table(self, key: tuple[int, int]) -> Table:
-        """Entries for a rounded centre; the latest are kept."""
-        if (table := self._tables.get(key)) is not None:
-            self._tables.move_to_end(key)
+        """Entries for a rounded centre; the latest are kept, for all threads."""
+        with self._alone:
+            if (table := self._tables.get(key)) is not None:
+                self._tables.move_to_end(key)
+                return table
+            while sum(kept.nbytes for kept in self._tables.values()) > _KEPT_BYTES:
+                self._tables.popitem(last=False)
+            grids = self._grids(np.array(key) * self._step)
+            table = self._tables[key] = make_table(grids, only_partly_seen=self._straight)
             return table
-        while sum(kept.nbytes for kept in self._tables.values()) > _KEPT_BYTES:
-            self._tables.popitem(last=False)
-        grids = self._grids(np.array(key) * self._step)
-        table = self._tables[key] = make_table(grids, only_partly_seen=self._straight)
-        return table
 
 
 @numba.njit(nogil=True, fastmath=True, cache=True)

@@ -104,6 +104,11 @@ class PacbedFitter:
         self.angles = np.stack(np.meshgrid(along, -along), axis=-1)  # x right, y up
         self._search = OrientationSearch(self.model, self.angles)
 
+    def prepare(self) -> None:
+        """Make ahead of the first fit what all of them need of the library."""
+        self.model.prepare()
+        self._search.prepare()
+
     def fit(
         self,
         pattern: NDArray[np.floating | np.integer],
@@ -115,6 +120,7 @@ class PacbedFitter:
         thickness_nm: Known | None = None,
         electrons: float | None = None,
         seen: NDArray[np.bool_] | None = None,
+        threads: int = 1,
     ) -> PacbedFit:
         """Find thickness, tilt and orientation of a mean pattern; see `fit_pacbed`.
 
@@ -133,7 +139,7 @@ class PacbedFitter:
             values, inside = image.sample(self.angles, angle)
             best = Oriented(compare(self.model, values[None], inside[None])[0], angle)
         else:
-            best, other = self._search.best(image, near_deg)
+            best, other = self._search.best(image, near_deg, threads)
         return self._report(best, other, rotation_deg is not None, near_deg, known, electrons)
 
     def image(

@@ -95,6 +95,10 @@ class PatternModel:
         flat: NDArray[np.float32] = spread.reshape(*patterns.shape[:-1], len(kernels), n * n)
         return flat
 
+    def prepare(self) -> None:
+        """Make what `columns` are computed from, which is kept."""
+        self._maps(slice(None))
+
     def columns(
         self, tilt: NDArray[np.float64], planes: slice = slice(None)
     ) -> NDArray[np.float64]:

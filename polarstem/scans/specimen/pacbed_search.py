@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from polarstem.scans.ahead import ahead
 from polarstem.scans.specimen.pacbed_model import FREE, PRIORS, TURN, PatternModel
 from polarstem.scans.specimen.pacbed_solve import (
     CALIBRATED,
@@ -85,6 +86,10 @@ class OrientationSearch:
         rows, columns = np.triu_indices(parts.shape[1])
         return parts, parts[:, rows] * parts[:, columns]
 
+    def prepare(self) -> None:
+        """Make what patterns are compared with, which is kept."""
+        assert len(self._parts)
+
     def coarse(self, image: PatternImage, angles_deg: NDArray[np.float64]) -> NDArray[np.float64]:
         """Residual of the best simulated pattern with halos at each orientation."""
         parts, products = self._parts
@@ -105,7 +110,10 @@ class OrientationSearch:
         return np.sqrt(np.maximum(0.0, 1 - explained))
 
     def best(
-        self, image: PatternImage, near_deg: tuple[float, float] | None = None
+        self,
+        image: PatternImage,
+        near_deg: tuple[float, float] | None = None,
+        threads: int = 1,
     ) -> tuple[Oriented, Oriented | None]:
         """Find the best orientation, and the best of those that are another choice.
 
@@ -116,6 +124,8 @@ class OrientationSearch:
         near_deg : tuple of float, optional
             An angle and how far from it the orientation may lie, modulo the period [degrees]; all
             others are another choice.
+        threads : int
+            Orientations that are looked at closely at the same time.
 
         Returns
         -------
@@ -130,14 +140,15 @@ class OrientationSearch:
         if near_deg is not None:
             within = np.abs(angles - middle) <= max(near_deg[1], _STEP / 2)
         tried = self._minima(angles, residuals, within)
-        looked = [self._close(image, angle, near_deg) for angle in tried]
+        looked = ahead([partial(self._close, image, angle, near_deg) for angle in tried], threads)
         first = min(looked, key=lambda each: each.squares)
         centre, width = (first.angle_deg, _FAR) if near_deg is None else near_deg
         least = (residuals <= np.roll(residuals, 1)) & (residuals <= np.roll(residuals, -1))
         apart = least & (np.abs(self._apart(angles, centre)) > width)
-        others = [self._close(image, angle) for angle in self._minima(angles, residuals, apart)]
+        tried = self._minima(angles, residuals, apart)
+        looked = ahead([partial(self._close, image, angle) for angle in tried], threads)
         # one near the edge may have been turned to where the first was looked for
-        others = [each for each in others if self._distance(each.angle_deg, centre) > width]
+        others = [each for each in looked if self._distance(each.angle_deg, centre) > width]
         other = min(others, key=lambda each: each.squares) if others else None
         return self._finished(image, first), other
 

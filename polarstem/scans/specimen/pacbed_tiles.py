@@ -8,19 +8,22 @@ the whole it leaves of each tile; beyond that there is counting noise, and an in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
+from polarstem.scans.ahead import ahead
 from polarstem.scans.specimen.pacbed import ALIKE, PacbedFitter
 from polarstem.scans.specimen.pacbed_fit import PacbedFit
 from polarstem.scans.specimen.pacbed_model import HALO_MRAD, TILT
 from polarstem.scans.specimen.pacbed_solve import Expected, Found, compare, counting, weighted
 from polarstem.scans.specimen.thickness_profile import profile
 
+_Read: TypeAlias = tuple[NDArray[np.float64], NDArray[np.bool_]]
 _ROUNDS = 3
 _SIGMA = 3.0  # by which squares may be more than expected
 _AT_ONCE = 8  # tiles that are compared together
@@ -73,6 +76,7 @@ def fit_tiles(
     electrons: NDArray[np.floating] | float | None = None,
     within_nm: float = 5.0,
     seen: NDArray[np.bool_] | None = None,
+    threads: int = 1,
 ) -> TileFits:
     """Fit thickness and tilt of each tile of a scan.
 
@@ -96,6 +100,8 @@ def fit_tiles(
         thickness is.
     seen : ndarray of bool, shape (ky, kx), optional
         Pixels that were measured; the others are left out.
+    threads : int
+        In which tiles are fitted, a few at a time.
 
     Raises
     ------
@@ -113,56 +119,41 @@ def fit_tiles(
         )
     counts = np.broadcast_to(np.nan if electrons is None else electrons, (len(means),))
     expected = Expected(start.deviations, _SPREAD)
-    planes = fitter.library.thickness_nm
+    planes, start_tilt = fitter.library.thickness_nm, start.tilt.value
     half = max(2, int(np.ceil(within_nm / np.diff(planes).mean())))
-    middle = np.full(len(means), np.abs(planes - start.measured_thickness.value).argmin())
-    tilt = np.tile(start.tilt.value, (len(means), 1)).astype(np.float64)
+    first = int(np.abs(planes - start.measured_thickness.value).argmin())
     usable = [tile for tile, mean in enumerate(means) if np.isfinite(mean).all() and np.ptp(mean)]
-    sampled = {
-        tile: fitter.image(means[tile], mrad_per_pixel, centre, seen).sample(
-            fitter.angles, rotation_deg
+
+    def at(read: _Read, middle: int, tilt: NDArray[np.float64]) -> list[Found]:
+        window = slice(max(0, middle - half), middle + half + 1)
+        tilts = np.tile(tilt, (len(read[0]), 1))
+        return compare(
+            fitter.model, *read, planes=window, tilt=tilts, rounds=_ROUNDS, expected=expected
         )
-        for tile in usable
-    }
-    made, left = _empty(len(means)), usable
-    for trial in range(1 + _AGAIN):
-        moved = []
-        for part in _alike(left, middle):
-            window = slice(max(0, middle[part[0]] - half), middle[part[0]] + half + 1)
-            values, inside = (
-                np.array(each) for each in zip(*(sampled[tile] for tile in part), strict=True)
-            )
-            each = compare(
-                fitter.model,
-                values,
-                inside,
-                planes=window,
-                tilt=tilt[part],
-                rounds=_ROUNDS,
-                expected=expected,
-            )
-            for tile, found in zip(part, each, strict=True):
+
+    def fit(tiles: list[int]) -> list[tuple[int, NDArray[np.float64], Found]]:
+        images = [fitter.image(means[tile], mrad_per_pixel, centre, seen) for tile in tiles]
+        read = [image.sample(fitter.angles, rotation_deg) for image in images]
+        values, inside = (np.array(each) for each in zip(*read, strict=True))
+        made = []
+        for n, found in enumerate(at((values, inside), first, np.array(start_tilt))):
+            for _ in range(_AGAIN):
                 best = int(found.squares.argmin())
-                tilt[tile] = found.tilt[best]
-                edge = best + window.start
-                ends = edge in (0, len(planes) - 1) or 0 < best < len(found.squares) - 1
-                if ends or trial == _AGAIN:
-                    dose = None if np.isnan(counts[tile]) else float(counts[tile])
-                    value = sampled[tile][0]
-                    _write(made, tile, found, planes[window], value, start.variance, dose)
-                else:
-                    middle[tile] = edge
-                    moved.append(tile)
-        left = moved
+                place = best + found.planes.start
+                if place in (0, len(planes) - 1) or 0 < best < len(found.squares) - 1:
+                    break
+                alone = values[n : n + 1], inside[n : n + 1]
+                [found] = at(alone, place, found.tilt[best])
+            made.append((tiles[n], values[n], found))
+        return made
+
+    made = _empty(len(means))
+    parts = [usable[n : n + _AT_ONCE] for n in range(0, len(usable), _AT_ONCE)]
+    for part in ahead([partial(fit, tiles) for tiles in parts], threads):
+        for tile, values, found in part:
+            dose = None if np.isnan(counts[tile]) else float(counts[tile])
+            _write(made, tile, found, planes[found.planes], values, start.variance, dose)
     return made
-
-
-def _alike(tiles: list[int], middle: NDArray[np.int64]) -> Iterator[list[int]]:
-    """Tiles of the same window, a few at a time."""
-    for each in np.unique(middle[tiles]):
-        same = [tile for tile in tiles if middle[tile] == each]
-        for start in range(0, len(same), _AT_ONCE):
-            yield same[start : start + _AT_ONCE]
 
 
 def _empty(count: int) -> TileFits:
