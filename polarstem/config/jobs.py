@@ -171,8 +171,9 @@ def stream_settings(config: Config, source: str) -> dict[str, Any]:
                 }
             )
     settings: dict[str, Any] = stream.model_dump(mode="json")
-    # sets differ in their crystals only: one microscope measures them
-    settings["simulate"] = config.simulate_of(stream.specimens[0]).model_dump(mode="json")
+    # sets differ in their crystals only: one microscope measures them, at positions of its own
+    simulate = config.simulate_of(stream.specimens[0])
+    settings["simulate"] = simulate.model_dump(mode="json", exclude={"scan"})
     return settings | {"specimens": specimens}
 
 

@@ -98,6 +98,7 @@ rule compute_metrics:
         confidence=CONFIG.evaluate.confidence,
         controls=list(CONFIG.evaluate.controls),
         crystals=independent_crystals(CONFIG),
+        seed=CONFIG.seed,
     script:
         "../scripts/compute_metrics.py"
 

@@ -11,4 +11,5 @@ with job_log(snakemake.log[0]):
         confidence=snakemake.params.confidence,
         crystals=snakemake.params.crystals,
         controls=snakemake.params.controls,
+        seed=snakemake.params.seed,
     )

@@ -26,6 +26,7 @@ from scipy.stats import t as student_t
 from polarstem.evaluate.scores.metrics import FloatArray
 
 _ROUNDING = 1e-24  # variance of numbers that are the same
+_TELLS_NOTHING = 7.0  # an interval a thousand times as wide either way, and beyond
 _EDGE = 5e-3  # nearer to a bound, in units of their distance, the logit scale says nothing
 
 
@@ -85,7 +86,10 @@ class Sample:
             return self.value - reach, self.value + reach
         lower, upper = self.bounds
         if np.isinf(upper):
-            factor = float(np.exp(reach / (self.value - lower))) if reach else 1.0
+            power = reach / (self.value - lower) if reach else 0.0
+            if power > _TELLS_NOTHING:
+                return np.nan, np.nan
+            factor = float(np.exp(power))
             return lower + (self.value - lower) / factor, lower + (self.value - lower) * factor
         width = upper - lower
         share = (self.value - lower) / width

@@ -47,6 +47,7 @@ def compute_metrics(
     crystals: Crystals | None = None,
     position_bins: int | None = None,
     controls: Collection[str] = (),
+    seed: int = 0,
 ) -> None:
     """Score every model on every data domain.
 
@@ -71,6 +72,8 @@ def compute_metrics(
         scan has positions per cell (at most 12), so that every bin is visited alike.
     controls : collection of str
         Data domains whose specimens have no polarization: labels mean nothing there.
+    seed : int
+        The global seed, for the record: nothing here is drawn.
 
     Raises
     ------
@@ -99,7 +102,7 @@ def compute_metrics(
     settings = {"confidence": confidence, "position_bins": position_bins}
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     merged = xr.concat(counts, dim="run", data_vars="minimal")
-    merged.attrs = {"title": "Counts of test patterns", **provenance(settings)}
+    merged.attrs = {"title": "Counts of test patterns", **provenance(settings, seed=seed)}
     encoding = {name: {"zlib": True} for name in ("confusion", "position_right", "position_count")}
     with atomic_path(output_csv) as path:
         table.to_csv(path, index=False, float_format="%.9g")

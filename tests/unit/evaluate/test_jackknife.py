@@ -142,6 +142,12 @@ def test_a_spread_that_is_unknown_gives_no_interval():
     assert np.isnan(Sample(np.array([0.5, 0.4, np.nan]), 2).interval(0.95)).all()
 
 
+def test_a_spread_beyond_all_bounds_gives_no_interval():
+    loss = mean_of([1e-3, 9.0], bounds=(0.0, np.inf))
+    assert np.isnan(loss.interval(0.95)).all(), "two crystals, nine thousand times apart"
+    assert np.isfinite(mean_of([1.0, 1.2], bounds=(0.0, np.inf)).interval(0.95)).all()
+
+
 def test_what_is_common_drops_out_of_a_difference():
     a, b = mean_of(VALUES), mean_of(VALUES - 0.1)
     low, high = combine(np.subtract, a, b).interval(0.95)
