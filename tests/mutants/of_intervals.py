@@ -159,11 +159,11 @@ MUTATIONS = [
         _SEEDS,
     ),
     Mutation(
-        "other models leave out other crystals",
+        "the same crystals under other names are other ones",
         _EVIDENCE,
         "                    if carried not in self._columns:\n",
         "                    if True:\n",
-        f"{_PAIRED}::test_seeds_are_those_of_each_training",
+        f"{_PAIRED}::test_the_same_crystals_under_other_names_are_paired",
     ),
     Mutation(
         "seeds of a training are left out nowhere",

@@ -203,7 +203,7 @@ def _fractions(
                 f"that of the Bayes classifier with {_KNOWN['known']} ({limit:.3f})"
             )
             key = f"learning.limit.fraction.{domain}.{row['model']}.{row['source']}"
-            low_high = {"low": max(0.0, value - below), "high": value + above}
+            low_high = {"low": np.maximum(0.0, value - below), "high": value + above}  # keeps NaN
             found[key] = entry(value, "fraction", meaning, **low_high, n=row["n"])
     return found
 

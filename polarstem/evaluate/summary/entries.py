@@ -18,12 +18,14 @@ Entry = dict[str, Any]
 
 
 def entry(value: float, unit: str, meaning: str, **numbers: float | int | None) -> Entry:
-    """One number of the summary; what is not finite becomes null."""
-    low, high, n = numbers.get("low"), numbers.get("high"), numbers.get("n")
+    """One number of the summary; what is not finite becomes null, an interval with both its ends."""
+    low, high, n = _finite(numbers.get("low")), _finite(numbers.get("high")), numbers.get("n")
+    if low is None or high is None:
+        low = high = None
     return {
         "value": _finite(value),
-        "low": _finite(low),
-        "high": _finite(high),
+        "low": low,
+        "high": high,
         "n": None if n is None else int(n),
         "unit": unit,
         "meaning": meaning,
