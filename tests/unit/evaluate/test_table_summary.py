@@ -21,6 +21,7 @@ from polarstem.evaluate.scores.tables import (
     specimen_scores,
 )
 from polarstem.evaluate.scores.tested_domains import reference_of
+from polarstem.evaluate.summary.entries import entry
 from polarstem.evaluate.summary.headlines import read_metrics, summarise_results
 from polarstem.evaluate.summary.stage_use import stage_use
 from tests.unit.evaluate import synthetic_results as synthetic
@@ -310,3 +311,9 @@ def test_benchmarks_of_rules_without_wildcards_and_cut_lines(tmp_path):
 def test_unreadable_table_is_one_sentence(tmp_path):
     with pytest.raises(PolarstemError, match=r"metrics\.csv cannot be read"):
         read_metrics(tmp_path / "metrics.csv")
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.1, np.nan), (-np.inf, 0.9), (None, 0.9)])
+def test_an_interval_has_two_ends_or_none(low, high):
+    shown = entry(0.5, "fraction", "a score", low=low, high=high)
+    assert (shown["low"], shown["high"]) == (None, None)
