@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from polarstem.config.conditions import Drawn
+from polarstem.config.conditions import Conditions, Drawn
 from polarstem.config.experiment_conditions import drawn_imperfections
 from polarstem.config.model import Config
 from polarstem.config.physics import wavelength
@@ -108,13 +108,15 @@ def matrix_mb(config: Config, crystal: SpecimenPlan) -> float:
 
 
 def measured_settings(config: Config, domain: str) -> dict[str, Any]:
-    """Everything that a data domain under its own conditions depends on, as plain values."""
+    """Everything that a data domain measured on scattering matrices depends on, as plain values.
+
+    Under conditions of its own it holds test specimens alone: nothing is trained on it.
+    """
     section = config.domains[domain]
-    assert section.conditions is not None
     structures = config.structures_of(section.specimens)
     specimens = []
     for plan in specimens_of_domain(config, domain):
-        if plan.split != "test":
+        if section.conditions is not None and plan.split != "test":
             continue
         crystal, turn = crystal_of(config, plan)
         specimens.append(
@@ -130,8 +132,9 @@ def measured_settings(config: Config, domain: str) -> dict[str, Any]:
             }
         )
     return {
-        "conditions": section.conditions.model_dump(mode="json"),
+        "conditions": (section.conditions or Conditions()).model_dump(mode="json"),
         "simulate": config.simulate_of(section.specimens).model_dump(mode="json"),
+        "engine_reason": engine_of(config, section.specimens)[1],
         "dose_electrons": section.dose_electrons,
         "cells": list(structures.cells),
         "unit_cells": list(repeating_cells(structures)),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A data domain of specimens that are measured anew on their scattering matrices."""
+"""A data domain of specimens that are measured on their scattering matrices."""
 
 from __future__ import annotations
 
@@ -37,19 +37,20 @@ def measure_dataset(
     output: Path | str,
     seed: int,
 ) -> None:
-    """Measure the test specimens of a data domain under its own conditions.
+    """Measure the specimens of a data domain.
 
-    Each specimen draws its conditions once; its probe positions are those of its simulation, so
-    that a pattern can be compared with its ideal one.
+    Each specimen draws the domain's conditions once, if it has some; its probe positions are the
+    same in every domain, so that a pattern can be compared with its ideal one.
 
     Parameters
     ----------
     domain : str
         Name of the data domain.
     settings : mapping
-        ``conditions`` and ``simulate`` (sections of the config), ``dose_electrons``, ``cells`` of
-        the field and of the repeating unit, and ``specimens``: for each its ``name``, ``split``,
-        ``class_name``, ``direction_deg``, ``thicknesses_nm``, ``seed``, ``crystal`` and ``turn``.
+        ``conditions`` and ``simulate`` (sections of the config), ``engine_reason`` (why matrices
+        serve), ``dose_electrons``, ``cells`` of the field and of the repeating unit, and
+        ``specimens``: for each its ``name``, ``split``, ``class_name``, ``direction_deg``,
+        ``thicknesses_nm``, ``seed``, ``crystal`` and ``turn``.
     matrices : mapping of str to path
         Scattering matrix of each crystal.
     class_names, class_directions : sequence
@@ -67,6 +68,7 @@ def measure_dataset(
     simulate = Simulate.model_validate(settings["simulate"])
     detector, specimens = simulate.detector, settings["specimens"]
     by_crystal: dict[str, list[Mapping[str, Any]]] = {}
+    logger.info("engine scattering_matrix: %s", settings["engine_reason"])
     for specimen in specimens:
         by_crystal.setdefault(specimen["crystal"], []).append(specimen)
     with atomic_path(output) as temporary, netCDF4.Dataset(temporary, "w") as file:

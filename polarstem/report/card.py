@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,22 +37,19 @@ def write_reference_model(
     predictions: Path | str,
     config: Mapping[str, Any],
     output: Path | str,
-    beside: Sequence[Path | str] = (),
 ) -> None:
-    """Copy a trained model and write its card.
+    """Copy a model that maps and write its card.
 
     Parameters
     ----------
     model_dir : path
-        The saved model.
+        The saved model, with what lies beside it.
     predictions : path
         Its predictions of all tested data domains.
     config : mapping
         The resolved config.
     output : path
         Directory to write: the model's files and ``MODEL_CARD.md``.
-    beside : sequence of path
-        Files that mapping needs: the library, the anomaly reference.
 
     Raises
     ------
@@ -60,8 +57,7 @@ def write_reference_model(
         If the model takes more than 20 MB.
     """
     model_dir = Path(model_dir)
-    files = [*(path for path in model_dir.rglob("*") if path.is_file()), *map(Path, beside)]
-    size = sum(path.stat().st_size for path in files) / 1e6
+    size = sum(path.stat().st_size for path in model_dir.rglob("*") if path.is_file()) / 1e6
     if size > MOST_MB:
         raise PolarstemError(
             f"The model {model_dir} takes {size:.0f} MB, a reference model at most {MOST_MB} MB; "
@@ -82,8 +78,6 @@ def write_reference_model(
     text = card_text(read_description(model_dir), scores, config, size)
     with atomic_path(output) as temporary:
         shutil.copytree(model_dir, temporary)
-        for path in beside:
-            shutil.copy(path, temporary)
         (temporary / CARD).write_text(text, encoding="utf-8")
 
 

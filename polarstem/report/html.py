@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import jinja2
 import pandas as pd
 import yaml
 from markupsafe import Markup
-from PIL import Image
 
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.scores.metrics import METRICS, TABLE_METRICS, Metric
@@ -25,12 +22,12 @@ from polarstem.evaluate.summary.headlines import pool_seeds, read_metrics
 from polarstem.files import atomic_path
 from polarstem.report import FIGURES
 from polarstem.report.describe import adaptation_rows, domain_rows, model_rows, simulation_rows
+from polarstem.report.embedding import TEMPLATES, embed
 from polarstem.report.figures.resources import stage_table
 from polarstem.report.map_panel import report_panel
 from polarstem.report.reality_panel import reality_panel
 from polarstem.report.speed import speed_rows
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "resources" / "report"
 # metrics of the table of the emulated experiment, and of that of cubic specimens
 EXPERIMENT = (
     "balanced_accuracy",
@@ -44,8 +41,6 @@ EXPERIMENT = (
 CONTROLS = ("abstained_cells", "abstained", "conformal_size")
 MINUS = "\u2212"
 _SMALL = {"1", "nm", "mrad", "unit cells"}  # units of numbers that need decimals
-PIXELS_PER_INCH = 134  # a figure two columns wide fills the page
-_MIME = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
 def write_report(
@@ -225,23 +220,3 @@ def score_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
         unit = METRICS[record["metric"]].unit
         row[record["metric"]] = {k: record[k] for k in ("value", "low", "high")} | {"unit": unit}
     return list(rows.values())
-
-
-def embed(path: Path) -> dict[str, Any]:
-    """Turn a figure into a data URI, with the size [pixels] to show it at.
-
-    All figures are shown at the same scale, so that their texts have one size.
-    """
-    if path.suffix not in _MIME:
-        raise PolarstemError(f"The figure {path} is neither PNG nor SVG; give one of these.")
-    content = path.read_bytes()
-    if path.suffix == ".svg":
-        root = ElementTree.fromstring(content)
-        inches = [float(root.attrib[side].removesuffix("pt")) / 72 for side in ("width", "height")]
-    else:
-        with Image.open(path) as image:
-            inches = [n / dpi for n, dpi in zip(image.size, image.info["dpi"], strict=True)]
-    data = base64.b64encode(content).decode("ascii")
-    width, height = (round(PIXELS_PER_INCH * side) for side in inches)
-    uri = Markup(f"data:{_MIME[path.suffix]};base64,{data}")
-    return {"uri": uri, "width": width, "height": height}

@@ -18,9 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from polarstem.files import atomic_path
 from polarstem.maps.withheld import MEANINGS, Reason
+from polarstem.report.embedding import TEMPLATES, embed
 from polarstem.report.figures import style
 from polarstem.report.figures.maps import ANOMALY_CMAP, UNANSWERED, anomaly_range, field_range
-from polarstem.report.html import TEMPLATES, embed
 from polarstem.report.map_files import FloatArray, MapFiles, read_map
 from polarstem.simulate.pattern_library import FILE_NAME, Library
 

@@ -93,7 +93,7 @@ def write_scene(
         tilts[:, 1] = 0
     start = time.perf_counter()
     ramp = tilts if recipe.kind == "tilt_ramp" else None
-    sums = RunningSums.beside(output, structure, settings)
+    sums = RunningSums.beside(output, atoms, settings)
     images = scan_scene(Crystal.of(atoms), frame, simulate, drawn, seed, ramp, sums=sums)
     logger.info("%d positions in %.0f s", len(images[0]) * len(images), time.perf_counter() - start)
     noise = derive_seed(seed, "noise")

@@ -106,30 +106,26 @@ def test_every_computing_rule_was_submitted(whole_run):
 
 
 def test_many_alike_jobs_are_arrays(whole_run):
-    structures = whole_run.jobs_of("build_structure")
-    assert len({name.partition("_")[0] for name in structures}) == 1
-    assert {name.partition("_")[2] for name in structures} == {str(n) for n in range(1, 13)}
-    # Simulations start as soon as some structures are there, so they may be several arrays.
-    simulations = whole_run.jobs_of("measure_patterns")
-    assert len(simulations) == 12
-    assert any("_" in name for name in simulations)
+    matrices = whole_run.jobs_of("compute_scattering_matrix")
+    assert len({name.partition("_")[0] for name in matrices}) == 1
+    assert {name.partition("_")[2] for name in matrices} == {"1", "2", "3"}
 
 
 def test_numbers_equal_those_of_a_local_run(whole_run, tmp_path):
-    simulation = Path("results", "simulations", "tiny-RM-test-0.nc")
+    dataset = Path("results", "datasets", "thin.nc")
     subprocess.run(
         [
             *(sys.executable, "-m", "snakemake", "--cores", "1", "--quiet"),
             *("--configfile", whole_run.folder / "small.yaml", "--directory", tmp_path),
-            simulation,
+            dataset,
         ],
         cwd=ROOT,
         check=True,
         timeout=300,
     )
     with (
-        xarray.open_dataset(whole_run.folder / simulation) as cluster,
-        xarray.open_dataset(tmp_path / simulation) as local,
+        xarray.open_dataset(whole_run.folder / dataset) as cluster,
+        xarray.open_dataset(tmp_path / dataset) as local,
     ):
         xarray.testing.assert_equal(cluster, local)
 

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.slow
 
-SPECIMENS = ("tiny-RM-train-0", "tiny-MU-test-0", "tiny_phonons-LM-test-0")
+SPECIMENS = ("tiny_phonons-RM-test-0", "tiny_phonons-LM-test-0")
 
 
 def interrupt(folder: Path, moment: str, how: signal.Signals, delay: float) -> None:

@@ -7,6 +7,7 @@ from polarstem.config import jobs, plan
 from polarstem.config.error_budget import accuracy_settings
 from polarstem.config.independence import independent_crystals
 from polarstem.config.limit import limit_crystals, limit_settings
+from polarstem.import_closure import digest_of
 
 SPECIMENS = {specimen.name: specimen for specimen in plan.all_specimens(CONFIG)}
 ADAPTATIONS = CONFIG.adaptations()
@@ -19,30 +20,44 @@ def one_of(names):
     return "|".join(re.escape(name) for name in names) or "none"
 
 
-def source_files(*parts):
-    """Files of this repository, given by name or by folder, as seen from the working directory.
+# of the clone, from this file's place: inside another workflow's `module:` the main one is another's
+ROOT = Path(str(workflow.current_basedir.get_path_or_uri(secret_free=True))).parents[1]
 
-    As inputs they are compared by content, so an edit reruns the stage and a checkout does
-    not. Relative, because Snakemake may run in another directory, and because a result stays
-    up to date when repository and results move together.
+
+def source_file(name):
+    """A file of this repository as an input, which is compared by content.
+
+    Relative to the working directory, because Snakemake may run in another one, and because a
+    result stays up to date when repository and results move together.
     """
-    root = Path(os.path.relpath(workflow.basedir))
-    files = []
-    for part in parts:
-        path = root / part
-        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    return [str(file) for file in files]
+    return os.path.relpath(ROOT / name)
 
 
-def code_of(rule_name, *parts):
-    """The script of a rule and the modules of the package that it rests on."""
-    script = f"workflow/scripts/{rule_name}.py"
-    modules = [f"polarstem/{part}" for part in parts]
-    return source_files(script, "polarstem/seeds.py", *modules)
+def code_of(rule_name, models=()):
+    """Parameter that stands for the code of a rule.
+
+    Its script, the modules that this imports, and the families of models, which no import names.
+    `models` are names of models, or a function of the wildcards that gives them.
+    """
+    script = ROOT / "workflow" / "scripts" / f"{rule_name}.py"
+
+    def digest(wildcards):
+        names = models(wildcards) if callable(models) else models
+        families = {CONFIG.models[name].family for name in names}
+        modules = [f"polarstem.models.family.{family}" for family in sorted(families)]
+        return digest_of(script, modules)
+
+    return digest
 
 
 def structure_settings(wildcards):
     return jobs.structure_settings(CONFIG, SPECIMENS[wildcards.specimen])
+
+
+def all_structure_settings():
+    return [
+        jobs.structure_settings(CONFIG, specimen) for specimen in SPECIMENS.values()
+    ]
 
 
 def simulation_settings(wildcards):
@@ -59,11 +74,6 @@ def crystal_settings(wildcards):
     return jobs.matrix_settings(CONFIG, CRYSTALS[wildcards.crystal])
 
 
-def matrix_of_specimen(wildcards):
-    crystal, _ = plan.crystal_of(CONFIG, SPECIMENS[wildcards.specimen])
-    return f"<results>/scattering/{crystal.name}.nc"
-
-
 def simulations_of_domain(wildcards):
     specimens = plan.specimens_of_domain(CONFIG, wildcards.domain)
     return [f"<results>/simulations/{specimen.name}.nc" for specimen in specimens]
@@ -77,16 +87,18 @@ def measured_settings(wildcards):
     return jobs.measured_settings(CONFIG, wildcards.domain)
 
 
-def measured_domains():
-    """Data domains whose specimens are measured anew under conditions of their own."""
-    names = CONFIG.used_domains()
-    return [name for name in names if CONFIG.domains[name].conditions is not None]
+def domains_of_engine(engine):
+    """Used data domains whose specimens an engine simulates."""
+    return [
+        name
+        for name in CONFIG.used_domains()
+        if plan.engine_of(CONFIG, CONFIG.domains[name].specimens)[0] == engine
+    ]
 
 
 def crystals_of_domain(wildcards):
-    specimens = plan.specimens_of_domain(CONFIG, wildcards.domain)
-    tested = [specimen for specimen in specimens if specimen.split == "test"]
-    return list(dict.fromkeys(plan.crystal_of(CONFIG, s)[0].name for s in tested))
+    specimens = measured_settings(wildcards)["specimens"]
+    return list(dict.fromkeys(specimen["crystal"] for specimen in specimens))
 
 
 def matrices_of_domain(wildcards):
@@ -146,8 +158,8 @@ def figure_outputs(figures):
 
 
 def templates_of_report():
-    folder = Path(os.path.relpath(workflow.basedir)) / "resources" / "report"
-    return sorted(str(path) for path in folder.iterdir())
+    folder = ROOT / "resources" / "report"
+    return sorted(os.path.relpath(path) for path in folder.iterdir())
 
 
 include: "learning.smk"

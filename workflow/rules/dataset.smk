@@ -2,9 +2,8 @@
 
 
 rule assemble_dataset:
-    """Collect the patterns of one data domain."""
+    """Collect the patterns of one data domain that were simulated by multislice."""
     input:
-        code=code_of("assemble_dataset", "data/assemble.py", "data/dataset_file.py"),
         simulations=simulations_of_domain,
     output:
         nc=ensure("<results>/datasets/{domain}.nc", non_empty=True),
@@ -13,7 +12,7 @@ rule assemble_dataset:
     benchmark:
         "<benchmarks>/assemble_dataset/{domain}.jsonl"
     wildcard_constraints:
-        domain=one_of(sorted(set(CONFIG.used_domains()) - set(measured_domains()))),
+        domain=one_of(domains_of_engine("multislice")),
     conda:
         "../../envs/dataset.yaml"
     threads: 1
@@ -21,6 +20,7 @@ rule assemble_dataset:
         mem_mb=3000,
         runtime="2h",
     params:
+        code=code_of("assemble_dataset"),
         settings=domain_settings,
         class_names=class_names(),
         class_directions=class_directions(),
@@ -30,18 +30,8 @@ rule assemble_dataset:
 
 
 rule measure_dataset:
-    """Measure the test specimens of one data domain anew under its own conditions."""
+    """Measure the specimens of one data domain on the matrices of their crystals."""
     input:
-        code=code_of(
-            "measure_dataset",
-            "data/dataset_file.py",
-            "data/measured.py",
-            "simulate/microscope",
-            "simulate/parallel.py",
-            "simulate/scattering_matrix/matrix.py",
-            "simulate/scattering_matrix/measure.py",
-            "simulate/wave/plane_waves.py",
-        ),
         matrices=matrices_of_domain,
     output:
         nc=ensure("<results>/datasets/{domain}.nc", non_empty=True),
@@ -50,14 +40,15 @@ rule measure_dataset:
     benchmark:
         "<benchmarks>/measure_dataset/{domain}.jsonl"
     wildcard_constraints:
-        domain=one_of(measured_domains()),
+        domain=one_of(domains_of_engine("scattering_matrix")),
     conda:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=measure_mem_mb,
         runtime="1h",
     params:
+        code=code_of("measure_dataset"),
         settings=measured_settings,
         crystals=crystals_of_domain,
         class_names=class_names(),
@@ -70,7 +61,6 @@ rule measure_dataset:
 rule check_leakage:
     """Stop the run if a pattern stands in two splits or two data domains."""
     input:
-        code=code_of("check_leakage", "data/leakage.py"),
         datasets=expand("<results>/datasets/{domain}.nc", domain=CONFIG.used_domains()),
     output:
         manifest="<results>/datasets/manifest.json",
@@ -86,5 +76,7 @@ rule check_leakage:
     resources:
         mem_mb=2000,
         runtime="30m",
+    params:
+        code=code_of("check_leakage"),
     script:
         "../scripts/check_leakage.py"

@@ -4,11 +4,6 @@
 rule predict_patterns:
     """Predict the test patterns of all tested data domains with one model."""
     input:
-        code=code_of(
-            "predict_patterns",
-            "evaluate/scores/write_predictions.py",
-            "models/calibration.py",
-        ),
         model="<results>/models/{model}/{source}/{seed}",
         datasets=tested_datasets(),
     output:
@@ -23,6 +18,8 @@ rule predict_patterns:
     resources:
         mem_mb=3000,
         runtime="4h",
+    params:
+        code=code_of("predict_patterns", model_of_run),
     script:
         "../scripts/predict_patterns.py"
 
@@ -30,15 +27,6 @@ rule predict_patterns:
 rule adapt_predictions:
     """Predict test patterns with a model that is fitted to each unlabelled scan."""
     input:
-        code=code_of(
-            "adapt_predictions",
-            "evaluate/scores/write_predictions.py",
-            "models/adaptation.py",
-            "models/calibration.py",
-            "models/calibration_fit.py",
-            "models/calibration_split.py",
-        ),
-        measuring=code_of_measuring,
         model=model_to_adapt,
         datasets=datasets_to_adapt_to,
         # what the model was trained on, to calibrate what becomes of it
@@ -57,6 +45,7 @@ rule adapt_predictions:
         mem_mb=3000,
         runtime="4h",
     params:
+        code=code_of("adapt_predictions", model_of_run),
         adaptation=adaptation_settings,
         stream=stream_of_source,
         class_names=class_names(),
@@ -69,9 +58,6 @@ rule adapt_predictions:
 rule compute_metrics:
     """Score every model on every data domain, with intervals over crystals."""
     input:
-        code=code_of(
-            "compute_metrics", "evaluate", "models/calibration.py", "data/cells.py"
-        ),
         predictions=per_run("<results>/predictions/{model}/{source}/{seed}.nc")
         + per_adapted_run("<results>/predictions/{model}/{source}/{seed}.nc"),
         # no score before it is known that nothing leaked; training does not wait for it
@@ -95,6 +81,7 @@ rule compute_metrics:
         mem_mb=2000,
         runtime="1h",
     params:
+        code=code_of("compute_metrics"),
         confidence=CONFIG.evaluate.confidence,
         controls=list(CONFIG.evaluate.controls),
         crystals=independent_crystals(CONFIG),
@@ -126,7 +113,6 @@ rule resolve_config:
 rule summarise_results:
     """Collect the headline numbers that the report is drawn from."""
     input:
-        code=code_of("summarise_results", "evaluate"),
         metrics="<results>/metrics.csv",
         confusion="<results>/confusion.nc",
         limit="<results>/limit.json",
@@ -153,6 +139,7 @@ rule summarise_results:
         mem_mb=1000,
         runtime="10m",
     params:
+        code=code_of("summarise_results"),
         benchmarks=benchmarks_folder(),
     script:
         "../scripts/summarise_results.py"

@@ -2,14 +2,6 @@
 from polarstem.config import map_jobs
 
 SCENES = map_jobs.scenes(CONFIG)
-# what a scan of a scene rests on
-SCENE_CODE = (
-    "simulate",
-    "scans/virtual.py",
-    "structures/amorphous.py",
-    "structures/scenes",
-    "config/scene_limits.py",
-)
 
 
 def scene_settings(wildcards):

@@ -8,19 +8,15 @@ def stream_of_source(wildcards):
     return jobs.stream_settings(CONFIG, wildcards.source)
 
 
-def code_of_measuring(wildcards):
-    """Modules that measure a stream; none where a source joins data domains."""
-    if wildcards.source not in CONFIG.streams():
-        return []
-    return source_files(
-        "polarstem/data/stream.py",
-        "polarstem/simulate/microscope",
-        "polarstem/simulate/parallel.py",
-        "polarstem/simulate/scattering_matrix/matrix.py",
-        "polarstem/simulate/scattering_matrix/measure.py",
-        "polarstem/simulate/scattering_matrix/thermal_matrices.py",
-        "polarstem/simulate/wave/plane_waves.py",
-    )
+def model_of_run(wildcards):
+    """Name of the model that a job trains, predicts with or adapts."""
+    if "adapted" in wildcards.keys():
+        return [ADAPTATIONS[wildcards.adapted].model]
+    return [wildcards.model]
+
+
+def recommended_model(wildcards):
+    return [CONFIG.evaluate.recommended.model] if CONFIG.evaluate.recommended else []
 
 
 def matrices_of_source(wildcards):

@@ -4,21 +4,6 @@
 rule compute_information:
     """Compute what a pattern can say of its class at most, from the scattering matrices."""
     input:
-        code=code_of(
-            "compute_information",
-            "config/limit.py",
-            "data/chernoff.py",
-            "evaluate/limit/bayes_accuracy.py",
-            "evaluate/limit/crystal_information.py",
-            "simulate/microscope/camera.py",
-            "simulate/microscope/coherence.py",
-            "simulate/microscope/noise.py",
-            "simulate/microscope/optics.py",
-            "simulate/parallel.py",
-            "simulate/scattering_matrix/matrix.py",
-            "simulate/scattering_matrix/measure.py",
-            "simulate/wave/plane_waves.py",
-        ),
         matrices=expand("<results>/scattering/{crystal}.nc", crystal=LIMIT_CRYSTALS),
     output:
         nc=ensure("<results>/information.nc", non_empty=True),
@@ -33,6 +18,7 @@ rule compute_information:
         mem_mb=limit_mem_mb,
         runtime="2h",
     params:
+        code=code_of("compute_information"),
         settings=limit_settings(CONFIG),
     script:
         "../scripts/compute_information.py"
@@ -41,12 +27,6 @@ rule compute_information:
 rule compare_with_limit:
     """Hold the scores of every model against the information limit."""
     input:
-        code=code_of(
-            "compare_with_limit",
-            "config/independence.py",
-            "config/limit.py",
-            "evaluate",
-        ),
         information="<results>/information.nc",
         metrics="<results>/metrics.csv",
         predictions=rules.compute_metrics.input.predictions,
@@ -63,6 +43,8 @@ rule compare_with_limit:
     resources:
         mem_mb=2000,
         runtime="30m",
+    params:
+        code=code_of("compare_with_limit"),
     script:
         "../scripts/compare_with_limit.py"
 
@@ -70,9 +52,6 @@ rule compare_with_limit:
 rule answer_claims:
     """Answer the paper's claims and the benchmark's hypotheses, with intervals over crystals."""
     input:
-        code=code_of(
-            "answer_claims", "config/independence.py", "config/limit.py", "evaluate"
-        ),
         predictions=rules.compute_metrics.input.predictions,
         models=per_run("<results>/models/{model}/{source}/{seed}"),
         information="<results>/information.nc",
@@ -89,5 +68,7 @@ rule answer_claims:
     resources:
         mem_mb=2000,
         runtime="30m",
+    params:
+        code=code_of("answer_claims"),
     script:
         "../scripts/answer_claims.py"

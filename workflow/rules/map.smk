@@ -4,8 +4,7 @@
 rule compute_library:
     """Simulate the patterns that tell thickness and tilt of a scan for the recommended model."""
     input:
-        code=code_of("compute_library", "simulate", "structures"),
-        crystals=source_files("resources/crystals.yaml"),
+        crystals=source_file("resources/crystals.yaml"),
     output:
         nc=ensure("<results>/library.nc", non_empty=True),
     log:
@@ -19,6 +18,7 @@ rule compute_library:
         mem_mb=3000,
         runtime="1h",
     params:
+        code=code_of("compute_library"),
         settings=recommended_library(),
     script:
         "../scripts/compute_library.py"
@@ -27,7 +27,6 @@ rule compute_library:
 rule map_defect_free:
     """Map a defect-free virtual experiment that anomaly scores are calibrated on."""
     input:
-        code=code_of("map_defect_free", "scans", "maps"),
         model=of_recommended("<results>/models/{model}/{source}/{seed}"),
         library="<results>/library.nc",
         scan="<results>/scans/{scene}.hspy",
@@ -44,6 +43,8 @@ rule map_defect_free:
     resources:
         mem_mb=2000,
         runtime="1h",
+    params:
+        code=code_of("map_defect_free", recommended_model),
     script:
         "../scripts/map_defect_free.py"
 
@@ -51,7 +52,6 @@ rule map_defect_free:
 rule calibrate_anomaly:
     """Learn from defect-free maps how much unit cells differ."""
     input:
-        code=code_of("calibrate_anomaly", "maps"),
         model=of_recommended("<results>/models/{model}/{source}/{seed}"),
         maps=defect_free("<results>/defect_free/{scene}"),
     output:
@@ -66,18 +66,40 @@ rule calibrate_anomaly:
     resources:
         mem_mb=4000,
         runtime="1h",
+    params:
+        code=code_of("calibrate_anomaly", recommended_model),
     script:
         "../scripts/calibrate_anomaly.py"
+
+
+rule gather_mapping_model:
+    """Put what mapping needs into one folder: the recommended model, library and anomalies."""
+    input:
+        model=of_recommended("<results>/models/{model}/{source}/{seed}"),
+        beside=["<results>/library.nc", *ANOMALY],
+    output:
+        model=directory("<results>/mapping_model"),
+    log:
+        "<logs>/gather_mapping_model.log",
+    benchmark:
+        "<benchmarks>/gather_mapping_model.jsonl"
+    conda:
+        "../../envs/map.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime="10m",
+    params:
+        code=code_of("gather_mapping_model"),
+    script:
+        "../scripts/gather_mapping_model.py"
 
 
 rule map_scan:
     """Map the polarization directions of a scan with the recommended model."""
     input:
-        code=code_of(
-            "map_scan", "scans", "maps", "report/figures", "report/map_page.py"
-        ),
         page=templates_of_report(),
-        model="<results>/reference_model",
+        model="<results>/mapping_model",
         scan=scan_of_experiment,
         sheet=sheet_of_experiment,
     output:
@@ -93,6 +115,7 @@ rule map_scan:
         mem_mb=2500,
         runtime="4h",
     params:
+        code=code_of("map_scan", recommended_model),
         sheet=sheet_settings,
         force=is_forced,
     script:
@@ -102,7 +125,6 @@ rule map_scan:
 rule summarise_maps:
     """Score the maps whose truth is known, and collect what all of them say."""
     input:
-        code=code_of("summarise_maps", "evaluate", "maps/anomaly.py"),
         maps=of_experiments("<results>/maps/{experiment}"),
         truths=of_mapped_scenes("<results>/scans/{experiment}.truth.nc"),
     output:
@@ -118,6 +140,7 @@ rule summarise_maps:
         mem_mb=2000,
         runtime="30m",
     params:
+        code=code_of("summarise_maps"),
         confidence=CONFIG.evaluate.confidence,
         reality=factors_of_reality(),
     script:
@@ -127,7 +150,6 @@ rule summarise_maps:
 rule draw_maps:
     """Draw the maps of all experiments side by side, with the truth where it is known."""
     input:
-        code=code_of("draw_maps", "report/figures", "report/map_files.py"),
         maps=of_experiments("<results>/maps/{experiment}"),
         truths=of_mapped_scenes("<results>/scans/{experiment}.truth.nc"),
     output:
@@ -142,6 +164,8 @@ rule draw_maps:
     resources:
         mem_mb=2000,
         runtime="10m",
+    params:
+        code=code_of("draw_maps"),
     script:
         "../scripts/draw_maps.py"
 
@@ -149,12 +173,6 @@ rule draw_maps:
 rule draw_reality:
     """Draw what maps are worth where crystals are not ideal."""
     input:
-        code=code_of(
-            "draw_reality",
-            "report/figures",
-            "report/reality_panel.py",
-            "evaluate/map_scores/reality_ladder.py",
-        ),
         scores="<results>/maps.json",
     output:
         png=annotated("<results>/figures/reality.png", "reality", "3 Evaluation"),
@@ -169,5 +187,7 @@ rule draw_reality:
     resources:
         mem_mb=1000,
         runtime="10m",
+    params:
+        code=code_of("draw_reality"),
     script:
         "../scripts/draw_reality.py"

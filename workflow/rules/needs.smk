@@ -1,4 +1,6 @@
 # How much memory, which devices and what priority jobs need; no rules here.
+import math
+
 from polarstem.config import needs
 from polarstem.config.error_budget import accuracy_mb
 
@@ -60,11 +62,14 @@ def matrix_gpus(wildcards):
 
 
 def measure_mem_mb(wildcards):
-    """The images of some scan rows, and the matrix while it is read."""
-    specimen = SPECIMENS[wildcards.specimen]
-    crystal, _ = plan.crystal_of(CONFIG, specimen)
-    rows = CONFIG.simulate_of(specimen.specimen_set).memory_mb
-    return 1500 + 2 * rows + round(3 * jobs.matrix_mb(CONFIG, crystal))
+    """A matrix, while it is read, the images of one specimen, and the libraries."""
+    specimens = CONFIG.domains[wildcards.domain].specimens
+    simulate = CONFIG.simulate_of(specimens)
+    images = 8e-6 * math.prod(simulate.scan.positions) * simulate.detector.pixels**2
+    matrix = max(
+        jobs.matrix_mb(CONFIG, CRYSTALS[name]) for name in crystals_of_domain(wildcards)
+    )
+    return 1500 + simulate.memory_mb + round(images + 3 * matrix)
 
 
 def limit_mem_mb(wildcards):

@@ -1,4 +1,5 @@
 # Figures and the one-page report.
+from polarstem.config.examples import example_domains
 from polarstem.report import FIGURES
 
 # what `make bench` left: on the page if it is there, never made for it
@@ -17,17 +18,10 @@ BENCH = [
 
 
 rule write_reference_model:
-    """Copy the recommended model and write its card; needs no other model."""
+    """Copy the model that maps and write its card; needs no other model."""
     input:
-        code=code_of(
-            "write_reference_model",
-            "config/independence.py",
-            "evaluate",
-            "report/card.py",
-        ),
-        model=of_recommended("<results>/models/{model}/{source}/{seed}"),
+        model="<results>/mapping_model",
         predictions=of_recommended("<results>/predictions/{model}/{source}/{seed}.nc"),
-        beside=["<results>/library.nc", *ANOMALY],
         manifest="<results>/datasets/manifest.json",
         config="<results>/config.resolved.yaml",
     output:
@@ -42,6 +36,8 @@ rule write_reference_model:
     resources:
         mem_mb=1000,
         runtime="10m",
+    params:
+        code=code_of("write_reference_model"),
     script:
         "../scripts/write_reference_model.py"
 
@@ -49,9 +45,8 @@ rule write_reference_model:
 rule draw_figures:
     """Draw every figure of the report."""
     input:
-        code=code_of("draw_figures", "report"),
         structures=reference_files("<results>/structures/{specimen}.xyz"),
-        simulations=reference_files("<results>/simulations/{specimen}.nc"),
+        examples=expand("<results>/datasets/{domain}.nc", domain=example_domains(CONFIG)),
         models=per_run("<results>/models/{model}/{source}/{seed}"),
         predictions=per_run("<results>/predictions/{model}/{source}/{seed}.nc"),
         metrics="<results>/metrics.csv",
@@ -71,6 +66,8 @@ rule draw_figures:
     resources:
         mem_mb=3000,
         runtime="30m",
+    params:
+        code=code_of("draw_figures"),
     script:
         "../scripts/draw_figures.py"
 
@@ -78,7 +75,6 @@ rule draw_figures:
 rule write_report:
     """Write the self-contained HTML page."""
     input:
-        code=code_of("write_report", "report"),
         template=templates_of_report(),
         figures=rules.draw_figures.output,
         maps=FIGURES_OF_MAPS,
@@ -104,6 +100,7 @@ rule write_report:
         mem_mb=1000,
         runtime="10m",
     params:
+        code=code_of("write_report"),
         warnings=WARNINGS,
     script:
         "../scripts/write_report.py"

@@ -1,34 +1,10 @@
 # Crystals with polar displacements, one file per specimen, and their table.
 
 
-rule build_structure:
-    """Build one specimen."""
+rule build_structures:
+    """Build all specimens and list them: class, direction, variant, polarization, seeds."""
     input:
-        code=code_of("build_structure", "structures"),
-        crystals=source_files("resources/crystals.yaml"),
-    output:
-        xyz=ensure("<results>/structures/{specimen}.xyz", non_empty=True),
-    log:
-        "<logs>/build_structure/{specimen}.log",
-    benchmark:
-        "<benchmarks>/build_structure/{specimen}.jsonl"
-    conda:
-        "../../envs/structures.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime="10m",
-    params:
-        settings=structure_settings,
-    script:
-        "../scripts/build_structure.py"
-
-
-rule tabulate_specimens:
-    """List all specimens: class, direction, variant, amplitude, polarization, seeds."""
-    input:
-        code=code_of("tabulate_specimens", "structures/table.py"),
-        xyz=expand("<results>/structures/{specimen}.xyz", specimen=SPECIMENS),
+        crystals=source_file("resources/crystals.yaml"),
     output:
         csv=report(
             "<results>/structures/specimens.csv",
@@ -36,15 +12,19 @@ rule tabulate_specimens:
             category="1 Crystals",
             labels={"table": "specimens"},
         ),
+        xyz=expand("<results>/structures/{specimen}.xyz", specimen=SPECIMENS),
     log:
-        "<logs>/tabulate_specimens.log",
+        "<logs>/build_structures.log",
     benchmark:
-        "<benchmarks>/tabulate_specimens.jsonl"
+        "<benchmarks>/build_structures.jsonl"
     conda:
         "../../envs/structures.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-        runtime="10m",
+        runtime="1h",
+    params:
+        code=code_of("build_structures"),
+        settings=all_structure_settings(),
     script:
-        "../scripts/tabulate_specimens.py"
+        "../scripts/build_structures.py"

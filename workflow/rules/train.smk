@@ -4,8 +4,6 @@
 rule train_model:
     """Train one model and save it."""
     input:
-        code=code_of("train_model", "models", "data/patterns.py"),
-        measuring=code_of_measuring,
         datasets=datasets_of_source,
         matrices=matrices_of_source,
     output:
@@ -25,6 +23,7 @@ rule train_model:
         runtime="12h",
         gpu=int(CONFIG.train.device == "gpu"),
     params:
+        code=code_of("train_model", model_of_run),
         options=model_options,
         stream=stream_of_source,
         shuffled_labels=labels_are_shuffled,

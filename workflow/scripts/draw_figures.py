@@ -12,7 +12,7 @@ with job_log(snakemake.log[0]):
         config = yaml.safe_load(file)
     draw_figures(
         structures=snakemake.input.structures,
-        simulations=snakemake.input.simulations,
+        examples=snakemake.input.examples,
         model_dirs=snakemake.input.models,
         predictions=snakemake.input.predictions,
         metrics_csv=snakemake.input.metrics,

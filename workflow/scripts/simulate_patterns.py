@@ -2,14 +2,17 @@
 # Adapter of the rule simulate_patterns.
 from polarstem.logs import job_log
 from polarstem.simulate.jobs.simulate_patterns import simulate_specimen
+from polarstem.structures.build import build_specimen
+from polarstem.structures.recipes import make_recipe
 
 with job_log(snakemake.log[0]):
+    params = snakemake.params
     simulate = simulate_specimen
-    if "conditions" in snakemake.params.settings:
+    if "conditions" in params.settings:
         from polarstem.simulate.jobs.emulate_specimen import emulate_specimen as simulate
     simulate(
-        snakemake.input.xyz,
+        build_specimen(make_recipe(**params.structure)),
         snakemake.output.nc,
-        snakemake.params.settings,
+        params.settings,
         threads=snakemake.threads,
     )

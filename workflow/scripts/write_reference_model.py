@@ -13,5 +13,4 @@ with job_log(snakemake.log[0]):
         snakemake.input.predictions,
         config,
         snakemake.output.model,
-        beside=snakemake.input.beside,
     )

@@ -18,7 +18,7 @@ Entry = dict[str, Any]
 
 
 def entry(value: float, unit: str, meaning: str, **numbers: float | int | None) -> Entry:
-    """One number of the summary; what is not finite becomes null, an interval with both its ends."""
+    """One number of the summary; what is not finite becomes null, and an interval as a whole."""
     low, high, n = _finite(numbers.get("low")), _finite(numbers.get("high")), numbers.get("n")
     if low is None or high is None:
         low = high = None

@@ -54,7 +54,7 @@ def stage_use(folder: Path | str, config: Mapping[str, Any]) -> dict[str, StageU
     finished: dict[str, float] = defaultdict(float)
     for path, rule, record in _records(Path(folder)):
         wildcards = (record.get("wildcards") or {}).items()
-        if all(str(value) in wanted.get((rule, key), wanted[key]) for key, value in wildcards):
+        if all(key not in wanted or str(value) in wanted[key] for key, value in wildcards):
             records[rule].append(record)
             finished[rule] = max(finished[rule], path.stat().st_mtime)
     stages = {}
@@ -82,12 +82,13 @@ def _records(folder: Path) -> Iterator[tuple[Path, str, dict[str, Any]]]:
                 break
 
 
-def _wanted(config: Config) -> dict[Any, set[str]]:
-    """Values of each wildcard that a run has jobs for, of some rules by (rule, wildcard)."""
-    specimens = plan.all_specimens(config)
-    by_engine: dict[str, set[str]] = {"scattering_matrix": set(), "multislice": set()}
-    for specimen in specimens:
-        by_engine[plan.engine_of(config, specimen.specimen_set)[0]].add(specimen.name)
+def _wanted(config: Config) -> dict[str, set[str]]:
+    """Values of wildcards that a run has jobs for."""
+    simulated = [
+        specimen.name
+        for specimen in plan.all_specimens(config)
+        if plan.engine_of(config, specimen.specimen_set)[0] == "multislice"
+    ]
     return {
         "domain": set(config.domains),
         "model": set(config.models),
@@ -95,7 +96,5 @@ def _wanted(config: Config) -> dict[Any, set[str]]:
         "source": set(config.train.sources),
         "seed": {str(seed) for seed in config.train.seeds},
         "crystal": {crystal.name for crystal in plan.all_crystals(config)},
-        "specimen": {specimen.name for specimen in specimens},
-        ("measure_patterns", "specimen"): by_engine["scattering_matrix"],
-        ("simulate_patterns", "specimen"): by_engine["multislice"],
+        "specimen": set(simulated),
     }

@@ -17,7 +17,7 @@ from polarstem.config.specimens import SOURCE_STEPS
 from polarstem.errors import PolarstemError
 from polarstem.seeds import derive_seed
 from polarstem.simulate.abtem_settings import abtem_settings
-from polarstem.simulate.jobs.specimen_patterns import Specimen
+from polarstem.simulate.jobs.specimen_patterns import Specimen, Structure
 from polarstem.simulate.microscope.camera import Patterns
 from polarstem.simulate.microscope.coherence import SIGMA_PER_FWHM
 from polarstem.simulate.microscope.drawn_conditions import Drawn, drawn_for
@@ -36,7 +36,7 @@ logger = logging.getLogger("polarstem")
 
 
 def emulate_specimen(
-    structure: Path | str,
+    structure: Structure,
     output: Path | str,
     settings: Mapping[str, Any],
     threads: int = 1,
@@ -53,8 +53,8 @@ def emulate_specimen(
 
     Parameters
     ----------
-    structure : path
-        Extended XYZ of the specimen.
+    structure : path or Atoms
+        The specimen, or its extended XYZ.
     output : path
         netCDF file to write, see `Specimen.write`; its attribute ``conditions`` holds what was
         drawn.
@@ -72,7 +72,7 @@ def emulate_specimen(
     drawn = drawn_for(settings["conditions"], specimen.simulate, settings["seed"])
     logger.info("conditions: %s", drawn.described())
     specimen.announce("multislice")
-    sums = RunningSums.beside(output, structure, settings)
+    sums = RunningSums.beside(output, specimen.atoms, settings)
     patterns = _scan_cell(specimen, drawn, threads, sums)
     specimen.write(output, "multislice", patterns.rows, conditions=drawn.described())
     sums.forget()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The patterns of one specimen by multislice: structure file in, netCDF out."""
+"""The patterns of one specimen by multislice: structure in, netCDF out."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from polarstem.simulate.jobs.specimen_patterns import Specimen
+from polarstem.simulate.jobs.specimen_patterns import Specimen, Structure
 from polarstem.simulate.multislice.abtem_run import simulate_patterns
 from polarstem.simulate.multislice.running_sums import RunningSums
 
 
 def simulate_specimen(
-    structure: Path | str,
+    structure: Structure,
     output: Path | str,
     settings: Mapping[str, Any],
     threads: int = 1,
@@ -25,8 +25,8 @@ def simulate_specimen(
 
     Parameters
     ----------
-    structure : path
-        Extended XYZ of the specimen.
+    structure : path or Atoms
+        The specimen, or its extended XYZ.
     output : path
         netCDF file to write, see `Specimen.write`.
     settings : mapping
@@ -41,7 +41,7 @@ def simulate_specimen(
     """
     specimen = Specimen.read(structure, settings)
     specimen.announce("multislice")
-    sums = RunningSums.beside(output, structure, settings)
+    sums = RunningSums.beside(output, specimen.atoms, settings)
     patterns = simulate_patterns(
         specimen.crystal,
         specimen.grid.positions,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulation of one specimen: structure file in, netCDF of patterns out."""
+"""The simulation of one specimen: structure in, netCDF of patterns out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import ase
 import netCDF4
@@ -33,6 +33,9 @@ _LABELS = (
     *("specimen", "specimen_set", "split", "class_name", "class_index", "direction_deg"),
     *("variant", "amplitude", "polarization_uC_cm2", "phase", "a_site"),
 )
+Structure: TypeAlias = Path | str | ase.Atoms
+"""A specimen: its file, or what `polarstem.structures.build.build_specimen` gave."""
+
 _ROUNDING = 1e-3  # of the beam: single precision over hundreds of slices
 
 
@@ -64,9 +67,9 @@ class Specimen:
     settings: Mapping[str, Any]
 
     @classmethod
-    def read(cls, structure: Path | str, settings: Mapping[str, Any]) -> Specimen:
-        """Read a specimen and lay out its probe positions."""
-        atoms = read_specimen(structure)
+    def read(cls, structure: Structure, settings: Mapping[str, Any]) -> Specimen:
+        """Read a specimen, or take a built one, and lay out its probe positions."""
+        atoms = structure if isinstance(structure, ase.Atoms) else read_specimen(structure)
         simulate = Simulate.model_validate(settings["simulate"])
         crystal = Crystal.of(atoms)
         scan = simulate.scan

@@ -48,12 +48,15 @@ class RunningSums:
 
     @classmethod
     def beside(
-        cls, output: Path | str, structure: Path | str, settings: Mapping[str, Any]
+        cls, output: Path | str, atoms: ase.Atoms, settings: Mapping[str, Any]
     ) -> RunningSums:
-        """Keep them beside an output, for this structure, settings, versions and code only."""
+        """Keep them beside an output, for these atoms, settings, versions and code only."""
         output = Path(output)
+        box = atoms.cell.array
+        content = (atoms.numbers.tobytes(), atoms.positions.tobytes(), box.tobytes())
         told = {
-            "structure": hashlib.sha256(Path(structure).read_bytes()).hexdigest(),
+            "structure": hashlib.sha256(b"".join(content)).hexdigest(),
+            "described": atoms.info,
             "settings": settings,
             "versions": versions(),
             "code": _code(),

@@ -25,12 +25,6 @@ _A, _B = 0, 1
 _AROUND = 2  # cells around the box that defects may move into it
 
 
-def origin_of(recipe: SceneRecipe) -> Floats:
-    """Origin of a scene in its box: the A column nearest the middle, half-way through [Å]."""
-    nx, ny, nz = recipe.field
-    return recipe.cell * np.array([nx // 2, ny // 2, nz / 2])
-
-
 def wedge_of(recipe: SceneRecipe) -> Wedge | None:
     """How the thickness of a scene varies; None where it does not."""
     if not recipe.wedge:
@@ -42,7 +36,7 @@ def wedge_of(recipe: SceneRecipe) -> Wedge | None:
     periods = 10 * recipe.thickness_nm / recipe.cell
     along = np.exp(-1j * np.radians(recipe.crystal_rotation_deg)) * direction
     along *= recipe.wedge * periods / farthest
-    right, up = origin_of(recipe)[:2].tolist()
+    right, up = recipe.origin[:2].tolist()
     return Wedge((right, up), periods, (float(along.real), float(along.imag)), recipe.field[2])
 
 
@@ -68,7 +62,7 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
     cells = np.indices((field[::-1] + 2 * _AROUND).tolist()).reshape(3, -1).T[:, ::-1] - _AROUND
     ideal = a / 4 * (4 * cells[:, None] + quarters).reshape(-1, 3)
     site = np.tile(basis_site, len(cells))
-    origin = origin_of(recipe)
+    origin = recipe.origin
 
     rows, places = moved(recipe, ideal - origin)
     places += origin

@@ -7,12 +7,16 @@ import cmath
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import Material, cell_lengths, load_material
 from polarstem.structures.imperfections import Imperfections, imperfection_problem
 from polarstem.structures.variants import Phase, PolarClass, Vector, classes, dot
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 WallKind = Literal[
     "wall_180", "wall_90", "wall_60", "wall_120", "wall_71", "wall_109", "wall_inclined"
@@ -233,6 +237,14 @@ class SceneRecipe(Imperfections):
         nx, ny = (n + 2 * self.margin_cells for n in sizes)
         thickest = self.thickness_nm * (1 + self.wedge)
         return nx, ny, max(1, round(10 * thickest / self.cell))
+
+    @property
+    def origin(self) -> NDArray[np.float64]:
+        """Where it begins in its box: the A column nearest the middle, half-way through [Å]."""
+        import numpy as np  # not where a config is read
+
+        nx, ny, nz = self.field
+        return self.cell * np.array([nx // 2, ny // 2, nz / 2])
 
 
 def wall_kinds(phase: str) -> tuple[SceneKind, ...]:

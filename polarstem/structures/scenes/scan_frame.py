@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from polarstem.structures.scenes.build import origin_of
 from polarstem.structures.scenes.recipe import SceneRecipe
 
 Floats = NDArray[np.float64]
@@ -63,7 +62,7 @@ class ScanFrame:
         columns, rows = (n * positions_per_cell for n in recipe.cells)
         left, up = offset[1] - columns / 2, rows / 2 - offset[0]
         corner = step * np.exp(-1j * np.radians(turn)) * (left + 1j * up)
-        x, y = origin_of(recipe)[:2].tolist()
+        x, y = recipe.origin[:2].tolist()
         first = x + float(corner.real), y + float(corner.imag)
         return cls(first, (rows, columns), step, turn)
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from polarstem.structures.scenes.build import origin_of, wedge_of
+from polarstem.structures.scenes.build import wedge_of
 from polarstem.structures.scenes.defects import defects_of, unmoved
 from polarstem.structures.scenes.domains import lay_out
 from polarstem.structures.scenes.recipe import SceneRecipe
@@ -45,7 +45,7 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
         within the scan, drift taken out [nm]; ``defects`` has the ends of the defects. Class -1 is
         unpolar.
     """
-    a, origin = recipe.cell, origin_of(recipe)
+    a, origin = recipe.cell, recipe.origin
     shape, turn = frame.shape, frame.turn_deg
     places = frame.positions().reshape(-1, 2)
     flat = places - origin[:2]

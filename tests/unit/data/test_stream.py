@@ -314,11 +314,13 @@ def test_rungs_are_measured_under_their_own_conditions(config, matrices, tmp_pat
     table = plan.class_table(config)
     classes = [c.name for c in table], [c.direction_deg for c in table]
     sets = {}
-    for domain in ("tilt_3", "dose_300"):
+    for domain in ("thin", "tilt_3", "dose_300"):
         settings = jobs.measured_settings(config, domain)
         measure_dataset(domain, settings, matrices, *classes, tmp_path / domain, seed=1)
         with xr.open_dataset(tmp_path / domain) as data:
             sets[domain] = data.load()
+    parts = {name: set(data["split"].values.tolist()) for name, data in sets.items()}
+    assert parts == {"thin": {0, 1, 2}, "tilt_3": {2}, "dose_300": {2}}
     specimen = next(s for s in settings["specimens"] if s["turn"] != [[1, 0], [0, 1]])
     planned = next(p for p in plan.all_specimens(config) if p.name == specimen["name"])
     structure, simulated = tmp_path / "x.xyz", tmp_path / "x.nc"
@@ -335,6 +337,7 @@ def test_rungs_are_measured_under_their_own_conditions(config, matrices, tmp_pat
         names = data["specimen_name"].values[data["specimen_index"].values]
         return data.isel(pattern=names == planned.name)
 
+    np.testing.assert_array_equal(of("thin")["intensity"].values, ideal)
     counted = of("dose_300")
     np.testing.assert_allclose(counted["cell_x"][:4], cells[0], atol=1e-6)
     np.testing.assert_allclose(np.unique(counted["cell_y"]), np.sort(cells[1]), atol=1e-6)

@@ -8,9 +8,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import xarray as xr
 
+from polarstem.data.dataset_file import DatasetWriter
 from polarstem.evaluate.limit.crystal_information import information_dataset
 from polarstem.evaluate.summary.entries import RELATIVE, entry
 from polarstem.structures.build import build_specimen, write_specimen
@@ -140,31 +142,30 @@ def pattern(direction: float, thickness: float, y: float, x: float, k: np.ndarra
     return intensity / intensity.sum()
 
 
-def write_simulations(folder: Path, pixels: int = 48) -> list[Path]:
-    """One simulation per class."""
+def write_datasets(folder: Path, pixels: int = 48) -> list[Path]:
+    """One data set per thickness; all but the first test specimen are of another direction."""
     k = (np.arange(pixels) - (pixels - 1) / 2) * 2.0
-    cell = (np.arange(8) + 0.3) / 8
+    full = (np.arange(8) + 0.3) / 8, (np.arange(6) + 0.1) / 6
+    specimens = [("train-0", 90, ([0.25], [0.25])), ("test-0", 0, full)]
+    specimens.append(("test-1", 90, ([0.25], [0.25])))
     paths = []
-    for c in CLASSES:
-        data = np.array(
-            [
-                [[pattern(c.direction_deg, t, y, x, k) for x in cell] for y in cell]
-                for t in THICKNESSES
-            ],
-            dtype=np.float32,
-        )
-        paths.append(folder / f"static-{c.name}-test-0.nc")
-        xr.Dataset(
-            {"intensity": (("thickness", "y", "x", "ky", "kx"), data)},
-            coords={
-                "thickness": list(THICKNESSES),
-                "ky": k,
-                "kx": k,
-                "cell_y": ("y", cell),
-                "cell_x": ("x", cell),
-            },
-            attrs={"class_name": c.name, "direction_deg": c.direction_deg},
-        ).to_netcdf(paths[-1], engine="netcdf4")
+    for t in THICKNESSES:
+        paths.append(folder / f"static{t:g}.nc")
+        with netCDF4.Dataset(paths[-1], "w") as file:
+            writer = DatasetWriter(file, k, NAMES, DIRECTIONS, len(NAMES) * len(specimens))
+            for c in CLASSES:
+                for number, turn, (cell_y, cell_x) in specimens:
+                    angle = c.direction_deg + turn
+                    patterns = [[pattern(angle, t, y, x, k) for x in cell_x] for y in cell_y]
+                    writer.add(
+                        f"static-{c.name}-{number}",
+                        c.name,
+                        c.direction_deg,
+                        number.split("-")[0],
+                        t,
+                        (np.array(cell_y), np.array(cell_x)),
+                        np.array(patterns, np.float32),
+                    )
     return paths
 
 
@@ -345,9 +346,8 @@ def write_benchmarks(folder: Path, config: dict[str, Any]) -> Path:
     for specimen_set in config["specimens"]:
         for split in ("train", "validation", "test"):
             for name in specimen_names(config, specimen_set, split):
-                job("build_structure", {"specimen": name}, 1.5, "NA")
                 job("simulate_patterns", {"specimen": name}, 11.0, 900.0 + len(name))
-    job("tabulate_specimens", {}, 2.0, 120.0)
+    job("build_structures", {}, 2.0, "NA")
     for domain in config["domains"]:
         job("assemble_dataset", {"domain": domain}, 3.0, 300.0)
     job("check_leakage", {}, 1.0, 150.0)

@@ -21,7 +21,7 @@ from polarstem.evaluate.scores.tables import (
     specimen_scores,
 )
 from polarstem.evaluate.scores.tested_domains import reference_of
-from polarstem.evaluate.summary.entries import entry
+from polarstem.evaluate.summary import entries
 from polarstem.evaluate.summary.headlines import read_metrics, summarise_results
 from polarstem.evaluate.summary.stage_use import stage_use
 from tests.unit.evaluate import synthetic_results as synthetic
@@ -293,7 +293,7 @@ def test_stages_add_up_and_leave_out_other_configs(results):
     assert summary["stages.simulate_patterns.seconds"]["value"] == pytest.approx(96 * 11.0)
     assert summary["stages.train_model.max_rss_mb"]["value"] == 1800
     assert summary["stages.train_model.jobs"]["value"] == 4 * 2
-    assert "stages.build_structure.max_rss_mb" not in summary  # too short to be sampled
+    assert "stages.build_structures.max_rss_mb" not in summary  # too short to be sampled
     total = sum(use.seconds for use in stage_use(folder / "benchmarks", config).values())
     assert summary["stages_total.seconds"]["value"] == pytest.approx(total)
 
@@ -315,5 +315,5 @@ def test_unreadable_table_is_one_sentence(tmp_path):
 
 @pytest.mark.parametrize(("low", "high"), [(0.1, np.nan), (-np.inf, 0.9), (None, 0.9)])
 def test_an_interval_has_two_ends_or_none(low, high):
-    shown = entry(0.5, "fraction", "a score", low=low, high=high)
+    shown = entries.entry(0.5, "fraction", "a score", low=low, high=high)
     assert (shown["low"], shown["high"]) == (None, None)

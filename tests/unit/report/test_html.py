@@ -20,7 +20,8 @@ import yaml
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.summary.entries import entry
 from polarstem.report import FIGURES
-from polarstem.report.html import TEMPLATES, interval, number, percent, write_report
+from polarstem.report.embedding import TEMPLATES
+from polarstem.report.html import interval, number, percent, write_report
 from polarstem.report.speed import duration, speed_rows
 
 VERSIONS = {"python": "3.11.9", "polarstem": "0.1.0", "abtem": "1.0.11"}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from polarstem.structures.scenes.build import build_scene, origin_of, wedge_of
+from polarstem.structures.scenes.build import build_scene, wedge_of
 from polarstem.structures.scenes.domains import lay_out
 from polarstem.structures.scenes.recipe import SceneRecipe, make_scene
 from polarstem.structures.scenes.scan_frame import ScanFrame
@@ -131,8 +131,8 @@ def test_an_inclined_wall_shares_the_local_thickness_of_a_wedge():
     wedge = wedge_of(recipe)
     assert wedge is not None
     # the thinnest place sees the first levels alone: those of the entrance
-    place = ScanFrame.over(recipe, 2).positions()[4, 0] - origin_of(recipe)[:2]
-    periods = int(wedge.periods_at(place + origin_of(recipe)[:2]))
-    z = (np.arange(periods) + 0.5) * recipe.cell - origin_of(recipe)[2]
+    place = ScanFrame.over(recipe, 2).positions()[4, 0] - recipe.origin[:2]
+    periods = int(wedge.periods_at(place + recipe.origin[:2]))
+    z = (np.arange(periods) + 0.5) * recipe.cell - recipe.origin[2]
     shares = lay_out(recipe).shares(np.column_stack([np.tile(place, (periods, 1)), z]))
     assert float(truth["share"][4, 0]) == pytest.approx(shares.mean(axis=0).max(), abs=1e-9)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial import KDTree
 
-from polarstem.structures.scenes.build import build_scene, origin_of
+from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.defects import POISSON_RATIO, moved, unmoved
 from polarstem.structures.scenes.recipe import SceneKind, SceneRecipe, make_scene, wall_kinds
 from polarstem.structures.scenes.scan_frame import ScanFrame
@@ -27,7 +27,7 @@ def columns(recipe: SceneRecipe, elements: tuple[str, ...] = ("K", "Na")) -> np.
     """x and y of columns, once each [cells from the origin]."""
     atoms = build_scene(recipe)
     here = np.isin(atoms.get_chemical_symbols(), elements)
-    places = (atoms.positions - origin_of(recipe))[here, :2] / recipe.cell
+    places = (atoms.positions - recipe.origin)[here, :2] / recipe.cell
     return np.unique(np.round(places, 6), axis=0)
 
 
@@ -38,7 +38,7 @@ def test_the_truth_has_the_a_columns_where_the_atoms_are(kind, turn):
     frame = ScanFrame.over(recipe, 7, (0.2, 0.7))
     truth = scene_truth(recipe, frame)
     found = {name: truth[name].values.ravel() for name in truth}
-    places = frame.places(*frame.along()).reshape(-1, 2) - origin_of(recipe)[:2]
+    places = frame.places(*frame.along()).reshape(-1, 2) - recipe.origin[:2]
     places = places / recipe.cell
     # across a fault the nearest column is one of the other half
     near = 2.0 if kind == "edge_dislocation" else 1.0

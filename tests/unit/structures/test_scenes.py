@@ -14,7 +14,7 @@ from ase.neighborlist import neighbor_list
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.build import read_specimen, write_specimen
-from polarstem.structures.scenes.build import build_scene, origin_of
+from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.defects import column_places, defects_of
 from polarstem.structures.scenes.domains import lay_out
 from polarstem.structures.scenes.recipe import SceneKind, SceneRecipe, make_scene
@@ -43,7 +43,7 @@ def possible(phase: str) -> list[str]:
 def inner(recipe: SceneRecipe, cells: float = 3.0) -> tuple[Any, np.ndarray]:
     """Atoms within so many cells of the origin along x and y, and their places from there."""
     atoms = build_scene(recipe)
-    places = atoms.positions - origin_of(recipe) - (0, 0, recipe.cell / 4)
+    places = atoms.positions - recipe.origin - (0, 0, recipe.cell / 4)
     near = np.all(np.abs(places[:, :2]) < cells * recipe.cell, axis=1)
     return atoms[near], places[near]
 
@@ -70,7 +70,7 @@ def test_atoms_are_those_of_the_crystal_and_none_stands_in_another(phase, kind):
 def test_far_from_the_walls_each_quadrant_has_the_displacements_of_its_class():
     recipe = scene("four_domains", cells=[8, 8], wall_width_nm=0.4)
     atoms = build_scene(recipe)
-    places = atoms.positions - origin_of(recipe)
+    places = atoms.positions - recipe.origin
     niobium = np.array(atoms.get_chemical_symbols()) == "Nb"
     a = recipe.cell
     shift = (places[:, :2] - a / 2 - a * np.round(places[:, :2] / a - 0.5))[niobium]
@@ -191,14 +191,14 @@ def test_columns_and_clusters_change_nothing_but_their_sites():
     different = plain.numbers != changed.numbers
     new = different & (changed.numbers == 41)
     assert new.sum() == recipe.columns * recipe.field[2]
-    columns = changed.positions[new, :2] - origin_of(recipe)[:2]
+    columns = changed.positions[new, :2] - recipe.origin[:2]
     nearest = np.linalg.norm(columns[:, None] - column_places(recipe), axis=2).min(axis=1)
     assert nearest.max() < 0.2
     vacancy = build_scene(scene("a_vacancy_column"))
     assert len(plain) - len(vacancy) == new.sum()
     cluster = scene("k_na_cluster", cluster_radius_nm=0.9, cluster_share=1.0, thickness_nm=2)
     atoms = build_scene(cluster)
-    places = atoms.positions - origin_of(cluster) - (0, 0, cluster.cell / 4)
+    places = atoms.positions - cluster.origin - (0, 0, cluster.cell / 4)
     inside = np.linalg.norm(places, axis=1) < 8
     symbols = np.array(atoms.get_chemical_symbols())
     assert "Na" not in symbols[inside]
@@ -270,7 +270,7 @@ def test_an_inclined_wall_mixes_both_domains_across_its_overlap():
     (wall,) = json.loads(truth.attrs["walls"])
     assert wall["overlap_nm"] == pytest.approx(overlap)
     domains = lay_out(recipe)
-    places = frame.places(*frame.along()) - origin_of(recipe)[:2]
+    places = frame.places(*frame.along()) - recipe.origin[:2]
     s = np.abs(places @ domains.walls[0].normal[:2]) / np.cos(np.radians(10)) / 10
     assert np.array_equal(truth["wall_distance"].values == 0, s <= overlap / 2)
     assert truth["share"].values[s < 0.05].max() < 0.6
