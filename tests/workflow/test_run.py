@@ -31,7 +31,7 @@ def test_every_stage_left_its_outputs(tiny: SimpleNamespace) -> None:
     results = tiny.folder / "results"
     config = load(tiny.folder / "tests" / "configs" / "tiny.yaml")
     specimens = [specimen.name for specimen in plan.all_specimens(config)]
-    expected = [f"structures/{name}.xyz" for name in specimens]
+    expected = [f"structures/specimens/{name}.xyz" for name in specimens]
     engines = [plan.engine_of(config, s.specimen_set)[0] for s in plan.all_specimens(config)]
     simulated = [n for n, engine in zip(specimens, engines, strict=True) if engine == "multislice"]
     expected += [f"simulations/{name}.nc" for name in simulated]

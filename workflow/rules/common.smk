@@ -127,12 +127,12 @@ def benchmarks_folder():
     return workflow.pathvars.apply("<benchmarks>")
 
 
-def reference_files(template):
-    """Files of one specimen per class from the set of the reference domain."""
+def reference_specimens():
+    """Names of one specimen per class from the set of the reference domain."""
     first = {}
     for specimen in plan.specimens_of_domain(CONFIG, CONFIG.evaluate.reference_domain):
         first.setdefault(specimen.polar_class.name, specimen.name)
-    return [template.format(specimen=name) for name in first.values()]
+    return list(first.values())
 
 
 def annotated(path, name, category):

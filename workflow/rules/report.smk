@@ -45,8 +45,10 @@ rule write_reference_model:
 rule draw_figures:
     """Draw every figure of the report."""
     input:
-        structures=reference_files("<results>/structures/{specimen}.xyz"),
-        examples=expand("<results>/datasets/{domain}.nc", domain=example_domains(CONFIG)),
+        structures="<results>/structures/specimens",
+        examples=expand(
+            "<results>/datasets/{domain}.nc", domain=example_domains(CONFIG)
+        ),
         models=per_run("<results>/models/{model}/{source}/{seed}"),
         predictions=per_run("<results>/predictions/{model}/{source}/{seed}.nc"),
         metrics="<results>/metrics.csv",
@@ -68,6 +70,7 @@ rule draw_figures:
         runtime="30m",
     params:
         code=code_of("draw_figures"),
+        drawn=reference_specimens(),
     script:
         "../scripts/draw_figures.py"
 

@@ -12,7 +12,7 @@ rule build_structures:
             category="1 Crystals",
             labels={"table": "specimens"},
         ),
-        xyz=expand("<results>/structures/{specimen}.xyz", specimen=SPECIMENS),
+        xyz=directory("<results>/structures/specimens"),
     log:
         "<logs>/build_structures.log",
     benchmark:

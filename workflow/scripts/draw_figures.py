@@ -10,8 +10,9 @@ from polarstem.report.figures.draw import draw_figures
 with job_log(snakemake.log[0]):
     with open(snakemake.input.config, encoding="utf-8") as file:
         config = yaml.safe_load(file)
+    folder = Path(snakemake.input.structures)
     draw_figures(
-        structures=snakemake.input.structures,
+        structures=[folder / f"{name}.xyz" for name in snakemake.params.drawn],
         examples=snakemake.input.examples,
         model_dirs=snakemake.input.models,
         predictions=snakemake.input.predictions,
