@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from polarstem.evaluate.scores.tested_domains import reference_of
 from polarstem.evaluate.summary.headlines import read_metrics
 from polarstem.logs import progress
 from polarstem.report import FIGURES
@@ -25,13 +22,11 @@ from polarstem.report.figures.scores import draw_confusion, draw_thickness, draw
 from polarstem.report.figures.structure import draw_structure
 from polarstem.report.figures.training import draw_training
 
-MOST_THICKNESSES = 4
-
 
 def draw_figures(
     *,
     structures: Sequence[Path | str],
-    simulations: Sequence[Path | str],
+    examples: Sequence[Path | str],
     model_dirs: Sequence[Path | str],
     predictions: Sequence[Path | str],
     metrics_csv: Path | str,
@@ -45,9 +40,11 @@ def draw_figures(
 
     Parameters
     ----------
-    structures, simulations : sequence of path
-        Specimens of the reference domain's set and their simulations, one per class (of more,
-        the first of each class is drawn).
+    structures : sequence of path
+        Specimens of the reference domain's set, one per class (of more, the first of each class is
+        drawn).
+    examples : sequence of path
+        Data sets of that set, one or more thicknesses in each.
     model_dirs : sequence of path
         All saved models, ``{model}/{source}/{seed}``.
     predictions : sequence of path
@@ -71,9 +68,7 @@ def draw_figures(
     }
     draw = {
         "structure": lambda to: draw_structure(structures, to),
-        "examples": lambda to: draw_examples(
-            simulations, example_thicknesses(config), semiangle, to
-        ),
+        "examples": lambda to: draw_examples(examples, semiangle, to),
         "accuracy": lambda to: draw_accuracy(summary, float(config["simulate"]["accuracy"]), to),
         "training": lambda to: draw_training(model_dirs, models, chance, to),
         "transfer": lambda to: draw_transfer(metrics_csv, config, chance, to),
@@ -89,11 +84,3 @@ def draw_figures(
     }
     for name, paths in progress(outputs.items(), len(outputs), "drawing"):
         draw[name](paths)
-
-
-def example_thicknesses(config: Mapping[str, Any]) -> list[float]:
-    """At most four thicknesses of the reference domain's specimens, spread evenly [nm]."""
-    domain = config["domains"][reference_of(config).domain]
-    available = sorted(float(t) for t in config["specimens"][domain["specimens"]]["thicknesses_nm"])
-    count = min(MOST_THICKNESSES, len(available))
-    return [available[i] for i in np.linspace(0, len(available) - 1, count).round().astype(int)]

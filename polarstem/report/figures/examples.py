@@ -14,13 +14,19 @@ from matplotlib.colors import PowerNorm
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
+from polarstem.data.dataset_file import SPLITS
 from polarstem.errors import PolarstemError
 from polarstem.files import open_netcdf
 from polarstem.report.figures import style
 
 PROBE = 0.25  # position in the cell of the single patterns, between the columns
 
+MOST_THICKNESSES = 4
+
 BLOCK_BYTES = 64 * 2**20
+
+Pattern = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -45,47 +51,58 @@ class ClassPatterns:
 
 
 def read_examples(
-    simulation_paths: Sequence[Path | str], thicknesses: Sequence[float]
-) -> list[ClassPatterns]:
-    """Read the first specimen of each class, in angular order.
+    dataset_paths: Sequence[Path | str],
+) -> tuple[list[float], list[ClassPatterns]]:
+    """Read the first test specimen of each class.
 
     Parameters
     ----------
-    simulation_paths : sequence of path
-        Simulations.
-    thicknesses : sequence of float
-        Which thicknesses [nm].
+    dataset_paths : sequence of path
+        Data sets of the same specimens, with other thicknesses in each.
+
+    Returns
+    -------
+    thicknesses : list of float
+        At most four, spread evenly over those of the data sets, ascending [nm].
+    classes : list of ClassPatterns
+        In angular order.
     """
-    found: dict[str, ClassPatterns] = {}
-    for path in simulation_paths:
-        with open_netcdf(path, "simulation") as file:
-            name = str(file.attrs["class_name"])
-            if name in found:
-                continue
-            missing = set(np.round(thicknesses, 6)) - set(np.round(file["thickness"].values, 6))
-            if missing:
-                raise PolarstemError(
-                    f"{path} has no patterns at {', '.join(f'{t:g}' for t in sorted(missing))} nm; "
-                    "delete it and run the same command again."
-                )
-            part = file["intensity"].sel(thickness=list(thicknesses), method="nearest")
-            row = int(np.argmin(_cell_distance(file["cell_y"].values)))
-            column = int(np.argmin(_cell_distance(file["cell_x"].values)))
-            ky, kx = file["ky"].values, file["kx"].values
-            half = (kx[1] - kx[0]) / 2
-            found[name] = ClassPatterns(
-                name=name,
-                direction_deg=float(file.attrs["direction_deg"]),
-                single=part.isel(y=row, x=column).values.astype(float),
-                mean=_mean_over_positions(part),
-                edges=(kx[0] - half, kx[-1] + half, ky[-1] + half, ky[0] - half),
-            )
-    return sorted(found.values(), key=lambda c: (np.isnan(c.direction_deg), c.direction_deg))
+    columns: dict[float, tuple[Path | str, dict[str, Rows]]] = {}
+    for path in dataset_paths:
+        with open_netcdf(path, "data set") as data:
+            for thickness, scans in _first_scans(data).items():
+                columns[thickness] = path, scans
+    if len({frozenset(scans) for _, scans in columns.values()}) != 1:
+        raise PolarstemError(
+            "Data sets of example patterns need test specimens, of the same classes in each: "
+            f"{', '.join(map(str, dataset_paths))}; delete them and run the same command again."
+        )
+    available = sorted(columns)
+    count = min(MOST_THICKNESSES, len(available))
+    spread = np.linspace(0, len(available) - 1, count).round().astype(int)
+    thicknesses = [available[index] for index in spread]
+    single: dict[str, list[Pattern]] = {}
+    mean: dict[str, list[Pattern]] = {}
+    for thickness in thicknesses:
+        path, scans = columns[thickness]
+        with open_netcdf(path, "data set") as data:
+            for name, rows in scans.items():
+                row = _nearest(data, rows)
+                single.setdefault(name, []).append(data["intensity"][row].values.astype(float))
+                mean.setdefault(name, []).append(_mean(data["intensity"], rows))
+            edges = _edges(data)
+            table = zip(data["class_name"].values, data["class_direction"].values, strict=True)
+            directions = {str(name): float(direction) for name, direction in table}
+    classes = [
+        ClassPatterns(name, directions[name], np.array(single[name]), np.array(mean[name]), edges)
+        for name in single
+    ]
+    classes.sort(key=lambda c: (np.isnan(c.direction_deg), c.direction_deg))
+    return thicknesses, classes
 
 
 def draw_examples(
-    simulation_paths: Sequence[Path | str],
-    thicknesses: Sequence[float],
+    dataset_paths: Sequence[Path | str],
     semiangle_mrad: float,
     output: Path | str | Sequence[Path | str],
 ) -> None:
@@ -93,16 +110,14 @@ def draw_examples(
 
     Parameters
     ----------
-    simulation_paths : sequence of path
-        Simulations; the first specimen of each class is drawn.
-    thicknesses : sequence of float
-        The columns, at most four [nm].
+    dataset_paths : sequence of path
+        Data sets of the same specimens; the first test specimen of each class is drawn.
     semiangle_mrad : float
         Convergence semi-angle, drawn as a circle [mrad].
     output : path or paths
         PNG file.
     """
-    classes = read_examples(simulation_paths, thicknesses)
+    thicknesses, classes = read_examples(dataset_paths)
     n = len(thicknesses)
     single = np.array([c.single for c in classes])
     mean = np.array([c.mean for c in classes])
@@ -161,19 +176,39 @@ def _decorate(axes: Axes, semiangle_mrad: float, ink: str) -> None:
     axes.spines[["top", "right"]].set_visible(True)
 
 
-def _mean_over_positions(intensity: xr.DataArray) -> NDArray[np.float64]:
-    """Mean pattern per thickness, read some scan rows at a time."""
-    rows = max(1, BLOCK_BYTES // (4 * intensity[0, 0].size))
-    totals = [
-        sum(
-            intensity[t, y : y + rows].values.sum((0, 1), dtype=float)
-            for y in range(0, intensity.sizes["y"], rows)
-        )
-        for t in range(intensity.sizes["thickness"])
-    ]
-    return np.array(totals) / (intensity.sizes["y"] * intensity.sizes["x"])
+def _first_scans(data: xr.Dataset) -> dict[float, dict[str, Rows]]:
+    """Patterns of the first test specimen of each class, by thickness [nm] and class."""
+    tested = np.flatnonzero(data["split"].values == SPLITS.index("test"))
+    class_index = data["class_index"].values[tested]
+    specimen = data["specimen_index"].values[tested]
+    thickness = data["thickness"].values[tested].astype(float).round(4)  # 12.3, not 12.300000191
+    scans: dict[float, dict[str, Rows]] = {}
+    for index in np.unique(class_index):
+        name = str(data["class_name"].values[index])
+        first = specimen == specimen[class_index == index].min()
+        for value in np.unique(thickness[first]).tolist():
+            scans.setdefault(value, {})[name] = tested[first & (thickness == value)]
+    return scans
 
 
-def _cell_distance(fraction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance to the chosen position along one side of the cell, across its edges."""
-    return np.abs((fraction - PROBE + 0.5) % 1.0 - 0.5)
+def _nearest(data: xr.Dataset, rows: Rows) -> int:
+    """The pattern whose probe position is nearest the chosen one, across the cell's edges."""
+    y, x = (
+        np.abs((data[name].values[rows] - PROBE + 0.5) % 1.0 - 0.5) for name in ("cell_y", "cell_x")
+    )
+    return int(rows[np.argmin(np.hypot(y, x))])
+
+
+def _mean(intensity: xr.DataArray, rows: Rows) -> Pattern:
+    """Mean pattern, read some patterns at a time."""
+    count = max(1, BLOCK_BYTES // (4 * intensity[0].size))
+    total = np.zeros(intensity.shape[1:])
+    for start in range(0, len(rows), count):
+        total += intensity[rows[start : start + count]].values.sum(0, dtype=float)
+    return total / len(rows)
+
+
+def _edges(data: xr.Dataset) -> tuple[float, float, float, float]:
+    ky, kx = data["ky"].values, data["kx"].values
+    half = (kx[1] - kx[0]) / 2
+    return kx[0] - half, kx[-1] + half, ky[-1] + half, ky[0] - half

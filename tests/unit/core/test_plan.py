@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from polarstem.config import Config, check, jobs, plan
+from polarstem.config.examples import example_domains
 from polarstem.structures.build import build_specimen
 from polarstem.structures.recipes import make_recipe
 from polarstem.structures.symmetry import IDENTITY, mirrored, turned
@@ -329,3 +330,17 @@ def test_standard_benchmark_has_what_it_promises() -> None:
     assert phonons == {True, False}
     assert plan.engine_of(config, "ideal")[0] == "scattering_matrix"
     assert len(plan.all_crystals(config)) <= 70
+
+
+def test_examples_come_from_domains_that_differ_in_thickness_alone() -> None:
+    data = copy.deepcopy(TINY)
+    data["specimens"]["tiny"]["thicknesses_nm"] = [5, 10, 15]
+    data["domains"] |= {
+        "tilted": {"specimens": "tiny", "thicknesses_nm": [10], "conditions": {"tilt_mrad": 2}},
+        "dosed": {"specimens": "tiny", "thicknesses_nm": [10], "dose_electrons": 1e4},
+        "unused": {"specimens": "tiny", "thicknesses_nm": [15]},
+    }
+    data["evaluate"]["domains"] += ["tilted", "dosed"]
+    assert example_domains(check(data)) == ["thin", "thick"]
+    data["evaluate"]["reference_domain"] = "dosed"
+    assert example_domains(check(data)) == ["dosed"]

@@ -25,9 +25,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder: Path = tmp_path_factory.mktemp("report")
     config = ladder.make_config()
     (folder / "structures").mkdir()
-    (folder / "simulations").mkdir()
+    (folder / "datasets").mkdir()
     structures = synthetic.write_structures(folder / "structures")
-    simulations = synthetic.write_simulations(folder / "simulations")
+    examples = synthetic.write_datasets(folder / "datasets")
     predictions = ladder.write_predictions(folder / "predictions", config)
     models = ladder.write_models(folder / "models", config)
     paths = {
@@ -60,7 +60,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     )
     draw_figures(
         structures=structures,
-        simulations=simulations,
+        examples=examples,
         model_dirs=models,
         predictions=predictions,
         config=config,
@@ -74,7 +74,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         config=config,
         config_yaml=resolved,
         structures=structures,
-        simulations=simulations,
+        examples=examples,
         figures=folder / "figures",
         summary=json.loads(paths["summary_json"].read_text()),
         **paths,

@@ -16,8 +16,7 @@ from polarstem.evaluate.scores.tables import compute_metrics
 from polarstem.evaluate.summary.headlines import summarise_results
 from polarstem.report import FIGURES
 from polarstem.report.figures import style
-from polarstem.report.figures.draw import draw_figures, example_thicknesses
-from polarstem.report.figures.examples import draw_examples, read_examples
+from polarstem.report.figures.draw import draw_figures
 from polarstem.report.figures.position import column_positions
 from polarstem.report.figures.resources import draw_resources
 from polarstem.report.figures.structure import draw_structure, project_cell
@@ -104,34 +103,6 @@ def test_columns_of_both_zone_axes():
     assert [0, 0.5] in oblong["B"].tolist()
 
 
-def test_example_means_and_positions(drawn):
-    thicknesses = [10.0, 30.0]
-    examples = read_examples(drawn.simulations, thicknesses)
-    assert [c.name for c in examples] == synthetic.NAMES
-    k = (np.arange(48) - 23.5) * 2
-    cell = (np.arange(8) + 0.3) / 8
-    expected = np.mean([synthetic.pattern(45.0, 30.0, y, x, k) for y in cell for x in cell], axis=0)
-    assert examples[1].mean[1] == pytest.approx(expected, abs=1e-8)
-    near = cell[np.argmin(np.abs(cell - 0.25))]
-    assert examples[1].single[0] == pytest.approx(
-        synthetic.pattern(45.0, 10.0, near, near, k), abs=1e-8
-    )
-    assert examples[0].edges == (-48, 48, 48, -48)
-
-
-def test_a_thickness_that_was_not_simulated_is_refused(drawn, tmp_path):
-    with pytest.raises(PolarstemError, match=r"no patterns at 12\.5 nm"):
-        draw_examples(drawn.simulations, [10.0, 12.5], 24.0, tmp_path / "e.png")
-    assert not list(tmp_path.iterdir())
-
-
-def test_example_thicknesses_are_spread():
-    config = synthetic.make_config()
-    config["specimens"]["static"]["thicknesses_nm"] = [50, 10, 15, 20, 25, 30, 40]
-    chosen = example_thicknesses(config)
-    assert (chosen[0], chosen[-1], len(chosen)) == (10, 50, 4)
-
-
 def test_smallest_run_still_draws(drawn, tmp_path):
     """One model without history, one class table, one domain, one specimen per class."""
     config = synthetic.make_config(test_specimens=1)
@@ -150,7 +121,7 @@ def test_smallest_run_still_draws(drawn, tmp_path):
     assert "same_thickness.best" not in json.loads(summary.read_text())
     draw_figures(
         structures=drawn.structures[:2],
-        simulations=drawn.simulations[:2],
+        examples=drawn.examples[1:2],
         model_dirs=models,
         predictions=predictions,
         metrics_csv=tmp_path / "m.csv",
