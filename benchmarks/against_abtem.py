@@ -39,7 +39,7 @@ from benchmarks.rows import Options, Row, compare
 from polarstem.config.physics import Simulate
 from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.potential.crystal import exit_periods
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_slices
 from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
@@ -143,7 +143,8 @@ class Case:
         crystal = knn(self.size.cells, max(thicknesses_nm), variant)
         exits = exit_periods(thicknesses_nm, crystal.cell[2], crystal.repeats[2])
         with plain_abtem(self.threads):
-            return projected_potential(crystal, crystal.atoms, self.of_abtem, exits, SMEARED)
+            slices = projected_slices(crystal, crystal.atoms, self.of_abtem, exits, SMEARED)
+            return slices.build(lazy=False)
 
     def conventional(self) -> tuple[float, float, Any]:
         """Seconds of potential and multislice of some positions, thinnest; and their patterns."""

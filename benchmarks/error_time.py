@@ -37,7 +37,7 @@ from benchmarks.rows import processor, rounded
 from polarstem.files import atomic_path
 from polarstem.report.figures import style
 from polarstem.simulate.potential.crystal import Crystal
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_slices
 
 POSITIONS, SUBSET = 64, 4
 METHODS = {
@@ -113,7 +113,8 @@ def by_abtem(
     with plain_abtem(threads=1):
 
         def potential(periods: int) -> Any:
-            return projected_potential(crystal, crystal.atoms, settings, [periods], 1.0)
+            slices = projected_slices(crystal, crystal.atoms, settings, [periods], 1.0)
+            return slices.build(lazy=False)
 
         def patterns(slab: Any) -> Any:
             if not interpolation:

@@ -10,7 +10,7 @@ potential. One thread each, CPU time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from statistics import median
 
@@ -21,43 +21,39 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
 from benchmarks.common import knn, parser, timed
-from polarstem.simulate.potential.projection import ExactProjection
+from polarstem.simulate.potential.projection import (
+    Element,
+    exact_projection,
+    scattering_factor,
+)
 
 PIXELS = 40
 DEGREES = (3, 5, 7)
 RUNS = 7
 
 
-class SplineProjection(ExactProjection):
-    """Infinite projection of atoms that are shared among pixels by a B-spline."""
-
-    degree = 5
-
-    def integrate_on_grid(
-        self,
-        atoms: ase.Atoms,
-        a: float,
-        b: float,
-        gpts: tuple[int, int],
-        sampling: tuple[float, float],
-        device: str = "cpu",
-    ) -> NDArray[np.float32]:
-        """Potential of one slice's atoms, shape `gpts` [V Å]."""
-        half = gpts[1] // 2 + 1
-        total = np.zeros((gpts[0], half), np.complex64)
-        symbols = np.array(atoms.get_chemical_symbols())
-        x, y = (np.sinc(np.fft.fftfreq(n)) ** (self.degree + 1) for n in gpts)
-        divisor = np.outer(x, y[:half]).astype(np.float32)
-        for symbol in sorted(set(symbols.tolist())):
-            places = atoms.positions[symbols == symbol, :2] / sampling
-            first = np.floor(places).astype(np.int64) - (self.degree - 1) // 2
-            weights = _weights(places - first, self.degree)
-            shares = np.zeros(gpts, np.float32)
-            _share(shares, first, weights)
-            factor = self.get_scattering_factor(symbol, gpts, sampling, device)
-            total += factor[:, :half] / divisor * np.fft.rfft2(shares)
-        potential = np.fft.irfft2(total, s=gpts) / np.prod(sampling)
-        return potential.astype(np.float32)
+def spline_projection(
+    degree: int,
+    atoms: ase.Atoms,
+    factors: Mapping[str, NDArray[np.float32]],
+    gpts: tuple[int, int],
+    sampling: tuple[float, float],
+) -> NDArray[np.float32]:
+    """As `exact_projection`, of atoms that are shared among pixels by a B-spline."""
+    half = gpts[1] // 2 + 1
+    total = np.zeros((gpts[0], half), np.complex64)
+    symbols = np.array(atoms.get_chemical_symbols())
+    x, y = (np.sinc(np.fft.fftfreq(n)) ** (degree + 1) for n in gpts)
+    divisor = np.outer(x, y[:half]).astype(np.float32)
+    for symbol in sorted(set(symbols.tolist())):
+        places = atoms.positions[symbols == symbol, :2] / sampling
+        first = np.floor(places).astype(np.int64) - (degree - 1) // 2
+        weights = _weights(places - first, degree)
+        shares = np.zeros(gpts, np.float32)
+        _share(shares, first, weights)
+        total += factors[symbol][:, :half] / divisor * np.fft.rfft2(shares)
+    potential = np.fft.irfft2(total, s=gpts) / np.prod(sampling)
+    return potential.astype(np.float32)
 
 
 def _weights(inside: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
@@ -79,7 +75,7 @@ def _share(
                 shares[x, y] += weights[atom, 0, i] * weights[atom, 1, j]
 
 
-def potentials(cells: int) -> dict[str, Callable[[], NDArray[np.float32]]]:
+def potentials(cells: int) -> dict[str, partial[NDArray[np.float32]]]:
     """Ways to make the potential of one slice of each kind, shape (slice, x, y)."""
     crystal = knn(cells, 0.4, a_site="random")
     gpts = crystal.grid_points(PIXELS)
@@ -91,18 +87,17 @@ def potentials(cells: int) -> dict[str, Callable[[], NDArray[np.float32]]]:
     atoms.positions[:, :2] += rng.normal(scale=0.08, size=(len(atoms), 2))
     slices = [atoms[heights < middle], atoms[heights >= middle]]
 
-    def make(projection: ExactProjection) -> NDArray[np.float32]:
-        return np.stack(
-            [projection.integrate_on_grid(part, 0, 1, gpts, sampling) for part in slices]
-        )
-
-    ways: dict[str, Callable[[], NDArray[np.float32]]] = {
-        "exact phases": partial(make, ExactProjection({}))
+    factors = {
+        symbol: scattering_factor(Element({symbol: 1.0}, {}), gpts, sampling)
+        for symbol in set(atoms.get_chemical_symbols())
     }
+
+    def make(project: Callable[..., NDArray[np.float32]]) -> NDArray[np.float32]:
+        return np.stack([project(part, factors, gpts, sampling) for part in slices])
+
+    ways = {"exact phases": partial(make, exact_projection)}
     for degree in DEGREES:
-        spline = SplineProjection({})
-        spline.degree = degree
-        ways[f"B-spline of degree {degree}"] = partial(make, spline)
+        ways[f"B-spline of degree {degree}"] = partial(make, partial(spline_projection, degree))
     return ways
 
 

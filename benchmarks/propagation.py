@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.common import alternate, knn, main, microscope, say
@@ -30,12 +29,12 @@ def multislice(cells: int, thicknesses_nm: tuple[float, ...]) -> PlaneWaveMultis
     width, height, period = unit.atoms.cell.lengths().tolist()
     periods = exit_periods(thicknesses_nm, period, crystal.repeats[2])
     potential = projected_potential(unit, unit.atoms, settings, [1])
-    array = np.asarray(potential.array)
+    array = potential.array
     thinnest = compute_scattering_matrix(crystal, [1.0], settings, cells=(cells, cells))
     return PlaneWaveMultislice(
         grid=thinnest.grid,
         transmission=transmission(array, (width, height), settings.energy_kv),
-        thickness=np.array(potential.slice_thickness),
+        thickness=potential.slice_thickness,
         sampling=max(width / array.shape[1], height / array.shape[2]),
         exits=[count * len(array) for count in periods],
     )

@@ -28,7 +28,7 @@ from polarstem.files import atomic_path
 from polarstem.report.figures import style
 from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.potential.crystal import exit_periods
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_slices
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 
@@ -113,7 +113,8 @@ def theirs(work: Work, threads: int) -> float:
     crystal = knn(work.cells, work.thickness_nm, RIGHT)
     exits = exit_periods([work.thickness_nm], crystal.cell[2], crystal.repeats[2])
     with plain_abtem(threads):
-        slab = projected_potential(crystal, crystal.atoms, settings, exits)
+        slices = projected_slices(crystal, crystal.atoms, settings, exits)
+        slab = slices.build(lazy=False)
         for number in range(work.conditions):
             probe = abtem.Probe(
                 energy=settings.energy_kv * 1e3,

@@ -24,7 +24,7 @@ from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
 from polarstem.simulate.multislice.windows import Field, windows
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.potential.frozen_phonons import thermal_configurations
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_slices
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import make_scene
 from polarstem.structures.scenes.scan_frame import ScanFrame
@@ -55,7 +55,8 @@ def rows(options: Options) -> list[Row]:
     optics, camera = Optics(settings.semiangle_mrad), Camera(SIDE, MRAD)
     with abtem_settings("cpu", 1):
         (atoms,) = thermal_configurations(crystal, settings.phonons, 1)
-        slab = projected_potential(crystal, atoms, settings, [crystal.repeats[2]])
+        slices = projected_slices(crystal, atoms, settings, [crystal.repeats[2]])
+        slab: Any = slices.build(lazy=False)
 
         def by_windows() -> np.ndarray:
             field = Field(slab, settings.energy_kv, side * pixels)

@@ -13,7 +13,6 @@ from itertools import pairwise
 from threading import Lock, local
 from typing import Any
 
-import torch
 from threadpoolctl import ThreadpoolController
 
 _here = local()
@@ -40,6 +39,8 @@ def in_parts(work: Callable[[int, int], object], length: int) -> None:
     length : int
         Number of indices.
     """
+    import torch  # which takes seconds
+
     threads = min(torch.get_num_threads(), length)
     if threads <= 1 or getattr(_here, "shared", False):
         work(0, length)

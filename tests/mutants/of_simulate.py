@@ -32,15 +32,36 @@ MUTATIONS = [
     _broken(
         "atoms are shared among pixels",
         "potential/projection.py",
-        "projection = ExactProjection if",
-        "projection = AveragedAtoms if",
+        'if settings.projection == "abtem":',
+        'if settings.projection == "exact":',
         "test_projection.py::test_a_shift_by_part_of_a_pixel_turns_phases_alone",
+    ),
+    _broken(
+        "abTEM shares atoms among pixels",
+        "potential/abtem_projection.py",
+        'if projection == "exact"',
+        'if projection == "abtem"',
+        "test_projection.py::test_abtem_is_given_the_slices_that_we_make",
+    ),
+    _broken(
+        "electrons as heavy as at rest",
+        "wave/antialias.py",
+        "relativistic = (_REST + energy_kv)",
+        "relativistic = (_REST + 0 * energy_kv)",
+        "test_slices.py::test_beams_are_those_of_a_multislice_by_hand",
+    ),
+    _broken(
+        "scattering factors without half of Lobato's terms",
+        "potential/scattering_factors.py",
+        "a * (damping + damping**2)",
+        "2 * a * damping**2",
+        "test_projection.py::test_scattering_factors_are_those_of_abtem",
     ),
     _broken(
         "the standard grid is not converged",
         "potential/projection.py",
-        "projection = ExactProjection if",
-        "projection = AveragedAtoms if",
+        'if settings.projection == "abtem":',
+        'if settings.projection == "exact":',
         "test_convergence.py::test_standard_grid_is_converged",
     ),
     _broken(
@@ -53,8 +74,8 @@ MUTATIONS = [
     _broken(
         "a virtual site is half of each element",
         "potential/projection.py",
-        "total += share * of_element(squared)",
-        "total += of_element(squared) / len(element.shares)",
+        "total += share * projected",
+        "total += 1 / len(element.shares) * projected",
         "test_projection.py::test_a_virtual_site_is_the_weighted_mean_of_pure_crystals",
     ),
     _broken(

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from polarstem.simulate.parallel import one_blas_thread
@@ -119,6 +118,8 @@ def by_torch(multislice: PlaneWaveMultislice, groups: Groups, device: str) -> It
     Group
         In order; the filling of short groups is zero.
     """
+    import torch  # which takes seconds
+
     incident, propagators = multislice.factors(groups)
     slices = torch.from_numpy(multislice.transmission).to(device)
     planes = {number: plane for plane, number in enumerate(multislice.exits)}

@@ -12,7 +12,6 @@ import numpy as np
 from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
 from polarstem.logs import progress
-from polarstem.simulate.abtem_settings import abtem_settings
 from polarstem.simulate.potential.crystal import Crystal, exit_periods
 from polarstem.simulate.potential.projection import projected_potential
 from polarstem.simulate.potential.repeating_unit import repeating_unit
@@ -107,7 +106,7 @@ def compute_scattering_matrix(
         Detector angle that is kept along x and y, `margin_mrad` more around it [mrad]; without
         it, that of the detector's edge.
     thermal_scale : float
-        As in `projected_potentials`.
+        As in `projected_slices`.
     offset : tuple of float
         Of the plane waves along y and x, see `spread_offsets` [samples].
     ensemble : int
@@ -158,15 +157,14 @@ def compute_scattering_matrix(
             f"{settings.pixels_per_cell} pixels per cell simulate angles up to {widest:.1f} mrad "
             f"only; raise simulate.pixels_per_cell to {needed} or narrow them."
         )
-    with abtem_settings("cpu", 1):
-        potential = projected_potential(unit, unit.atoms, settings, [mz], thermal_scale)
-    potentials = np.asarray(potential.array, np.float32)
+    potential = projected_potential(unit, unit.atoms, settings, [mz], thermal_scale)
+    potentials = potential.array
     slices = len(potentials) // mz
     turns = [IDENTITY] if any(offset) else own_turns(potentials.swapaxes(1, 2), grid.size)
     multislice = PlaneWaveMultislice(
         grid=grid,
         transmission=transmission(potentials, (size[0], size[1]), settings.energy_kv),
-        thickness=np.array(potential.slice_thickness),
+        thickness=potential.slice_thickness,
         sampling=sampling,
         exits=[count * slices for count in periods],
         turns=turns,

@@ -15,24 +15,25 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import netCDF4
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from polarstem.config.physics import Detector
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.provenance import provenance
-from polarstem.simulate.microscope.camera import Camera
-from polarstem.simulate.microscope.coherence import source_positions, source_weights
 from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
-from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.wave.plane_waves import WaveGrid, spread_stride, turned
 from polarstem.structures.symmetry import IDENTITY, Turn, inverse
+
+if TYPE_CHECKING:
+    import torch
+
+    from polarstem.simulate.microscope.camera import Camera
 
 _PARTS = ("real", "imag")
 
@@ -163,6 +164,8 @@ class ThermalMicroscope:
     """
 
     def __init__(self, matrices: Sequence[ScatteringMatrix], detector: Detector | Camera) -> None:
+        from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
+
         self.eyes = [VirtualMicroscope(matrix, detector) for matrix in matrices]
 
     def measure(
@@ -198,6 +201,10 @@ class ThermalMicroscope:
         Tensor, shape (position, ky, kx), float32
             Fraction of the incident beam that meets each pixel.
         """
+        import torch  # which takes seconds: matrices are written without it
+
+        from polarstem.simulate.microscope.coherence import source_positions, source_weights
+
         first = self.eyes[0]
         grid, camera = first.matrix.grid, camera or first.camera
         if not optics.source_fwhm:

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
+from polarstem.config.physics import wavelength
+
 # abTEM's anti-aliasing aperture, as fractions of the sampling frequency (abtem.yaml)
 _CUTOFF, _TAPER = 1 / 3, 0.01
+_REST = 510.99895  # energy of an electron at rest [keV] (CODATA 2018)
 
 
 def antialias(frequency: NDArray[np.float64], sampling: float) -> NDArray[np.float64]:
@@ -34,6 +39,15 @@ def antialias(frequency: NDArray[np.float64], sampling: float) -> NDArray[np.flo
 def antialias_angle(sampling: float, wavelength: float) -> float:
     """Angle beyond which the anti-aliasing aperture lets nothing pass [mrad]."""
     return 1e3 * wavelength * _CUTOFF / sampling
+
+
+def interaction(energy_kv: float) -> float:
+    """Phase of electrons behind a projected potential [1/(V Å)].
+
+    E. J. Kirkland, Advanced Computing in Electron Microscopy, 2nd ed., eq. 5.6.
+    """
+    relativistic = (_REST + energy_kv) / (2 * _REST + energy_kv)
+    return 2 * math.pi * relativistic / (wavelength(energy_kv) * energy_kv * 1e3)
 
 
 def transform_size(points: int) -> int:
@@ -65,13 +79,11 @@ def transmission(
         On a grid whose transforms are fast, and no finer than that takes: the aperture leaves
         nothing that a finer one would change.
     """
-    from abtem.core.energy import energy2sigma
-
     shape = potentials.shape[1:]
     sampling = [length / n for length, n in zip(size, shape, strict=True)]
     kx, ky = (np.fft.fftfreq(n, d) for n, d in zip(shape, sampling, strict=True))
     aperture = antialias(np.hypot(kx[:, None], ky), max(sampling))
-    phase = np.exp(1j * energy2sigma(energy_kv * 1e3) * potentials.astype(np.float64))
+    phase = np.exp(1j * interaction(energy_kv) * potentials.astype(np.float64))
     waves = np.fft.fft2(phase, norm="forward") * aperture
     finer = [transform_size(n) for n in shape]
     padded = np.zeros((len(waves), *finer), np.complex128)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import abtem
 import ase
 import numpy as np
 import scipy.optimize
@@ -42,7 +43,8 @@ def direct_sum(atoms: ase.Atoms, gpts, symbols=None, smearing=None) -> np.ndarra
         composition = (symbols or {}).get(atom.symbol, {atom.symbol: 1.0})
         factor = np.zeros_like(squared)
         for symbol, share in composition.items():
-            scattering = LobatoParametrization().projected_scattering_factor(symbol)(squared)
+            with abtem.config.set(precision="float64"):  # of the parameters, which nearly cancel
+                scattering = LobatoParametrization().projected_scattering_factor(symbol)(squared)
             rms = (smearing or {}).get(symbol, 0.0)
             factor += share * scattering * np.exp(-2 * np.pi**2 * rms**2 * squared)
         factor *= np.multiply.outer(*weights)

@@ -18,7 +18,7 @@ from polarstem.simulate.multislice import abtem_run
 from polarstem.simulate.multislice.abtem_run import scan_patterns, simulate_patterns
 from polarstem.simulate.multislice.probes import Sampling, on_camera
 from polarstem.simulate.potential.crystal import Crystal, exit_periods
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_potential, projected_slices
 
 
 def bare_abtem(slab: abtem.Potential | abtem.PotentialArray, position, **probe):
@@ -135,7 +135,8 @@ def test_vacuum_shows_the_aperture(settings):
     a = 4.0
     empty = Crystal(ase.Atoms(cell=[3 * a, 3 * a, 8]), (3, 3, 2), 4, a, {}, {})
     atoms = ase.Atoms("H", positions=[(0, 0, 1)], cell=[3 * a, 3 * a, 8])
-    slab = projected_potential(Crystal(atoms, (3, 3, 2), 4, a, {}, {}), atoms, settings, [2])
+    thick = Crystal(atoms, (3, 3, 2), 4, a, {}, {})
+    slab = projected_slices(thick, atoms, settings, [2]).build(lazy=False)
     slab.array[:] = 0
     assert empty.grid_points(24) == (72, 72)
     with abtem_settings("cpu", 1):

@@ -33,7 +33,7 @@ from abtem.core.energy import energy2wavelength
 
 from polarstem.config.physics import Simulate
 from polarstem.simulate.potential.crystal import Crystal
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import ProjectedPotential, projected_potential
 from polarstem.simulate.scattering_matrix import propagate
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 
@@ -191,6 +191,7 @@ def test_atomic_planes_are_close_to_atoms_of_finite_depth(crystal, monkeypatch, 
     deep = structure_factors(specimen, 5.0, 1.0).get_projected_potential(
         slice_thickness=specimen.cell[2] / slices, gpts=64
     )
-    monkeypatch.setattr(propagate, "projected_potential", lambda *_: deep)
+    potential = ProjectedPotential(deep.array, np.array(deep.slice_thickness))
+    monkeypatch.setattr(propagate, "projected_potential", lambda *_: potential)
     expected, _ = beams_of_matrix(replace(specimen, planes=slices), 64, 1.0)
     assert 0.01 < largest_deviation(found, expected) < 0.05

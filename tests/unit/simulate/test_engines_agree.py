@@ -14,7 +14,7 @@ from polarstem.simulate.abtem_settings import abtem_settings
 from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.multislice.probes import Sampling, on_camera
 from polarstem.simulate.potential.crystal import Crystal
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_slices
 from polarstem.simulate.potential.repeating_unit import repeating_unit
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
@@ -77,7 +77,7 @@ def shifted_disc(specimen: Crystal, settings: Simulate, position, steps) -> np.n
     """The same tilt in abTEM as a probe whose waves are moved by hand, shape (kx, ky)."""
     slices = [specimen.repeats[2]]
     with abtem_settings("cpu", 1):
-        slab = projected_potential(specimen, specimen.atoms, settings, slices)
+        slab = projected_slices(specimen, specimen.atoms, settings, slices)
         probe = abtem.Probe(energy=200e3, semiangle_cutoff=24, aberrations=settings.aberrations)
         probe.grid.match(slab)
         waves = probe.build(abtem.CustomScan([position]), lazy=False)

@@ -18,7 +18,7 @@ from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.multislice.scene_scan import scan_scene
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.potential.frozen_phonons import thermal_configurations
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_potential, projected_slices
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.amorphous import CARBON_DENSITY
@@ -163,7 +163,7 @@ def test_layers_stand_before_and_behind_the_slices_of_the_crystal():
 def plane_wave(**imperfections: Any) -> tuple[np.ndarray, np.ndarray]:
     """Intensities of a plane wave behind 8 x 8 cells of cubic crystal, and frequencies [1/Å]."""
     crystal = Crystal.of(build_scene(scene(amplitude=0.0, margin_cells=3, **imperfections)))
-    slab = projected_potential(crystal, crystal.atoms, SIMULATE, [crystal.repeats[2]])
+    slab = projected_slices(crystal, crystal.atoms, SIMULATE, [crystal.repeats[2]])
     wave = abtem.PlaneWave(energy=200e3).multislice(slab, lazy=False)
     wave = np.fft.fft2(wave.array.reshape(slab.gpts))
     intensity = np.abs(wave) ** 2 / wave.size**2

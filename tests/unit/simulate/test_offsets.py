@@ -14,7 +14,7 @@ from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.multislice.abtem_run import scan_patterns
 from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
 from polarstem.simulate.multislice.windows import Field, Window
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_slices
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.simulate.wave.plane_waves import spread_offsets, spread_stride
@@ -97,7 +97,7 @@ def test_abtem_samples_as_the_matrix_does(crystal, number, tilted):
     camera = Camera.of(settings.detector)
     ours = VirtualMicroscope(matrix, camera).measure(places, [4.0], optics)[0].numpy()
     with abtem_settings("cpu", 1):
-        slab = projected_potential(specimen, specimen.atoms, settings, [specimen.repeats[2]])
+        slab = projected_slices(specimen, specimen.atoms, settings, [specimen.repeats[2]])
         probe = probe_of(200.0, optics, sampling=sampling)
         theirs = on_camera(scan_patterns(probe, slab, places, 1)[0], sampling, camera)
         field = Field(slab, 200.0, cells * 24)

@@ -22,7 +22,7 @@ from polarstem.simulate.multislice.scene_scan import scan_scene
 from polarstem.simulate.multislice.windows import Field, Window, windows
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.potential.frozen_phonons import thermal_configurations
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_slices
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.crystals import load_material
@@ -47,7 +47,7 @@ def scene(kind: str, nm: float, **options: Any) -> SceneRecipe:
 
 def slab_of(crystal: Crystal, settings: Simulate) -> Any:
     (atoms,) = thermal_configurations(crystal, settings.phonons, 1)
-    return projected_potential(crystal, atoms, settings, [crystal.repeats[2]])
+    return projected_slices(crystal, atoms, settings, [crystal.repeats[2]]).build(lazy=False)
 
 
 def middle(crystal: Crystal, count: int) -> np.ndarray:

@@ -20,7 +20,7 @@ from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
 from polarstem.simulate.multislice.windows import Field, Window
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.potential.frozen_phonons import thermal_configurations
-from polarstem.simulate.potential.projection import projected_potential
+from polarstem.simulate.potential.projection import projected_potential, projected_slices
 from polarstem.simulate.potential.slices import Slices
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 
@@ -63,11 +63,13 @@ def test_slabs_hold_these_slices(oblique, kind):
     settings = microscope(slices=kind)
     slices = Slices.of(oblique, kind)
     slab = projected_potential(oblique, oblique.atoms, settings, [1, 3])
+    theirs = projected_slices(oblique, oblique.atoms, settings, [1, 3])
     count = 3 * slices.per_period
     assert len(slab.array) == count
     assert slab.slice_thickness == pytest.approx(slices.thickness[:count])
+    assert theirs.slice_thickness == pytest.approx(slices.thickness[:count])
     ends = [slices.per_period - 1, count - 1]
-    assert [plane for plane in slab.exit_planes if plane >= 0] == ends
+    assert [plane for plane in theirs.exit_planes if plane >= 0] == ends
     for n in (0, 1, count - 1):
         members = oblique.atoms[slices.members == n]
         shares = {"K": oblique.occupancy}
@@ -121,13 +123,13 @@ def test_windows_agree_on_slices_of_unequal_thickness(crystal):
     optics = Optics(24.0, {"C10": 40.0}, (2.0, 1.0))
     camera = Camera(26, 3.0)
     with abtem_settings("cpu", 1):
-        slab = projected_potential(specimen, specimen.atoms, settings, [specimen.repeats[2]])
+        slab = projected_slices(specimen, specimen.atoms, settings, [specimen.repeats[2]])
         theirs = scan_patterns(probe_of(200.0, optics), slab, places, 1)
         field = Field(slab, 200.0, slab.gpts[0])
         light = field.illuminate(probe_of(200.0, optics))
         ours = field.scan(Window((0, 0), np.arange(2), places), light)
         equal = Field(
-            projected_potential(specimen, specimen.atoms, microscope(), [specimen.repeats[2]]),
+            projected_slices(specimen, specimen.atoms, microscope(), [specimen.repeats[2]]),
             200.0,
             slab.gpts[0],
         )

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import abtem
 import numpy as np
 import pytest
 import torch
@@ -19,6 +18,7 @@ from polarstem.simulate.potential.frozen_phonons import thermal_columns
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.simulate.scattering_matrix.thermal_matrices import ThermalMatrices, ThermalMicroscope
+from polarstem.simulate.wave import antialias
 from polarstem.simulate.wave.plane_waves import spread_offsets
 
 OPTICS = Optics(24.0, {"C10": -30.0, "C12": 15.0, "phi12": 0.7}, (1.0, -2.0), source_fwhm=0.8)
@@ -134,8 +134,8 @@ def test_real_displacements_damp_as_debye_and_waller_say(recipe, monkeypatch):
     settings = microscope(pixels_per_cell=40)
     share, _ = part_of_the_damping(recipe, settings)
     assert share == pytest.approx(0.95, abs=0.05)
-    strength = abtem.core.energy.energy2sigma
-    monkeypatch.setattr(abtem.core.energy, "energy2sigma", lambda energy: 0.3 * strength(energy))
+    strength = antialias.interaction
+    monkeypatch.setattr(antialias, "interaction", lambda energy: 0.3 * strength(energy))
     share, rest = part_of_the_damping(recipe, settings)
     assert share == pytest.approx(1, abs=0.05)
     assert rest < 0.25
