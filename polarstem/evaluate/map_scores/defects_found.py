@@ -5,22 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from sklearn.covariance import LedoitWolf
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from polarstem.evaluate.map_scores.beside_truth import AWAY_CELLS, read_scored, truth_of_cells
 from polarstem.evaluate.map_scores.over_scans import of_one_scan
 from polarstem.evaluate.summary.entries import Entry, entry
 from polarstem.maps.anomaly import roots, upper_quartiles
-from polarstem.models.base import Model
 from polarstem.models.network import NetworkModel
+
+if TYPE_CHECKING:
+    from polarstem.models.base import Model
 
 _COORDINATES = 32  # of the embeddings, for their covariance
 
@@ -98,6 +97,8 @@ def compare_scores(
     dict of str to (float, float)
         The map's own stands under ``anomaly``. Both numbers are NaN without a defect.
     """
+    from sklearn.metrics import average_precision_score, roc_auc_score  # which takes seconds
+
     defective = touched(found, truth["defect"].values)
     cell = found["cell"].values
     scores = {name: upper_quartiles(np.asarray(each, float), cell) for name, each in others.items()}
@@ -139,6 +140,8 @@ def plain_scores(
         mean (K. Lee et al., NeurIPS 31, 7167 (2018)). ``reconstruction``: squared distance to the
         best-matching template, both as roots.
     """
+    from sklearn.covariance import LedoitWolf
+
     embedding = model.embed(patterns).astype(float)
     scores = {"uncertainty": 1.0 - model.predict_proba(patterns).max(axis=1).astype(float)}
     if isinstance(model, NetworkModel):
@@ -154,6 +157,8 @@ def plain_scores(
 
 
 def _energy(model: NetworkModel, embedding: FloatArray) -> FloatArray:
+    import torch
+
     assert model.network is not None
     with torch.inference_mode():
         logits = model.network.head.logits(torch.from_numpy(embedding).float().to(model.device))
@@ -170,6 +175,8 @@ def touched(found: xr.Dataset, where: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _ranked(score: FloatArray, defective: NDArray[np.bool_]) -> dict[str, Entry]:
     """Area under the ROC curve, and average precision."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     area = float(roc_auc_score(defective, score))
     text = "Probability that a unit cell with a defect has a higher anomaly score than one without"
     precision = float(average_precision_score(defective, score))

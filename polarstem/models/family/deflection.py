@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
-from scipy.stats import multivariate_normal
 from threadpoolctl import threadpool_limits
 
 from polarstem.errors import PolarstemError
@@ -167,6 +166,8 @@ class DeflectionModel(ArrayModel):
 
     def predict_proba(self, patterns: NDArray[Any]) -> Array:
         """Class probabilities (n, n_classes) of patterns (n, ky, kx)."""
+        from scipy.stats import multivariate_normal
+
         vectors = self._vectors(self._checked(patterns))
         arrays = self._arrays
         parts = zip(arrays["mean"], arrays["covariance"], strict=True)

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
-from sklearn.calibration import calibration_curve
 
 from polarstem.evaluate.scores.predictions import read_predictions
 from polarstem.evaluate.scores.rungs import contenders, joint_sources, streams
@@ -151,6 +150,8 @@ def _draw_scores(
 def _draw_reliability(
     axes: Axes, confidence: NDArray[np.float64], right: NDArray[np.bool_], look: Mapping[str, Any]
 ) -> None:
+    from sklearn.calibration import calibration_curve  # which takes seconds
+
     share, mean = calibration_curve(
         right, np.clip(confidence, 0, 1), n_bins=CONFIDENCE_BINS, strategy="uniform"
     )
