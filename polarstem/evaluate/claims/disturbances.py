@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from polarstem.evaluate.claims.case import Case, Run
 from polarstem.evaluate.claims.evidence import Sample, combine
@@ -140,6 +139,8 @@ def _areas(disturbed: DomainPredictions, clean: DomainPredictions) -> tuple[list
 
 def _area(first: FloatArray, second: FloatArray) -> float:
     """How often the first is larger, ties counting half: Mann and Whitney's U by all pairs."""
+    from scipy.stats import rankdata  # which takes a second
+
     ranks = rankdata(np.concatenate([first, second]))[: len(first)]
     return float((ranks.mean() - (len(first) + 1) / 2) / len(second))
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import beta
-from scipy.stats import t as student
 
 from polarstem.evaluate.summary.entries import Entry, entry
 
@@ -73,6 +71,8 @@ def interval_over_scans(
     low, high : float
         NaN for fewer than two scans with cells.
     """
+    from scipy.stats import t as student  # which takes a second
+
     of = np.array([each for each in totals if each > 0], float)
     if len(of) < 2:
         return np.nan, np.nan
@@ -95,6 +95,8 @@ def exact_interval(count: float, of: float, confidence: float) -> Interval:
     confidence : float
         Level of the interval.
     """
+    from scipy.stats import beta
+
     tail = (1 - confidence) / 2
     low = float(beta.ppf(tail, count, of - count + 1)) if count > 0 else 0.0
     high = float(beta.ppf(1 - tail, count + 1, of - count)) if count < of else 1.0

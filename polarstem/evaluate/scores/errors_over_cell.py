@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from polarstem.evaluate.scores.metrics import FloatArray
 from polarstem.evaluate.scores.predictions import DomainPredictions
@@ -76,6 +75,8 @@ def rank_correlation(a: FloatArray, b: FloatArray) -> FloatArray:
 
     Average ranks for ties. NaN for rows that do not vary or hold NaN.
     """
+    from scipy.stats import rankdata  # which takes a second
+
     ranks = [rankdata(np.atleast_2d(rows).round(9), axis=1) for rows in (a, b)]
     unknown = np.isnan(np.atleast_2d(a)).any(1) | np.isnan(np.atleast_2d(b)).any(1)
     a, b = (rank - rank.mean(1, keepdims=True) for rank in ranks)

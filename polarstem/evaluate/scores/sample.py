@@ -20,8 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from scipy.stats import beta
-from scipy.stats import t as student_t
 
 from polarstem.evaluate.scores.metrics import FloatArray
 
@@ -78,6 +76,8 @@ class Sample:
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Interval at a level in (0, 1); NaN where the crystals tell nothing of the spread."""
+        from scipy.stats import t as student_t  # which takes a second
+
         if self.n < 2 or len(self.draws) < 3 or not np.isfinite(self.draws).all():
             return np.nan, np.nan
         error, freedom = self.error()
@@ -183,6 +183,8 @@ def _on_logit_scale(share: float, step: float, edge: float) -> tuple[float, floa
 
 def _counted_alone(share: float, counted: float, confidence: float) -> tuple[float, float]:
     """Interval of a share if all that was counted were independent."""
+    from scipy.stats import beta
+
     tail, right = (1 - confidence) / 2, share * counted
     low = beta.ppf(tail, right, counted - right + 1) if right > 0 else 0.0
     high = beta.ppf(1 - tail, right + 1, counted - right) if counted - right > 1e-9 else 1.0

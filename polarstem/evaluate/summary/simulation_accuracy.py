@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student_t
 
 from polarstem.config.error_budget import ENSEMBLES
 from polarstem.config.physics import Simulate
@@ -178,6 +177,8 @@ class _Budget:
         share = np.sqrt((ENSEMBLES - 1) / ENSEMBLES)
         error = share * difference(ensembles, others)
         means = error.mean((1, 2))
+        from scipy.stats import t as student_t  # which takes a second
+
         half = student_t.ppf((1 + _CONFIDENCE) / 2, len(means) - 1) * means.std(ddof=1)
         half /= np.sqrt(len(means))
         meaning = (

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -202,18 +200,6 @@ def test_command_line_takes_the_same_engine(config, tmp_path):
 @pytest.mark.parametrize("energy_kv", [30, 80, 200, 300])
 def test_wavelength_is_that_of_abtem(energy_kv):
     assert wavelength(energy_kv) == pytest.approx(energy2wavelength(energy_kv * 1e3), rel=1e-6)
-
-
-def test_measuring_does_without_abtem():
-    """It loads for seconds, in each of the many short jobs."""
-    code = (
-        "import sys, polarstem.simulate.jobs.measure_patterns; "
-        "print(*{'abtem', 'dask', 'matplotlib'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == ""
 
 
 def test_order_and_average_are_different_crystals(config):
