@@ -13,36 +13,49 @@ from runs import TINY, planned
 
 pytestmark = pytest.mark.slow
 
+# stages by what they hang on
 REPORT = {"draw_figures", "write_report"}
-EVALUATE = {"answer_claims", "compare_with_limit", "compute_metrics", "summarise_results"}
-MAP = {"map_scan", "summarise_maps", "draw_maps", "draw_reality"}
-EVALUATE |= {"write_reference_model"} | MAP | REPORT
+SCORES = {"compare_with_limit", "compute_metrics", "write_reference_model"}
+SUMMARY = {"summarise_results"} | REPORT
+EVALUATE = {"answer_claims"} | SCORES | SUMMARY
+MAPS = {"summarise_maps", "draw_maps", "draw_reality"} | SUMMARY
+MAP = {"map_scan"} | MAPS
 PREDICT = {"predict_patterns"} | EVALUATE
-ANOMALY = {"map_defect_free", "calibrate_anomaly"}
+ANOMALY = {"map_defect_free", "calibrate_anomaly", "gather_mapping_model", "write_reference_model"}
+ANOMALY |= MAP
 TRAIN = {"train_model"} | ANOMALY | PREDICT
-DATA = {"assemble_dataset", "check_leakage"} | TRAIN
-SCENES = {"simulate_scene", "compute_library"}
-SIMULATE = {"simulate_patterns"} | SCENES | DATA
-MEASURE = {"measure_patterns", "measure_dataset"} | SCENES | DATA
-LIMIT = {"compute_information", "measure_accuracy"} | MEASURE
-MATRICES = {"compute_scattering_matrix", "compute_thermal_matrices"} | LIMIT
-STRUCTURES = {"build_structure", "build_scene", "tabulate_specimens"} | MATRICES | SIMULATE
+DATA = {"check_leakage", "train_model"} | PREDICT
+SCENES = {"simulate_scene"} | ANOMALY
+LIBRARY = {"compute_library"} | ANOMALY
+LIMIT = {"compute_information"} | EVALUATE
+MEASURE = {"measure_dataset"} | DATA
+MATRICES = {"compute_scattering_matrix", "compute_thermal_matrices", "measure_accuracy"}
+MATRICES |= MEASURE | LIMIT | LIBRARY
+SIMULATE = {"simulate_patterns", "assemble_dataset"} | DATA - {"train_model"}
+STRUCTURES = {"build_structures"} | MATRICES | SIMULATE | SCENES
 
 STAGES = {
     "polarstem/structures/build.py": STRUCTURES,
     "resources/crystals.yaml": STRUCTURES,
     "polarstem/simulate/microscope/probe_positions.py": MEASURE | SIMULATE,
     # no model learns from these: streams and training sets are measured on matrices
-    "polarstem/simulate/multislice/abtem_run.py": SIMULATE - {"train_model"},
-    "polarstem/simulate/potential/projection.py": MATRICES | SIMULATE,
+    "polarstem/simulate/multislice/abtem_run.py": SIMULATE | SCENES,
+    "polarstem/simulate/potential/projection.py": MATRICES | SIMULATE | SCENES,
     "polarstem/simulate/scattering_matrix/propagate.py": MATRICES,
-    "polarstem/simulate/scattering_matrix/measure.py": LIMIT,
-    "polarstem/data/assemble.py": DATA - ANOMALY,  # the model that maps learns from a stream
+    "polarstem/simulate/scattering_matrix/measure.py": MATRICES - {"compute_scattering_matrix"},
+    "polarstem/data/assemble.py": {"assemble_dataset"} | DATA - {"train_model"},
     "polarstem/models/heads.py": TRAIN,
     "polarstem/evaluate/scores/write_predictions.py": PREDICT,
-    "polarstem/evaluate/scores/metrics.py": EVALUATE,
-    "polarstem/report/figures/style.py": REPORT | MAP | {"summarise_results"},
+    "polarstem/evaluate/scores/metrics.py": LIMIT
+    | {"measure_accuracy", "summarise_maps", "draw_reality"},
+    "polarstem/report/figures/style.py": REPORT | MAP,
     "workflow/scripts/train_model.py": TRAIN,
+}
+OTHERS = EVALUATE - {"write_reference_model"}  # not the model that maps
+FAMILIES = {
+    "cnn": dict.fromkeys({"train_model", "predict_patterns"} | OTHERS, 1),
+    "pca_knn": {"train_model": 3, "predict_patterns": 3} | dict.fromkeys(OTHERS, 1),
+    "equivariant": dict.fromkeys(TRAIN, 1),
 }
 SOURCES = ("Snakefile", "workflow/**/*.smk", "workflow/scripts/*.py", "polarstem/**/*.py")
 
@@ -55,14 +68,25 @@ def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: P
             os.utime(path, (now, now))
     assert planned(copy_of_tiny) == {}, "moved and touched"
 
-    for name, expected in STAGES.items():
+    def planned_with(name: str, addition: str) -> dict[str, int]:
         path = copy_of_tiny / name
         text = path.read_text(encoding="utf-8")
-        path.write_text(text + "\n# edited\n", encoding="utf-8")
+        path.write_text(text + addition, encoding="utf-8")
         jobs = planned(copy_of_tiny)
         path.write_text(text, encoding="utf-8")
-        assert set(jobs) == expected, name
+        return jobs
+
+    for name, expected in STAGES.items():
+        addition = "\n# edited\n" if name.endswith(".yaml") else "\nEDITED = True\n"
+        assert set(planned_with(name, addition)) == expected, name
+    for family, counts in FAMILIES.items():
+        path = f"polarstem/models/family/{family}.py"
+        assert planned_with(path, "\nEDITED = True\n") == counts, family
+    assert planned_with("polarstem/structures/build.py", "\n# a comment\n") == {}
     assert planned(copy_of_tiny) == {}, "all edits taken back"
+
+
+CONFIG = {"resolve_config"} | EVALUATE  # whatever changes in it is told in the summary
 
 
 @pytest.mark.parametrize(
@@ -70,12 +94,12 @@ def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: P
     [
         pytest.param(
             [("confidence: 0.95", "confidence: 0.9")],
-            dict.fromkeys(EVALUATE | {"resolve_config"}, 1),
+            dict.fromkeys(CONFIG | {"summarise_maps", "draw_reality"}, 1),
             id="confidence",
         ),
         pytest.param(
             [("max_epochs: 3", "max_epochs: 4")],
-            dict.fromkeys(EVALUATE | {"resolve_config", "train_model", "predict_patterns"}, 1),
+            dict.fromkeys(CONFIG | {"train_model", "predict_patterns"}, 1),
             id="training of one model",
         ),
         pytest.param(
@@ -86,7 +110,7 @@ def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: P
                 ),
                 ("domains: [thin,", "domains: [noisy, thin,"),
             ],
-            dict.fromkeys(EVALUATE | {"resolve_config", "assemble_dataset", "check_leakage"}, 1)
+            dict.fromkeys(CONFIG | {"measure_dataset", "check_leakage"}, 1)
             | {"predict_patterns": 7},
             id="one more data domain",
         ),
@@ -99,43 +123,39 @@ def test_touching_and_moving_rerun_nothing_and_an_edit_its_stage(copy_of_tiny: P
                 ("domains: [thin,", "domains: [noisy, thin,"),
                 ("max_epochs: 3", "max_epochs: 4"),
             ],
-            dict.fromkeys(EVALUATE | {"resolve_config", "assemble_dataset", "check_leakage"}, 1)
+            dict.fromkeys(CONFIG | {"measure_dataset", "check_leakage"}, 1)
             | {"train_model": 1, "predict_patterns": 7},
             id="one more data domain and, at the same time, training of one model",
         ),
         pytest.param(
             [("validation: 1, test: 1", "validation: 1, test: 2")],
-            dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage", "tabulate_specimens"}, 1)
-            | {"build_structure": 4, "compute_scattering_matrix": 1, "measure_patterns": 4}
-            | {"compute_information": 1, "measure_dataset": 3}
-            | {"assemble_dataset": 2, "train_model": 5, "predict_patterns": 7},
+            dict.fromkeys(CONFIG | {"check_leakage", "build_structures"}, 1)
+            | {"compute_scattering_matrix": 1, "compute_information": 1, "measure_dataset": 5}
+            | {"train_model": 5, "predict_patterns": 7},
             id="one more test specimen of each class, of one more amplitude",
         ),
         pytest.param(
             [("amplitude_spread: 0.2", "amplitude_spread: 0.3")],
-            dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage", "tabulate_specimens"}, 1)
-            | {"build_structure": 16, "compute_scattering_matrix": 3, "measure_patterns": 12}
-            | {"compute_thermal_matrices": 2, "compute_information": 1, "measure_dataset": 3}
-            | {"simulate_patterns": 4, "assemble_dataset": 4}
-            | {"train_model": 7, "predict_patterns": 7}
-            | dict.fromkeys(ANOMALY, 1),
+            dict.fromkeys(CONFIG | ANOMALY | {"check_leakage", "build_structures"}, 1)
+            | {"compute_scattering_matrix": 3, "compute_information": 1, "measure_dataset": 5}
+            | {"compute_thermal_matrices": 2, "simulate_patterns": 4, "assemble_dataset": 2}
+            | {"train_model": 7, "predict_patterns": 7},
             id="amplitudes of the crystals",
         ),
         pytest.param(
             [("pixels: 32, mrad_per_pixel: 3.0", "pixels: 32, mrad_per_pixel: 2.0")],
-            dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage"}, 1)
-            | {"compute_scattering_matrix": 3, "measure_patterns": 12, "simulate_patterns": 5}
-            | {"compute_thermal_matrices": 3, "compute_information": 1, "measure_dataset": 3}
-            | {"measure_accuracy": 1, "assemble_dataset": 5}
+            dict.fromkeys(CONFIG | {"check_leakage"}, 1)
+            | {"compute_scattering_matrix": 3, "compute_information": 1, "measure_dataset": 5}
+            | {"compute_thermal_matrices": 3, "simulate_patterns": 5, "assemble_dataset": 3}
             | {"train_model": 7, "predict_patterns": 7}
-            | dict.fromkeys(ANOMALY | {"compute_library"}, 1),
+            | dict.fromkeys(LIBRARY | {"measure_accuracy"}, 1),
             id="detector",
         ),
         pytest.param(
             [("offset: random}", "offset: centre}")],
-            dict.fromkeys(EVALUATE | {"resolve_config", "check_leakage"}, 1)
-            | {"measure_patterns": 12, "simulate_patterns": 5, "measure_dataset": 3}
-            | {"assemble_dataset": 5, "train_model": 5, "predict_patterns": 7},
+            dict.fromkeys(CONFIG | {"check_leakage"}, 1)
+            | {"measure_dataset": 5, "simulate_patterns": 5, "assemble_dataset": 3}
+            | {"train_model": 5, "predict_patterns": 7},
             id="probe positions",
         ),
     ],
