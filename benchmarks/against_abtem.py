@@ -169,8 +169,7 @@ class Case:
         optics = Optics(24.0, self.conditions[0].aberrations)
         places = self.positions[:: len(self.positions) // 4]
         variant, simulated, turn = self.directions[-1]
-        eye = self.microscope_of(simulated, 0.0)
-        ours = eye.measure(places, nm, optics, turn=turn)
+        ours = self.microscope_of(simulated, 0.0).measure(places, nm, optics, turn=turn)
         theirs = self.abtem(self.slab(nm, variant), places, optics)
         return check(ours, detected(theirs, (1, len(places))))
 
