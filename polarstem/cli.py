@@ -21,9 +21,10 @@ def _check(arguments: argparse.Namespace) -> None:
     from polarstem.config.accuracy_warnings import accuracy_warnings
     from polarstem.config.plan import all_specimens
 
-    config = load(arguments.config)
+    config = load(*arguments.config)
+    name = " over ".join(str(path) for path in reversed(arguments.config))
     print(
-        f"{arguments.config}: valid; {len(all_specimens(config))} specimens, "
+        f"{name}: valid; {len(all_specimens(config))} specimens, "
         f"{len(config.used_domains())} data domains, {len(config.runs())} models to train.",
         flush=True,
     )
@@ -136,7 +137,12 @@ def parser() -> argparse.ArgumentParser:
     commands = main_parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("check", help="check a configuration and say what it asks for")
-    command.add_argument("config", type=Path)
+    command.add_argument(
+        "config",
+        type=Path,
+        nargs="+",
+        help="configuration files; later ones change earlier ones, a part the standard benchmark",
+    )
     command.set_defaults(run=_check)
 
     command = commands.add_parser("build", help="build one specimen (extended XYZ)")

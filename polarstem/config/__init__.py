@@ -4,8 +4,24 @@
 Light to import (standard library, pydantic, yaml): Snakemake parses it for every job.
 """
 
-from polarstem.config.check import ConfigError, check, is_whole, load
+from polarstem.config.check import (
+    ConfigError,
+    check,
+    is_whole,
+    laid_over,
+    load,
+    read_standard,
+)
 from polarstem.config.model import Config
 from polarstem.config.plan import SpecimenPlan
 
-__all__ = ["Config", "ConfigError", "SpecimenPlan", "check", "is_whole", "load"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "SpecimenPlan",
+    "check",
+    "is_whole",
+    "laid_over",
+    "load",
+    "read_standard",
+]

@@ -31,15 +31,54 @@ class ConfigError(PolarstemError):
         super().__init__(f"The configuration has {count}:\n{lines}")
 
 
-def load(path: Path | str) -> Config:
-    """Read and check a YAML configuration file."""
+STANDARD = Path(__file__).resolve().parents[2] / "config.yaml"
+"""The standard benchmark, which a part of a configuration changes."""
+
+
+def load(*paths: Path | str) -> Config:
+    """Read and check YAML configuration files as the workflow does.
+
+    Parameters
+    ----------
+    *paths : path
+        Later files change earlier ones key by key. If all together are no whole configuration, they
+        change the standard benchmark.
+
+    Raises
+    ------
+    PolarstemError
+        If a file cannot be read, or the configuration is wrong.
+    """
+    data = laid_over(*map(_read, paths))
+    return check(data if is_whole(data) else laid_over(_read(STANDARD), data))
+
+
+def _read(path: Path | str) -> Mapping[str, Any]:
     import yaml
 
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise PolarstemError(f"The configuration {path} cannot be read: {error}") from error
-    return check(data)
+    if not isinstance(data, Mapping):
+        raise ConfigError([f"{path}: expected a mapping of sections such as `structures`"])
+    return data
+
+
+def laid_over(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay mappings over each other key by key, as Snakemake does with configuration files."""
+    whole: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            below = whole.get(key)
+            both = isinstance(value, Mapping) and isinstance(below, Mapping)
+            whole[key] = laid_over(below, value) if both else value
+    return whole
+
+
+def read_standard() -> dict[str, Any]:
+    """The standard benchmark as it stands in its file."""
+    return dict(_read(STANDARD))
 
 
 def is_whole(data: Mapping[str, Any]) -> bool:

@@ -122,9 +122,10 @@ def class_directions():
     return [polar_class.direction_deg for polar_class in plan.class_table(CONFIG)]
 
 
-def benchmarks_folder():
-    """Where the benchmark files are, as the summary reads them."""
-    return workflow.pathvars.apply("<benchmarks>")
+def benchmarks_folder(wildcards, output):
+    """Where the benchmark files are; as seen from an output, which a `module:` may have moved."""
+    folders = map(workflow.pathvars.apply, ("<benchmarks>", "<results>"))
+    return os.path.normpath(Path(output.json).parent / os.path.relpath(*folders))
 
 
 def reference_specimens():

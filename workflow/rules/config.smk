@@ -1,5 +1,5 @@
 # The configuration: a whole one stands by itself, a part of one changes the standard benchmark.
-from polarstem.config import check, is_whole
+from polarstem.config import check, is_whole, laid_over, read_standard
 from polarstem.config.accuracy_warnings import accuracy_warnings
 from polarstem.errors import PolarstemError
 from snakemake.logging import logger
@@ -8,6 +8,9 @@ if not is_whole(config):
 
     configfile: "config.yaml"
 
+
+if not is_whole(config):  # of a `module:`, where Snakemake passes over `configfile:`
+    config = laid_over(read_standard(), config)
 
 try:
     CONFIG = check({key: config[key] for key in config if key != "pathvars"})

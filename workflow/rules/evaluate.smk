@@ -140,6 +140,6 @@ rule summarise_results:
         runtime="10m",
     params:
         code=code_of("summarise_results"),
-        benchmarks=benchmarks_folder(),
+        benchmarks=benchmarks_folder,
     script:
         "../scripts/summarise_results.py"

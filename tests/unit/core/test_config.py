@@ -350,6 +350,23 @@ def test_load_reads_what_check_takes(write: Callable[[object], Path]) -> None:
     assert load(write(TINY)) == check(TINY)
 
 
+def test_load_lays_files_over_each_other_and_parts_over_the_standard(
+    write: Callable[[object], Path], root: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text("seed: 9\nevaluate: {confidence: 0.9}\n", encoding="utf-8")
+    whole = load(root / "tests" / "configs" / "tiny.yaml", other)
+    assert (whole.seed, whole.evaluate.confidence) == (9, 0.9)
+    assert "tiny" in whole.specimens
+    assert whole.evaluate.domains[0] == "thin", "the rest of a section stays"
+    standard = load(other)
+    assert (standard.seed, standard.evaluate.confidence) == (9, 0.9)
+    assert standard.specimens == load(root / "config.yaml").specimens
+    other.write_text("- 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"other\.yaml: expected a mapping"):
+        load(other)
+
+
 def test_a_whole_configuration_is_told_from_a_part_of_one():
     assert is_whole(TINY)
     assert is_whole({**TINY, "pathvars": {"results": "elsewhere"}})
