@@ -11,10 +11,11 @@ from functools import cache
 from pathlib import Path
 
 from polarstem.config.conditions import Drawn
+from polarstem.config.crystal_design import composition_varies
 from polarstem.config.families import DeflectionModel, EquivariantModel, TimmModel
 from polarstem.config.jobs import reflection_spacing
 from polarstem.config.learning import Stream
-from polarstem.config.model import Config
+from polarstem.config.model import Config, known_material
 from polarstem.config.plan import SPLITS, class_table, engine_of, obstacle
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import load_material
@@ -214,12 +215,29 @@ def _crystals(config: Config) -> Iterator[str]:
             )
         alike = structures.a_site != "random" and not simulate.phonons.configurations
         alike &= structures.amplitude > 0 and structures.amplitude_spread == 0
+        alike &= not composition_varies(config, name)
+        yield from _composition(config, name)
         if alike and settings.per_class.train and settings.per_class.test:
             yield (
                 f"structures.amplitude_spread (for specimens.{name}): is 0, but with a_site "
                 f"{structures.a_site!r} and no phonons the training and test specimens of a class "
-                "are then one crystal; set it, to 0.15 say"
+                "are then one crystal; set it, to 0.15 say, or composition_spread to 0.1"
             )
+
+
+def _composition(config: Config, name: str) -> Iterator[str]:
+    """Compositions that a specimen set cannot draw."""
+    structures = config.structures_of(name)
+    material = known_material(structures)
+    if material is None or not composition_varies(config, name):
+        return
+    (first, share), *others = material.a_site.items()
+    spread = structures.composition_spread
+    where = f"structures.composition_spread (for specimens.{name}): is {spread:g}, but"
+    if not others:
+        yield f"{where} {material.formula} has one element on its A site; use 0"
+    elif not spread < min(share, 1 - share):
+        yield f"{where} the share of {first} is {share:g} and must stay between 0 and 1; lower it"
 
 
 def _streams(config: Config) -> Iterator[str]:

@@ -48,6 +48,8 @@ def _crystal(config: Config, domain: str, specimen: plan.SpecimenPlan) -> str:
     drawn = []
     if structures.amplitude_spread and structures.amplitude:
         drawn.append(f"{specimen.amplitude / structures.amplitude:.5f}")
+    if specimen.a_site_share is not None:
+        drawn.append(f"{specimen.a_site_share:.4f}")
     if isinstance(section.thicknesses_nm, Drawn):
         drawn += [f"{nm:g}" for nm in specimen.thicknesses_nm]
     if not drawn and config.domains[domain].conditions is not None:

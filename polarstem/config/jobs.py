@@ -37,8 +37,11 @@ def structure_settings(config: Config, plan: SpecimenPlan) -> dict[str, Any]:
         "variant": list(plan.variant),
         "seed": plan.seed,
         "thickness_nm": max(plan.thicknesses_nm),
-        **structures.model_dump(mode="json", exclude={"end_on", "amplitude_spread"}),
+        **structures.model_dump(
+            mode="json", exclude={"end_on", "amplitude_spread", "composition_spread"}
+        ),
         "amplitude": plan.amplitude,
+        "a_site_share": plan.a_site_share,
         **imperfect,
     }
 

@@ -175,6 +175,12 @@ class Evaluate(Section):
     adaptation: tuple[Adaptation, ...] = Field(
         (), description="models fitted to unlabelled scans before they are tested"
     )
+    crystal_separation: NonNegative = Field(
+        0.1,
+        description="smallest distance of a test crystal from the nearest training crystal, in "
+        "patterns at the same probe positions and in units of the difference between classes "
+        "(`learning.leakage.nearest`): the run stops where one is nearer",
+    )
     confidence: Fraction = Field(0.95, description="confidence level of the intervals")
     smallest_gain: Fraction = Field(
         0.02,

@@ -50,8 +50,8 @@ def ideal_domains(config: Mapping[str, Any]) -> dict[str, tuple[float, float | N
 def limit_settings(config: Config) -> dict[str, Any]:
     """Everything that the information limit depends on, as plain values.
 
-    The hypotheses are the test specimens of the reference domain's set. Those of one number share
-    their amplitude, so that they differ in class alone; each group is compared within itself.
+    The hypotheses are crystals that stand for the test specimens of the reference domain's set
+    (`plan.limit_specimens`). Those of one group differ in class alone, and are compared.
     ``other_sign`` of one is the crystal whose polarization has the other sign along the beam.
     """
     name = config.domains[config.evaluate.reference_domain].specimens

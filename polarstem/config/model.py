@@ -109,6 +109,12 @@ class Config(Section):
         """Microscope settings of a specimen set, its own keys applied and its grid sized."""
         return self._once("simulate", specimen_set, self._simulate_of)
 
+    def material_of(self, specimen_set: str) -> Material:
+        """Material of a specimen set."""
+        return self._once(
+            "material", specimen_set, lambda s: load_material(self.structures_of(s).material)
+        )
+
     def _once(self, section: str, name: str, make: Callable[[str], Any]) -> Any:
         """Keep what is asked for many times over: a config does not change."""
         if (section, name) not in self._made:

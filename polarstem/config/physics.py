@@ -128,9 +128,15 @@ class Structures(Section):
     )
     amplitude_spread: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0,
-        description="each specimen draws its amplitude evenly from `amplitude` times 1 -/+ this, "
-        "the same for all classes; without a random A site or thermal motion it is what makes "
-        "specimens different crystals",
+        description="specimens draw their amplitudes evenly from `amplitude` times 1 -/+ this: "
+        "each test specimen its own, in the other splits one for all classes",
+    )
+    composition_spread: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.0,
+        description="with `a_site: virtual`, specimens draw the share of the first element of the "
+        "A site from the material's share -/+ this: test specimens from the middle tenth of that "
+        "range, others from the twentieths at its ends, so that no test crystal is like one that "
+        "was trained on; where it is 0, the amplitudes are parted so instead. See docs/learning.md",
     )
     metric: Literal["cubic", "phase"] = Field(
         "cubic",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from polarstem.config.conditions import Conditions, Drawn
+from polarstem.config.crystal_design import drawn_crystal, mean_crystals
 from polarstem.config.model import Config
 from polarstem.config.physics import Simulate, Structures
 from polarstem.seeds import derive_seed, derive_share
@@ -31,6 +32,8 @@ class SpecimenPlan:
         Its polar axis among those of the class.
     amplitude : float
         Factor on its polar displacements.
+    a_site_share : float or None
+        Share of the first element of its A site; None where the material's own holds.
     seed : int
         Seed of its A-site order, thermal motion and scan offset.
     index : int
@@ -45,6 +48,7 @@ class SpecimenPlan:
     polar_class: PolarClass
     variant: Vector
     amplitude: float
+    a_site_share: float | None
     seed: int
     index: int
     thicknesses_nm: tuple[float, ...]
@@ -75,6 +79,7 @@ def specimens_of(config: Config, specimen_set: str) -> list[SpecimenPlan]:
             for index in range(getattr(settings.per_class, split)):
                 number = f"{polar_class.name}-{split}-{index}"
                 drawn = f"{pair}-{number}"
+                amplitude, share = drawn_crystal(config, specimen_set, split, polar_class, index)
                 plans.append(
                     SpecimenPlan(
                         name=f"{specimen_set}-{number}",
@@ -82,7 +87,8 @@ def specimens_of(config: Config, specimen_set: str) -> list[SpecimenPlan]:
                         split=split,
                         polar_class=polar_class,
                         variant=polar_class.variant_of(first + index),
-                        amplitude=_amplitude(config, specimen_set, pair, split, index),
+                        amplitude=amplitude,
+                        a_site_share=share,
                         seed=derive_seed(config.seed, drawn),
                         index=index,
                         thicknesses_nm=_thicknesses(config, specimen_set, split, index, drawn),
@@ -92,20 +98,6 @@ def specimens_of(config: Config, specimen_set: str) -> list[SpecimenPlan]:
     return plans
 
 
-def _amplitude(config: Config, specimen_set: str, pair: str, split: str, index: int) -> float:
-    """Draw the amplitude of a specimen, the same for all classes.
-
-    A specimen that repeats in the plane is a polar axis, an amplitude and a thickness. Classes
-    that share their amplitudes differ by turns, so that one scattering matrix serves them all;
-    splits stay apart, for each specimen of a class has an amplitude of its own.
-    """
-    structures = config.structures_of(specimen_set)
-    if not structures.amplitude_spread:
-        return structures.amplitude
-    drawn = derive_share(config.seed, pair, split, index, "amplitude")
-    return round(structures.amplitude * (1 + structures.amplitude_spread * (2 * drawn - 1)), 6)
-
-
 def _thicknesses(
     config: Config, specimen_set: str, split: str, index: int, name: str
 ) -> tuple[float, ...]:
@@ -113,7 +105,7 @@ def _thicknesses(
     given = config.specimens[specimen_set].thicknesses_nm
     if not isinstance(given, Drawn):
         return given
-    shared = engine_of(config, specimen_set)[0] != "multislice"
+    shared = engine_of(config, specimen_set)[0] != "multislice" and split != "test"
     of = (specimen_set, split, index) if shared else (name,)
     low, high = given.between
     part = (high - low) / given.count
@@ -184,9 +176,10 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     Returns
     -------
     crystal : SpecimenPlan
-        Named ``{set}-{polar axis}-{amplitude}``, "m" standing for minus, in every split; with
-        thermal matrices ``{set}-{polar axis}-{split}{index}``. Without displacements, and with a
-        cubic cell, all variants are one crystal.
+        Named ``{set}-{polar axis}-{amplitude}``, "m" standing for minus, and the share of the first
+        element of the A site where it is drawn, in every split; with thermal matrices
+        ``{set}-{polar axis}-{split}{index}``, in the test split with the class. Where thicknesses
+        are drawn, both. Without displacements, and with a cubic cell, all variants are one crystal.
     turn : Turn
         Turns it into the specimen; with planes as slices, into one whose polarization may have
         the other sign along the beam, which the beam cannot see.
@@ -200,8 +193,13 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
         variant, turn = representative(plan.variant, zone_axis, square=nx == ny, flat=flat)
     axis = "".join(str(i).replace("-", "m") for i in variant)
     thermal = engine_of(config, plan.specimen_set)[0] == "thermal_matrices"
-    tail = f"{plan.split}{plan.index}" if thermal else f"{plan.amplitude:.6f}"
-    name = f"{plan.specimen_set}-{axis}-{tail}"
+    place = f"{plan.polar_class.name}-" * (plan.split == "test") + f"{plan.split}{plan.index}"
+    name = f"{plan.specimen_set}-{axis}"
+    if not thermal:
+        name += f"-{plan.amplitude:.6f}"
+        name += "" if plan.a_site_share is None else f"-{plan.a_site_share:.4f}"
+    if thermal or isinstance(config.specimens[plan.specimen_set].thicknesses_nm, Drawn):
+        name += f"-{place}"
     crystal = SpecimenPlan(
         name=name,
         specimen_set=plan.specimen_set,
@@ -211,6 +209,7 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
         ),
         variant=variant,
         amplitude=plan.amplitude,
+        a_site_share=plan.a_site_share,
         seed=derive_seed(config.seed, name) if thermal else 0,
         index=plan.index if thermal else 0,
         thicknesses_nm=plan.thicknesses_nm,
@@ -237,15 +236,22 @@ def other_sign(config: Config, plan: SpecimenPlan) -> SpecimenPlan | None:
 
 
 def limit_specimens(config: Config) -> list[SpecimenPlan]:
-    """Specimens that the information limit compares: tested ones of the reference domain.
+    """Specimens that the information limit compares, in groups of one `index`.
 
-    No specimen where they do not repeat in the plane, or have thicknesses of their own each.
+    They are test specimens of the reference domain, but for their crystals: within a group these
+    differ in class alone, and all groups together stand for all test crystals (`mean_crystals`). No
+    specimen where they do not repeat in the plane, or have thicknesses of their own each.
     """
     name = config.domains[config.evaluate.reference_domain].specimens
     drawn = isinstance(config.specimens[name].thicknesses_nm, Drawn)
     if drawn or engine_of(config, name)[0] != "scattering_matrix":
         return []
-    return [plan for plan in specimens_of(config, name) if plan.split == "test"]
+    crystals = mean_crystals(config, name, config.specimens[name].per_class.test)
+    return [
+        replace(plan, amplitude=crystals[plan.index][0], a_site_share=crystals[plan.index][1])
+        for plan in specimens_of(config, name)
+        if plan.split == "test" and plan.index < len(crystals)
+    ]
 
 
 def specimens_of_stream(config: Config, source: str, split: str) -> list[SpecimenPlan]:
@@ -264,6 +270,6 @@ def all_crystals(config: Config) -> list[SpecimenPlan]:
     for source in config.streams():
         for split in ("train", "validation"):
             plans += specimens_of_stream(config, source, split)
-    others = (other_sign(config, plan) for plan in limit_specimens(config))
-    plans += [other for other in others if other is not None]
+    for plan in limit_specimens(config):
+        plans += [each for each in (plan, other_sign(config, plan)) if each is not None]
     return list(dict.fromkeys(crystal_of(config, plan)[0] for plan in plans))

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The check that no pattern stands in two splits or two data domains."""
+"""The check that nothing tested was trained on: no pattern, and no crystal."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from polarstem.data.dataset_file import SPLITS
+from polarstem.data.separation import nearest_training_crystals
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.provenance import provenance
@@ -19,12 +20,18 @@ from polarstem.provenance import provenance
 logger = logging.getLogger("polarstem")
 
 
-def check_leakage(datasets: Sequence[Path | str], output: Path | str) -> None:
-    """Fail if a pattern occurs twice among the data sets; write the manifest otherwise.
+def check_leakage(
+    datasets: Sequence[Path | str],
+    output: Path | str,
+    separation: Mapping[str, Any] | None = None,
+    matrices: Mapping[str, Path | str] | None = None,
+) -> None:
+    """Fail if a pattern or a crystal was tested and trained on; write the manifest otherwise.
 
     A pattern may stand in one split of one data domain only, and the specimens of two
     splits must differ. Within one split of one domain a repeat is harmless to the
-    statistics of a split and is counted in the manifest.
+    statistics of a split and is counted in the manifest. Where `separation` is given, test
+    crystals must be so far from training crystals, too.
 
     Parameters
     ----------
@@ -32,12 +39,17 @@ def check_leakage(datasets: Sequence[Path | str], output: Path | str) -> None:
         All data sets of a run.
     output : path
         JSON manifest: for each data domain and split the number of patterns, specimens,
-        patterns per class, repeats, and the combined hash of the patterns.
+        patterns per class, repeats, and the combined hash of the patterns; and, under
+        ``nearest_training_crystal``, what `nearest_training_crystals` found.
+    separation : mapping, optional
+        From `polarstem.config.separation.separation_settings`.
+    matrices : mapping of str to path, optional
+        Scattering matrix of each crystal that is compared.
 
     Raises
     ------
     PolarstemError
-        Naming two specimens that share a pattern.
+        Naming what shares a pattern, or two specimens that are nearly one crystal.
     """
     hashes, places, manifest = [], [], {}
     specimens: dict[str, str] = {}
@@ -79,8 +91,11 @@ def check_leakage(datasets: Sequence[Path | str], output: Path | str) -> None:
                 labels.append((domain, split_name))
             manifest[domain] = entry
     _raise_on_repeat(np.concatenate(hashes), np.concatenate(places), labels)
+    content: dict[str, Any] = {"domains": manifest}
+    if separation is not None:
+        content["nearest_training_crystal"] = nearest_training_crystals(separation, matrices or {})
+    content["provenance"] = provenance({"datasets": sorted(manifest), "separation": separation})
     with atomic_path(output) as temporary:
-        content = {"domains": manifest, "provenance": provenance({"datasets": sorted(manifest)})}
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     logger.info("no pattern stands in two splits (%d patterns)", sum(map(len, hashes)))
 
@@ -96,6 +111,6 @@ def _raise_on_repeat(
         raise PolarstemError(
             f"{len(repeated)} patterns stand twice, for example in the {first[1]} split of "
             f"{first[0]} and the {second[1]} split of {second[0]}; make the specimens differ "
-            "(structures.a_site: random, or an amplitude_spread) so that no test pattern "
+            "(structures.a_site: random, or a composition_spread) so that no test pattern "
             "has been trained on."
         )

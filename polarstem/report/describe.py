@@ -40,7 +40,8 @@ def simulation_rows(config: Config) -> list[tuple[str, str]]:
     return [
         (
             "Crystal",
-            f"{name}, {_PHASES[crystal['phase']]}, {_A_SITES[crystal['a_site']]}, "
+            f"{name}, {_PHASES[crystal['phase']]}, {_A_SITES[crystal['a_site']]}"
+            f"{_composition(crystal)}, "
             f"displacements × {_amplitude(crystal)}, {crystal['metric']} metric",
         ),
         ("Beam direction", f"[{' '.join(str(i) for i in crystal['zone_axis'])}] pseudo-cubic"),
@@ -140,6 +141,11 @@ def adaptation_rows(config: Config) -> list[dict[str, str]]:
         }
         for entry in config["evaluate"].get("adaptation", ())
     ]
+
+
+def _composition(crystal: Mapping[str, Any]) -> str:
+    spread = crystal.get("composition_spread", 0)
+    return f" ± {100 * spread:g} at%" if spread and crystal["a_site"] == "virtual" else ""
 
 
 def _amplitude(crystal: Mapping[str, Any]) -> str:

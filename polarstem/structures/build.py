@@ -155,6 +155,7 @@ def _description(recipe: SpecimenRecipe) -> dict[str, Any]:
         "zone_axis": list(recipe.zone_axis),
         "material": recipe.material.formula,
         "a_site": recipe.a_site,
+        "a_site_share": next(iter(recipe.material.a_site.values())),
         "amplitude": recipe.amplitude,
         "metric": recipe.metric,
         "dropped_shear_deg": _dropped_shear(recipe),

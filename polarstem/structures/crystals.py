@@ -188,6 +188,20 @@ class Material(_Frozen):
         """Born charge of the average A-site cation [e]."""
         return sum(share * self.born_charges[e] for e, share in self.a_site.items())
 
+    def with_a_site_share(self, share: float) -> Material:
+        """The same material with another share of the first element of its A site.
+
+        The others keep their shares of the rest; lattice and displacements stay.
+        """
+        (first, own), *others = self.a_site.items()
+        if not (others and 0 < share < 1):
+            raise PolarstemError(
+                f"{self.formula} cannot have a share of {share:g} of {first} on its A site; choose "
+                "one between 0 and 1 in a material with two elements there."
+            )
+        rest = {element: round((1 - share) * part / (1 - own), 9) for element, part in others}
+        return self.model_copy(update={"a_site": {first: share} | rest})
+
     def require_phase(self, phase: str) -> Phase:
         """Return `phase` if the material describes it, else say which phases it does."""
         for known in self.lattice:

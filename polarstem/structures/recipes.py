@@ -144,6 +144,7 @@ def make_recipe(
     zone_axis: Sequence[int],
     cells: Sequence[int],
     thickness_nm: float,
+    a_site_share: float | None = None,
     **settings: Any,
 ) -> SpecimenRecipe:
     """Make a recipe from the plain values of a config.
@@ -156,6 +157,8 @@ def make_recipe(
         As in `SpecimenRecipe`.
     thickness_nm : float
         Thickness [nm], rounded to whole cells (at least one).
+    a_site_share : float, optional
+        Share of the first element of the A site, where it is not the material's.
     **settings
         The other fields of `SpecimenRecipe`.
 
@@ -165,8 +168,9 @@ def make_recipe(
     """
     if "amorphous_nm" in settings:
         settings["amorphous_nm"] = tuple(settings["amorphous_nm"])
+    loaded = load_material(material)
     recipe = SpecimenRecipe(
-        material=load_material(material),
+        material=loaded if a_site_share is None else loaded.with_a_site_share(a_site_share),
         variant=tuple(variant),  # type: ignore[arg-type]
         zone_axis=zone_vector(zone_axis),
         cells=tuple(cells),  # type: ignore[arg-type]

@@ -1,4 +1,5 @@
-# One data set per data domain, and the check that no pattern stands in two of them.
+# One data set per data domain, and the check that nothing tested was trained on.
+from polarstem.config.separation import separation_crystals, separation_settings
 
 
 rule assemble_dataset:
@@ -59,9 +60,12 @@ rule measure_dataset:
 
 
 rule check_leakage:
-    """Stop the run if a pattern stands in two splits or two data domains."""
+    """Stop the run if a pattern, or nearly the same crystal, is tested and trained on."""
     input:
         datasets=expand("<results>/datasets/{domain}.nc", domain=CONFIG.used_domains()),
+        matrices=expand(
+            "<results>/scattering/{crystal}.nc", crystal=separation_crystals(CONFIG)
+        ),
     output:
         manifest="<results>/datasets/manifest.json",
     log:
@@ -71,12 +75,13 @@ rule check_leakage:
     # before any training, as what it finds stops the run
     priority: 10**9
     conda:
-        "../../envs/dataset.yaml"
+        "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=2500,
         runtime="30m",
     params:
         code=code_of("check_leakage"),
+        separation=separation_settings(CONFIG),
     script:
         "../scripts/check_leakage.py"

@@ -118,6 +118,7 @@ rule summarise_results:
         limit="<results>/limit.json",
         claims="<results>/claims.json",
         accuracy="<results>/accuracy.json",
+        manifest="<results>/datasets/manifest.json",
         maps=MAPS,
         config="<results>/config.resolved.yaml",
         models=per_run("<results>/models/{model}/{source}/{seed}"),

@@ -18,5 +18,6 @@ with job_log(snakemake.log[0]):
         limit_json=snakemake.input.limit,
         claims_json=snakemake.input.claims,
         accuracy_json=snakemake.input.accuracy,
+        manifest_json=snakemake.input.manifest,
         maps_json=next(iter(snakemake.input.maps), None),
     )

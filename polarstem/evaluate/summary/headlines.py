@@ -16,7 +16,7 @@ from polarstem.errors import PolarstemError
 from polarstem.evaluate.scores.metrics import SCAN_METRICS, TABLE_METRICS
 from polarstem.evaluate.scores.tested_domains import Reference, describe_domain, reference_of
 from polarstem.evaluate.summary.entries import HEADLINE, Entry, entry, meaning_of, scored
-from polarstem.evaluate.summary.scores_and_costs import HISTORY, learning_entries
+from polarstem.evaluate.summary.scores_and_costs import HISTORY, leakage_entry, learning_entries
 from polarstem.evaluate.summary.stage_use import stage_use
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.models import model_class
@@ -33,6 +33,7 @@ def summarise_results(
     limit_json: Path | str | None = None,
     claims_json: Path | str | None = None,
     accuracy_json: Path | str | None = None,
+    manifest_json: Path | str | None = None,
     maps_json: Path | str | None = None,
 ) -> None:
     """Write the headline numbers that the report is drawn from.
@@ -56,6 +57,8 @@ def summarise_results(
         `polarstem.evaluate.claims.answers.answer_claims`,
         `polarstem.evaluate.summary.simulation_accuracy.measure_accuracy` and
         `polarstem.evaluate.map_scores.over_experiments.summarise_maps`, taken over as they are.
+    manifest_json : path, optional
+        From `polarstem.data.leakage.check_leakage`.
 
     Notes
     -----
@@ -76,6 +79,9 @@ def summarise_results(
     for more in (limit_json, claims_json, accuracy_json, maps_json):
         if more is not None:
             summary |= json.loads(Path(more).read_text(encoding="utf-8"))
+    if manifest_json is not None:
+        manifest = json.loads(Path(manifest_json).read_text(encoding="utf-8"))
+        summary["learning.leakage.nearest"] = leakage_entry(manifest["nearest_training_crystal"])
     with atomic_path(output_json) as path:
         text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
         path.write_text(text + "\n", encoding="utf-8")

@@ -61,6 +61,28 @@ def learning_entries(
     return scores | _costs(model_dirs)
 
 
+def leakage_entry(found: Mapping[str, Any]) -> Entry:
+    """The number of ``learning.leakage.nearest``.
+
+    Parameters
+    ----------
+    found : mapping
+        From `polarstem.data.separation.nearest_training_crystals`.
+    """
+    if found["value"] is None:
+        meaning = "No test crystal is of a kind that training crystals could be near to"
+        return entry(np.nan, found["unit"], meaning, n=0)
+    return entry(
+        found["value"],
+        found["unit"],
+        "Smallest distance of a test crystal from a training crystal, in noiseless patterns of "
+        f"one class at {found['thickness_nm']:g} nm and the same {found['positions']} probe "
+        f"positions: {found['test']} from {found['training']}. Below {found['least']:g} the run "
+        "stops",
+        n=found["n"],
+    )
+
+
 def _costs(model_dirs: Sequence[Path | str]) -> dict[str, Entry]:
     """Time and patterns of each model and source, mean over its seeds."""
     spent: dict[str, dict[str, list[float]]] = {}

@@ -14,7 +14,7 @@ import pytest
 from polarstem import import_closure
 from polarstem.import_closure import WITHOUT, digest_of, modules_of
 
-LIGHT = ("build_structures", "assemble_dataset", "check_leakage", "compute_metrics")
+LIGHT = ("build_structures", "assemble_dataset", "compute_metrics")
 
 
 @pytest.fixture

@@ -37,15 +37,22 @@ def crystals_of(domain: str, **changes: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("domain", "changes", "specimens", "crystals"),
     [
-        pytest.param("thin", {}, 4, 1, id="one amplitude, turned into four classes"),
+        pytest.param("thin", {}, 4, 4, id="every class has an amplitude of its own"),
         pytest.param(
             "thin",
             {"per_class": {"train": 1, "validation": 1, "test": 3}},
             12,
-            3,
-            id="three amplitudes",
+            12,
+            id="every class and number",
         ),
-        pytest.param("tilt_2", {}, 4, 1, id="tilts of their own, but one crystal"),
+        pytest.param("tilt_2", {}, 4, 4, id="of the ladder, too"),
+        pytest.param(
+            "thin",
+            {"structures": {"amplitude_spread": 0, "composition_spread": 0.1}},
+            4,
+            4,
+            id="every class has a composition of its own",
+        ),
         pytest.param("warm", {}, 2, 2, id="atoms that move"),
         pytest.param("emulated", {}, 2, 2, id="microscopes of their own"),
         pytest.param("fixed", {}, 4, 1, id="nothing is drawn"),
@@ -57,6 +64,17 @@ def test_specimens_that_share_all_that_is_drawn_are_one_crystal(
 ) -> None:
     found = crystals_of(domain, **changes)
     assert (len(found), len(set(found.values()))) == (specimens, crystals)
+
+
+def test_the_standard_benchmark_tests_16_ideal_crystals() -> None:
+    config = check(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")))
+    found = independent_crystals(config)
+    for domain in ("t20", "t50", "tilt_1", "defect_t20"):
+        assert len(found[domain]) == len(set(found[domain].values())) == 16, domain
+    assert set(found["defect_t20"].values()) == set(found["t20"].values())
+    for domain in ("weak_t20", "metric_t20"):
+        assert len(found[domain]) == len(set(found[domain].values())) == 8, domain
+    assert len(set(found["weak_t20"].values()) | set(found["t20"].values())) == 24
 
 
 def test_paired_specimens_are_the_same_crystals() -> None:

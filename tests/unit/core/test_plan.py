@@ -165,22 +165,24 @@ def test_engine_is_the_matrix_where_one_describes_the_specimens(
     assert ("turn" in settings) == (engine == "scattering_matrix")
 
 
-def test_two_crystals_for_each_amplitude() -> None:
-    """O along [001]: 12 variants in eight classes, every class at every amplitude."""
+def test_crystals_of_their_own_for_tests_and_two_for_each_other_amplitude() -> None:
+    """O along [001]: 12 variants in eight classes."""
     config = config_with(
         structures={"phase": "O"}, per_class={"train": 4, "validation": 2, "test": 2}
     )
     specimens = plan.specimens_of(config, "tiny")
-    amplitudes = {(s.split, s.name.rsplit("-", 1)[1]): s.amplitude for s in specimens}
-    assert len(set(amplitudes.values())) == len(amplitudes) == 8, "one for each, in all classes"
-    assert all(0.8 <= amplitude <= 1.2 for amplitude in amplitudes.values())
-    assert len({s.amplitude for s in specimens}) == 8
-    crystals = plan.all_crystals(config)
+    tested = [s for s in specimens if s.split == "test"]
+    others = [s for s in specimens if s.split != "test"]
+    assert len({s.amplitude for s in tested}) == len(tested) == 16
+    assert len({(s.split, s.index) for s in others}) == len({s.amplitude for s in others}) == 6
+    assert all(0.8 <= s.amplitude <= 1.2 for s in specimens)
     # in plane and oblique; the sign along the beam cannot be seen
-    assert len(crystals) == len({c.name for c in crystals}) == 16
-    assert {c.variant for c in crystals} == {(1, 1, 0), (1, 0, 1)}
     served = {plan.crystal_of(config, s)[0] for s in specimens}
-    assert served == set(crystals)
+    assert {c.variant for c in served} == {(1, 1, 0), (1, 0, 1)}
+    assert len(served) == len({c.name for c in served}) == 2 * 6 + 16
+    compared = {plan.crystal_of(config, s)[0] for s in plan.limit_specimens(config)}
+    assert len(compared) == 4, "the limit has two amplitudes of its own"
+    assert set(plan.all_crystals(config)) == served | compared
     for specimen in specimens:
         crystal, turn = plan.crystal_of(config, specimen)
         image = turned(crystal.variant, turn, (0, 0, 1))
@@ -205,6 +207,7 @@ def test_specimens_that_look_alike_share_their_crystals(
         "simulate": {"slices": slices},
     }
     if engine == "thermal_matrices":
+        data["specimens"]["tiny_phonons"]["per_class"] = {"train": 4}
         data["specimens"]["tiny_phonons"]["simulate"] |= {
             "engine": engine,
             "phonons": {"configurations": 2},
@@ -218,8 +221,8 @@ def test_specimens_that_look_alike_share_their_crystals(
         assert names < {crystal.name for crystal in plan.all_crystals(config)}
     else:
         oblique = [axes[1 + number % 2] if len(axes) > 2 else axes[1] for number in range(4)]
-        wanted = {f"110-test{n}" for n in range(4)} | {
-            f"{a}-test{n}" for n, a in enumerate(oblique)
+        wanted = {f"110-train{n}" for n in range(4)} | {
+            f"{a}-train{n}" for n, a in enumerate(oblique)
         }
         assert names == {f"tiny_phonons-{name}" for name in wanted}
 
@@ -251,17 +254,16 @@ def test_without_displacements_all_classes_are_one_crystal(cells: list[int], a_s
 def test_a_field_of_unequal_sides_is_not_turned_on_its_side() -> None:
     config = config_with(structures={"phase": "T", "cells": [3, 2]})
     specimens = plan.specimens_of(config, "tiny")
-    assert len(plan.all_crystals(config)) == 6, "two variants for each of three amplitudes"
+    assert len({s.amplitude for s in specimens}) == 6
+    # two variants for each of two amplitudes and of the limit's, and one for each test specimen
+    assert len(plan.all_crystals(config)) == 10
     for specimen in specimens:
         _, turn = plan.crystal_of(config, specimen)
         assert turn[0][1] == turn[1][0] == 0
 
 
-def test_amplitudes_depend_on_split_and_index_alone() -> None:
-    few = {s.name: s.amplitude for s in plan.all_specimens(config_with())}
+def test_amplitudes_are_those_of_the_structures() -> None:
     more = config_with(per_class={"train": 3, "validation": 1, "test": 2})
-    for specimen in plan.all_specimens(more):
-        assert few.get(specimen.name, specimen.amplitude) == specimen.amplitude
     settings = jobs.structure_settings(more, plan.specimens_of(more, "tiny")[0])
     assert settings["amplitude"] == plan.specimens_of(more, "tiny")[0].amplitude
     assert "amplitude_spread" not in settings
@@ -270,7 +272,8 @@ def test_amplitudes_depend_on_split_and_index_alone() -> None:
 def test_more_specimens_leave_the_matrices_as_they_are() -> None:
     before, after = config_with(), config_with(per_class={"train": 1, "validation": 1, "test": 3})
     new = {c.name: c for c in plan.all_crystals(after)}
-    for crystal in plan.all_crystals(before):
+    for specimen in plan.specimens_of(before, "tiny"):
+        crystal, _ = plan.crystal_of(before, specimen)
         assert jobs.matrix_settings(before, crystal) == jobs.matrix_settings(
             after, new[crystal.name]
         )
@@ -329,7 +332,7 @@ def test_standard_benchmark_has_what_it_promises() -> None:
     phonons = {config.simulate_of(s).phonons.configurations > 0 for s in plan.used_sets(config)}
     assert phonons == {True, False}
     assert plan.engine_of(config, "ideal")[0] == "scattering_matrix"
-    assert len(plan.all_crystals(config)) <= 70
+    assert len(plan.all_crystals(config)) <= 95
 
 
 def test_examples_come_from_domains_that_differ_in_thickness_alone() -> None:

@@ -153,6 +153,16 @@ def test_the_manifest_counts(simulation, tmp_path):
     assert manifest["train"]["hash"] != manifest["test"]["hash"]
 
 
+def test_the_manifest_says_what_was_not_compared(simulation, tmp_path):
+    path = assemble([simulation()[0]], tmp_path / "d.nc")
+    separation = {"least": 0.1, "positions": 16, "seed": 1, "comparisons": []}
+    separation["not_compared"] = {"warm": "multislice: its atoms move (simulate.phonons)"}
+    check_leakage([path], tmp_path / "manifest.json", separation)
+    found = json.loads((tmp_path / "manifest.json").read_text())["nearest_training_crystal"]
+    assert (found["value"], found["n"], found["specimen_sets"]) == (None, 0, {})
+    assert found["not_compared"] == separation["not_compared"]
+
+
 def test_bad_input_leaves_nothing(simulation, tmp_path):
     good, _ = simulation()
     other, _ = simulation("set-RM-train-1", 1, pixels=8)

@@ -257,7 +257,11 @@ def test_learning_says_how_far_models_carry_and_what_they_cost(results, tmp_path
     changed["domains"]["dose20"] |= {"factor": "dose", "severity": 1e5}
     changed["evaluate"] |= {"experiment": "phonons20", "controls": ["static50"]}
     tables = folder / "metrics.csv", folder / "confusion.nc"
-    summarise_results(*tables, changed, tmp_path, tmp_path / "s.json")
+    nearest = {"value": None, "unit": "of the class difference", "n": 0}
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"domains": {}, "nearest_training_crystal": nearest}))
+    out = tmp_path / "s.json"
+    summarise_results(*tables, changed, tmp_path, out, manifest_json=manifest)
     found = json.loads((tmp_path / "s.json").read_text())
     value = summary["domain.dose20.cnn"]["value"]
     assert found["learning.dose20.balanced_accuracy.cnn.thin"]["value"] == value
@@ -265,6 +269,9 @@ def test_learning_says_how_far_models_carry_and_what_they_cost(results, tmp_path
     assert "domain.dose20.cnn" not in found  # a rung has no other key
     assert found["learning.phonons20.nll.cnn_ensemble.thin"]["n"] == 24
     assert not any(key.startswith("learning.cost") for key in found)
+    leaked = found["learning.leakage.nearest"]
+    assert (leaked["value"], leaked["n"], leaked["unit"]) == (None, 0, "of the class difference")
+    assert leaked["meaning"].startswith("No test crystal")
 
 
 def test_best_network_is_chosen_by_validation(results):
