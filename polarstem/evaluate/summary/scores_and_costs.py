@@ -38,8 +38,9 @@ def learning_entries(
     Returns
     -------
     dict of str to Entry
-        ``learning.{domain}.{metric}.{model}.{source}``, and under ``learning.cost.`` the keys
-        ``seconds.{model}.{source}`` and ``patterns.{model}.{source}``.
+        ``learning.{domain}.{metric}.{model}.{source}``, those of `fair_entries` and of
+        `recommended_entries`, and under ``learning.cost.`` the keys ``seconds.{model}.{source}``
+        and ``patterns.{model}.{source}``.
     """
     evaluate = config["evaluate"]
     whole = {evaluate["reference_domain"], evaluate.get("experiment")}
@@ -58,7 +59,57 @@ def learning_entries(
         for row in rows.to_dict("records")
         if row["metric"] in wanted[row["domain"]]
     }
-    return scores | _costs(model_dirs)
+    compared = fair_entries(pooled, config) | recommended_entries(pooled, config)
+    return scores | compared | _costs(model_dirs)
+
+
+def fair_entries(pooled: pd.DataFrame, config: Mapping[str, Any]) -> dict[str, Entry]:
+    """What data and what architecture is worth on the experiment.
+
+    Of every model that was trained both on the reference source, ideal patterns, and on the stream
+    of the recommended model: ``learning.fair.{model}.ideal`` and ``learning.fair.{model}.varied``.
+    Down a column of the two differ architectures, along a row the data.
+    """
+    evaluate = config["evaluate"]
+    domain, recommended = evaluate.get("experiment"), evaluate.get("recommended")
+    if domain is None or recommended is None:
+        return {}
+    sources = {"ideal": evaluate["reference_source"], "varied": recommended["source"]}
+    rows = pooled[(pooled["domain"] == domain) & (pooled["metric"] == HEADLINE)]
+    rows = rows[rows["model"].isin(list(config["models"]))]
+    by_run = {(row["model"], row["source"]): row for row in rows.to_dict("records")}
+    both = [
+        model
+        for model in dict.fromkeys(rows["model"])
+        if all((model, source) in by_run for source in sources.values())
+    ]
+    described = {domain: describe_domain(config, domain)}
+    return {
+        f"learning.fair.{model}.{kind}": scored(
+            by_run[model, source], meaning_of(by_run[model, source], described)
+        )
+        for model in both
+        for kind, source in sources.items()
+    }
+
+
+def recommended_entries(pooled: pd.DataFrame, config: Mapping[str, Any]) -> dict[str, Entry]:
+    """Accuracy per cell of the recommended model on every tested domain but the controls.
+
+    Keys ``learning.recommended.{domain}``.
+    """
+    evaluate = config["evaluate"]
+    best = evaluate.get("recommended")
+    if best is None:
+        return {}
+    rows = pooled[(pooled["model"] == best["model"]) & (pooled["source"] == best["source"])]
+    rows = rows[(rows["metric"] == "cell_accuracy") & rows["domain"].isin(evaluate["domains"])]
+    rows = rows[~rows["domain"].isin(evaluate.get("controls") or ())]
+    described = {domain: describe_domain(config, domain) for domain in rows["domain"]}
+    return {
+        f"learning.recommended.{row['domain']}": scored(row, meaning_of(row, described))
+        for row in rows.to_dict("records")
+    }
 
 
 def leakage_entry(found: Mapping[str, Any]) -> Entry:

@@ -23,6 +23,7 @@ from polarstem.evaluate.scores.tables import (
 from polarstem.evaluate.scores.tested_domains import reference_of
 from polarstem.evaluate.summary import entries
 from polarstem.evaluate.summary.headlines import read_metrics, summarise_results
+from polarstem.evaluate.summary.scores_and_costs import fair_entries, recommended_entries
 from polarstem.evaluate.summary.stage_use import stage_use
 from tests.unit.evaluate import synthetic_results as synthetic
 
@@ -324,3 +325,55 @@ def test_unreadable_table_is_one_sentence(tmp_path):
 def test_an_interval_has_two_ends_or_none(low, high):
     shown = entries.entry(0.5, "fraction", "a score", low=low, high=high)
     assert (shown["low"], shown["high"]) == (None, None)
+
+
+@pytest.fixture
+def pooled_scores():
+    """Scores of two models on two sources and of one on one, and a config that goes with them."""
+    config = synthetic.make_config()
+    config["evaluate"] = {
+        "experiment": "phonons20",
+        "reference_source": "thin",
+        "recommended": {"model": "cnn", "source": "mixed"},
+        "domains": ["static20", "phonons20", "dose20"],
+        "controls": ["dose20"],
+    }
+    rows = []
+    for number, (model, source) in enumerate(
+        [
+            ("cnn", "thin"),
+            ("cnn", "mixed"),
+            ("vgg11", "thin"),
+            ("vgg11", "mixed"),
+            ("pca_knn", "thin"),
+        ]
+    ):
+        for domain in config["evaluate"]["domains"]:
+            for metric, value in (("balanced_accuracy", 0.1), ("cell_accuracy", 0.5)):
+                about = {"model": model, "source": source, "domain": domain, "metric": metric}
+                value += number / 100 + len(domain) / 1000
+                rows.append(about | {"value": value, "low": 0.0, "high": 1.0, "n": 3, "seeds": 1})
+    return pd.DataFrame(rows), config
+
+
+def test_data_and_architecture_stand_apart(pooled_scores):
+    pooled, config = pooled_scores
+    entries = fair_entries(pooled, config)
+    values = {key: round(each["value"], 3) for key, each in entries.items()}
+    assert values == {
+        "learning.fair.cnn.ideal": 0.109,
+        "learning.fair.cnn.varied": 0.119,
+        "learning.fair.vgg11.ideal": 0.129,
+        "learning.fair.vgg11.varied": 0.139,
+    }
+    assert "trained on mixed" in entries["learning.fair.cnn.varied"]["meaning"]
+    assert fair_entries(pooled, config | {"evaluate": {"experiment": None}}) == {}
+
+
+def test_the_recommended_model_on_every_domain_but_controls(pooled_scores):
+    pooled, config = pooled_scores
+    values = {k: round(e["value"], 3) for k, e in recommended_entries(pooled, config).items()}
+    assert values == {
+        "learning.recommended.static20": 0.518,
+        "learning.recommended.phonons20": 0.519,
+    }
