@@ -71,8 +71,9 @@ def laid_over(*layers: Mapping[str, Any]) -> dict[str, Any]:
     for layer in layers:
         for key, value in layer.items():
             below = whole.get(key)
-            both = isinstance(value, Mapping) and isinstance(below, Mapping)
-            whole[key] = laid_over(below, value) if both else value
+            if isinstance(value, Mapping) and isinstance(below, Mapping):
+                value = laid_over(below, value)
+            whole[key] = value
     return whole
 
 

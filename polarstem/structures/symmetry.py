@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 from itertools import product
 
 from polarstem.structures.variants import Vector, dot, screen_axes
@@ -75,8 +76,9 @@ def mirrored(vector: Vector, zone_axis: Sequence[int]) -> Vector:
     return x, y, z
 
 
+@cache  # a plan asks for each specimen, several times
 def representative(
-    variant: Vector, zone_axis: Sequence[int], square: bool = True, flat: bool = False
+    variant: Vector, zone_axis: tuple[int, ...], square: bool = True, flat: bool = False
 ) -> tuple[Vector, Turn]:
     """Choose one variant for all that the turns map onto one another.
 

@@ -1,6 +1,7 @@
 # Functions that the rules share; no rules here.
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 from polarstem.config import jobs, plan
@@ -83,8 +84,13 @@ def domain_settings(wildcards):
     return jobs.domain_settings(CONFIG, wildcards.domain)
 
 
+@cache  # several functions of each job ask
+def settings_of_measured(domain):
+    return jobs.measured_settings(CONFIG, domain)
+
+
 def measured_settings(wildcards):
-    return jobs.measured_settings(CONFIG, wildcards.domain)
+    return settings_of_measured(wildcards.domain)
 
 
 def domains_of_engine(engine):

@@ -1,11 +1,16 @@
 # Functions of the rules that train, predict and evaluate; no rules here.
 
 
+@cache  # every model on it asks
+def settings_of_stream(source):
+    return jobs.stream_settings(CONFIG, source)
+
+
 def stream_of_source(wildcards):
     """Settings of a training source that is a stream; None for data domains."""
     if wildcards.source not in CONFIG.streams():
         return None
-    return jobs.stream_settings(CONFIG, wildcards.source)
+    return settings_of_stream(wildcards.source)
 
 
 def model_of_run(wildcards):
@@ -23,7 +28,7 @@ def matrices_of_source(wildcards):
     """Scattering matrices that a stream is measured on."""
     if wildcards.source not in CONFIG.streams():
         return []
-    settings = jobs.stream_settings(CONFIG, wildcards.source)
+    settings = settings_of_stream(wildcards.source)
     crystals = dict.fromkeys(s["crystal"] for s in settings["specimens"])
     return [f"<results>/scattering/{name}.nc" for name in crystals]
 
