@@ -33,7 +33,7 @@ PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "mars
 
 
 MAPPING = {
-    *("simulate_scene", "map_defect_free", "calibrate_anomaly", "gather_mapping_model"),
+    *("simulate_scene", "map_defect_free", "calibrate_anomaly"),
     *("map_scan", "summarise_maps", "draw_maps"),
 }
 
@@ -210,11 +210,11 @@ def test_dry_run_shows_the_whole_benchmark(path: Path, tmp_path: Path) -> None:
     assert jobs["train_model"] == jobs["predict_patterns"] == len(config.runs())
     unused = set() if crystals else {"compute_scattering_matrix", "measure_dataset"}
     if path in PRESETS and not config.streams():
-        unused |= {"compute_thermal_matrices", "write_reference_model"}
+        unused |= {"compute_thermal_matrices", "gather_mapping_model", "write_reference_model"}
     if not config.adaptations():
         unused |= {"adapt_predictions"}
     if config.evaluate.recommended is None:
-        unused |= {"compute_library", "write_reference_model"}
+        unused |= {"compute_library", "gather_mapping_model", "write_reference_model"}
     if not config.experiments:
         unused |= MAPPING
     if not any(experiment.reality for experiment in config.experiments.values()):
