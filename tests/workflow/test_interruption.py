@@ -109,12 +109,12 @@ def test_killed_runs_complete_with_the_same_numbers(
         shutil.rmtree(results / made)
 
     simulations = [f"simulations/{specimen}.nc" for specimen in SPECIMENS]
-    # what is taken away, so that the stage is at work when its moment comes
+    # what is taken away, with what hangs on it, so that a stage is at work when its moment comes
     for gone, moment, how, delay in (
-        (simulations, "grid points", signal.SIGKILL, 0.3),
+        ([*simulations, "datasets"], "grid points", signal.SIGKILL, 0.3),
         ([], "grid points", signal.SIGINT, 0.3),
         (["datasets"], "rule assemble_dataset:", signal.SIGKILL, 1.0),
-        (["models"], "epoch 1 of at most 3", signal.SIGKILL, 0.0),
+        (["models", "predictions"], "epoch 1 of at most 3", signal.SIGKILL, 0.0),
         (["predictions"], "rule predict_patterns:", signal.SIGINT, 1.5),
     ):
         for name in gone:
