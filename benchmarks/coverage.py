@@ -83,10 +83,10 @@ class Design:
 
 
 DESIGNS = (
-    Design("ideal: 4 crystals in 16 specimens", tuple(2 * (k // 8) + k % 2 for k in range(16))),
-    Design("ideal: 2 crystals in 16 specimens", tuple(k // 8 for k in range(16))),
+    Design("4 crystals in 16 specimens", tuple(2 * (k // 8) + k % 2 for k in range(16))),
+    Design("2 crystals in 16 specimens", tuple(k // 8 for k in range(16))),
     Design("ideal: 16 crystals", tuple(range(16))),
-    Design("full: 3 crystals in 24 specimens", tuple(k // 8 for k in range(24))),
+    Design("3 crystals in 24 specimens", tuple(k // 8 for k in range(24))),
     Design("phonons: 8 crystals", tuple(range(8)), side=6, of_crystals=0.5),
     Design("emulated: 24 crystals", tuple(range(24)), side=12, of_crystals=1.0),
     Design("emulated: 24 very different", tuple(range(24)), side=12, of_crystals=1.5),

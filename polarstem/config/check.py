@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -15,7 +15,7 @@ from polarstem.config.cross_checks import cross_checks, nearest
 from polarstem.config.experiment_checks import experiment_checks
 from polarstem.config.families import FAMILIES
 from polarstem.config.learning import Stream, Training
-from polarstem.config.model import Config
+from polarstem.config.model import Config, merge
 from polarstem.config.physics import NUMBER, WORD, Simulate, Structures
 from polarstem.config.physics_checks import physics_checks
 from polarstem.errors import PolarstemError
@@ -50,36 +50,29 @@ def load(*paths: Path | str) -> Config:
         If a file cannot be read, or the configuration is wrong.
     """
     data = laid_over(*map(_read, paths))
-    return check(data if is_whole(data) else laid_over(_read(STANDARD), data))
+    return check(data if is_whole(data) else laid_over(read_standard(), data))
 
 
-def _read(path: Path | str) -> Mapping[str, Any]:
+def _read(path: Path | str) -> dict[str, Any]:
     import yaml
 
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise PolarstemError(f"The configuration {path} cannot be read: {error}") from error
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         raise ConfigError([f"{path}: expected a mapping of sections such as `structures`"])
     return data
 
 
-def laid_over(*layers: Mapping[str, Any]) -> dict[str, Any]:
+def laid_over(*layers: dict[str, Any]) -> dict[str, Any]:
     """Lay mappings over each other key by key, as Snakemake does with configuration files."""
-    whole: dict[str, Any] = {}
-    for layer in layers:
-        for key, value in layer.items():
-            below = whole.get(key)
-            if isinstance(value, Mapping) and isinstance(below, Mapping):
-                value = laid_over(below, value)
-            whole[key] = value
-    return whole
+    return reduce(partial(merge, whole=()), layers, {})
 
 
 def read_standard() -> dict[str, Any]:
     """The standard benchmark as it stands in its file."""
-    return dict(_read(STANDARD))
+    return _read(STANDARD)
 
 
 def is_whole(data: Mapping[str, Any]) -> bool:

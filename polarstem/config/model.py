@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -36,15 +36,20 @@ from polarstem.structures.crystals import Material, load_material
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
 
-def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
-    """Merge mappings key by key; lists and scalars of `override` replace those of `base`."""
+def merge(
+    base: dict[str, Any],
+    override: dict[str, Any],
+    whole: Collection[str] = ("material", "aberrations"),
+) -> dict[str, Any]:
+    """Merge mappings key by key; lists and scalars of `override` replace those of `base`.
+
+    A key of `whole` is one value, not a section to be merged into: a material, the aberrations.
+    """
     merged = dict(base)
     for key, value in override.items():
         old = merged.get(key)
-        # a material or the aberrations are one value, not a section to be merged into
-        whole = key in ("material", "aberrations")
-        if isinstance(old, dict) and isinstance(value, dict) and not whole:
-            value = merge(old, value)
+        if isinstance(old, dict) and isinstance(value, dict) and key not in whole:
+            value = merge(old, value, whole)
         merged[key] = value
     return merged
 

@@ -11,6 +11,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
+from polarstem.config.conditions import Conditions
 from polarstem.config.physics import Simulate
 from polarstem.data.dataset_file import DatasetWriter
 from polarstem.errors import PolarstemError
@@ -18,7 +19,7 @@ from polarstem.files import atomic_path
 from polarstem.logs import progress
 from polarstem.provenance import provenance
 from polarstem.seeds import derive_seed
-from polarstem.simulate.microscope.camera import pixel_angles
+from polarstem.simulate.microscope.camera import check_beam, pixel_angles
 from polarstem.simulate.microscope.drawn_conditions import drawn_for
 from polarstem.simulate.microscope.probe_positions import probe_grid
 from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
@@ -111,12 +112,16 @@ def _measure(
     )
     name = specimen["name"]
     drawn = drawn_for(settings["conditions"], simulate, seed, domain, name)
+    ideal = Conditions.model_validate(settings["conditions"]) == Conditions()
     for thickness in specimen["thicknesses_nm"]:
         noise = derive_seed(seed, "dose", domain, name, thickness)
         dose = settings.get("dose_electrons") or drawn.dose
         images = microscope.measure(
             grid.positions, [thickness], drawn.optics, dose, noise, turn, drawn.camera
         )[0].numpy()
+        total = microscope.total(grid.positions, [thickness], drawn.optics, turn)[0].numpy()
+        counted = dose is not None or not ideal
+        check_beam(total, None if counted else images.sum(axis=(-1, -2), dtype=np.float64))
         if dose is not None:
             images = (images / dose).astype(np.float32)
         writer.add(

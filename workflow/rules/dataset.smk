@@ -78,7 +78,7 @@ rule check_leakage:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
+        mem_mb=separation_mem_mb,
         runtime="30m",
     params:
         code=code_of("check_leakage"),

@@ -72,6 +72,13 @@ def measure_mem_mb(wildcards):
     return 1500 + simulate.memory_mb + round(images + 3 * matrix)
 
 
+def separation_mem_mb(wildcards):
+    """A matrix while it is read and made ready, the data sets' hashes, and the libraries."""
+    names = separation_crystals(CONFIG)
+    largest = max((jobs.matrix_mb(CONFIG, CRYSTALS[n]) for n in names), default=0)
+    return 2000 + round(4 * largest)
+
+
 def limit_mem_mb(wildcards):
     """The matrices of one group of specimens, the scores of its patterns, and the libraries."""
     largest = max(

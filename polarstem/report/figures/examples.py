@@ -14,7 +14,6 @@ from matplotlib.colors import PowerNorm
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
-from polarstem.data.dataset_file import SPLITS
 from polarstem.errors import PolarstemError
 from polarstem.files import open_netcdf
 from polarstem.report.figures import style
@@ -53,7 +52,10 @@ class ClassPatterns:
 def read_examples(
     dataset_paths: Sequence[Path | str],
 ) -> tuple[list[float], list[ClassPatterns]]:
-    """Read the first test specimen of each class.
+    """Read the first specimen of each class.
+
+    Those of training come first: they are turned copies of one crystal, so that only the classes
+    tell them apart. Test specimens are crystals of their own.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ def read_examples(
                 columns[thickness] = path, scans
     if len({frozenset(scans) for _, scans in columns.values()}) != 1:
         raise PolarstemError(
-            "Data sets of example patterns need test specimens, of the same classes in each: "
+            "Data sets of example patterns need specimens of the same classes in each: "
             f"{', '.join(map(str, dataset_paths))}; delete them and run the same command again."
         )
     available = sorted(columns)
@@ -111,7 +113,7 @@ def draw_examples(
     Parameters
     ----------
     dataset_paths : sequence of path
-        Data sets of the same specimens; the first test specimen of each class is drawn.
+        Data sets of the same specimens; the first specimen of each class is drawn.
     semiangle_mrad : float
         Convergence semi-angle, drawn as a circle [mrad].
     output : path or paths
@@ -177,17 +179,15 @@ def _decorate(axes: Axes, semiangle_mrad: float, ink: str) -> None:
 
 
 def _first_scans(data: xr.Dataset) -> dict[float, dict[str, Rows]]:
-    """Patterns of the first test specimen of each class, by thickness [nm] and class."""
-    tested = np.flatnonzero(data["split"].values == SPLITS.index("test"))
-    class_index = data["class_index"].values[tested]
-    specimen = data["specimen_index"].values[tested]
-    thickness = data["thickness"].values[tested].astype(float).round(4)  # 12.3, not 12.300000191
+    """Patterns of the first specimen of each class, by thickness [nm] and class."""
+    class_index, specimen = data["class_index"].values, data["specimen_index"].values
+    thickness = data["thickness"].values.astype(float).round(4)  # 12.3, not 12.300000191
     scans: dict[float, dict[str, Rows]] = {}
     for index in np.unique(class_index):
         name = str(data["class_name"].values[index])
         first = specimen == specimen[class_index == index].min()
         for value in np.unique(thickness[first]).tolist():
-            scans.setdefault(value, {})[name] = tested[first & (thickness == value)]
+            scans.setdefault(value, {})[name] = np.flatnonzero(first & (thickness == value))
     return scans
 
 

@@ -18,10 +18,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from polarstem.config.physics import Simulate
-from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
 from polarstem.provenance import provenance
-from polarstem.simulate.microscope.camera import Patterns, pixel_angles
+from polarstem.simulate.microscope.camera import Patterns, check_beam, pixel_angles
 from polarstem.simulate.microscope.probe_positions import ProbeGrid, probe_grid
 from polarstem.simulate.potential.crystal import Crystal, exit_periods
 from polarstem.structures.build import read_specimen
@@ -35,8 +34,6 @@ _LABELS = (
 )
 Structure: TypeAlias = Path | str | ase.Atoms
 """A specimen: its file, or what `polarstem.structures.build.build_specimen` gave."""
-
-_ROUNDING = 1e-3  # of the beam: single precision over hundreds of slices
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,7 @@ class Specimen:
             patterns = patterns_of(slice(rows.start * nx, rows.stop * nx))
             shape = (len(self.nominal), rows.stop - rows.start, nx)
             detected = patterns.intensity.sum(axis=(-1, -2), dtype=np.float64)
-            _check_sums(patterns.total, detected)
+            check_beam(patterns.total, detected)
             file["intensity"][:, rows] = patterns.intensity.reshape(
                 *shape, *patterns.intensity.shape[-2:]
             )
@@ -206,17 +203,3 @@ def _define(file: netCDF4.Dataset) -> None:
 
 def _about(units: str, long_name: str) -> dict[str, str]:
     return {"units": units, "long_name": long_name}
-
-
-def _check_sums(total: np.ndarray, detected: np.ndarray) -> None:
-    """Intensity can leave the simulated angles but never appear from nowhere."""
-    if not np.isfinite(total).all() or total.max() > 1 + _ROUNDING:
-        raise PolarstemError(
-            f"A pattern holds {total.max():.4f} of the incident beam; the simulation went wrong "
-            "(grid too coarse for the potential?). Raise simulate.pixels_per_cell."
-        )
-    if (detected > total + _ROUNDING).any():
-        raise PolarstemError(
-            "A detector image holds more than the simulated pattern it was binned from; please "
-            "report this with the configuration."
-        )

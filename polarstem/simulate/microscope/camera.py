@@ -18,6 +18,8 @@ from polarstem.errors import PolarstemError
 from polarstem.simulate.microscope.noise import count_electrons
 from polarstem.simulate.parallel import in_parts
 
+_ROUNDING = 1e-3  # of the beam: single precision over hundreds of slices
+
 
 @dataclass(frozen=True)
 class Patterns:
@@ -37,6 +39,33 @@ class Patterns:
     def rows(self, rows: slice) -> Patterns:
         """Those of a range of positions."""
         return Patterns(self.intensity[:, rows], self.total[:, rows])
+
+
+def check_beam(total: NDArray[np.floating], detected: NDArray[np.floating] | None = None) -> None:
+    """Stop where intensity appears from nowhere: it can only leave the simulated angles.
+
+    Parameters
+    ----------
+    total : ndarray
+        Fraction of the incident beam within the simulated angles, of each pattern.
+    detected : ndarray, optional
+        Fraction that an ideal detector sees of each, without noise or background.
+
+    Raises
+    ------
+    PolarstemError
+        If a total is above 1 or no number, or a detector sees more than its total.
+    """
+    if not np.isfinite(total).all() or total.max() > 1 + _ROUNDING:
+        raise PolarstemError(
+            f"A pattern holds {total.max():.4f} of the incident beam; the simulation went wrong "
+            "(grid too coarse for the potential?). Raise simulate.pixels_per_cell."
+        )
+    if detected is not None and (detected > total + _ROUNDING).any():
+        raise PolarstemError(
+            "A detector image holds more than the simulated pattern it was binned from; please "
+            "report this with the configuration."
+        )
 
 
 def pixel_angles(pixels: int, mrad_per_pixel: float) -> NDArray[np.float64]:

@@ -26,6 +26,7 @@ from polarstem.simulate.jobs.compute_thermal_matrices import compute_thermal_mat
 from polarstem.simulate.jobs.measure_patterns import measure_specimen
 from polarstem.simulate.microscope.drawn_conditions import drawn_for
 from polarstem.simulate.pattern_library import turned_images
+from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.recipes import make_recipe
 
@@ -349,3 +350,28 @@ def test_rungs_are_measured_under_their_own_conditions(config, matrices, tmp_pat
     tilted = of("tilt_3")["intensity"].values
     change = np.abs(tilted - ideal).sum() / ideal.sum()
     assert 0.05 < change < 1
+
+
+def test_light_from_nowhere_stops_a_data_set(config, matrices, tmp_path, monkeypatch):
+    table = plan.class_table(config)
+    classes = [c.name for c in table], [c.direction_deg for c in table]
+
+    def measured(domain):
+        settings = jobs.measured_settings(config, domain)
+        measure_dataset(domain, settings, matrices, *classes, tmp_path / domain, seed=1)
+
+    def brighter(method):
+        real = getattr(VirtualMicroscope, method)
+        monkeypatch.setattr(VirtualMicroscope, method, lambda *a, **k: 1.2 * real(*a, **k))
+
+    brighter("measure")
+    with pytest.raises(PolarstemError, match="more than the simulated pattern"):
+        measured("thin")
+    measured("tilt_3")  # a real detector adds light
+    monkeypatch.undo()
+    for domain in ("thin", "dose_300"):
+        brighter("total")
+        with pytest.raises(PolarstemError, match="of the incident beam"):
+            measured(domain)
+        monkeypatch.undo()
+        assert not (tmp_path / domain).exists()
