@@ -2,13 +2,15 @@
 """How far changes of a crystal move its patterns, in units of the difference between classes.
 
 ``python -m benchmarks.separation`` takes the crystals of the standard benchmark (``config.yaml``,
-specimen set ``ideal``) at 20 nm and prints, for each of their polar axes and each change, the mean
-L1 distance at 16 probe positions over that to the class most alike. `structures.amplitude_spread`
-and `structures.composition_spread` are chosen by it (docs/learning.md). About five minutes.
+specimen set ``ideal``), 20 nm thick if not said otherwise. For each polar axis and each change it
+prints the mean L1 distance at 16 probe positions over that to the class most alike.
+`structures.amplitude_spread` and `structures.composition_spread` are chosen by it
+(docs/learning.md). About five minutes.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,7 +27,6 @@ from polarstem.structures.crystals import load_material
 from polarstem.structures.symmetry import IDENTITY, Turn, representative
 from polarstem.structures.variants import Vector, classes
 
-THICKNESS_NM = 20.0
 CELLS = (5, 5)  # a field that errs by 0.3 % there: far below any change
 POSITIONS = 16
 ZONE_AXIS = (0, 0, 1)
@@ -36,7 +37,8 @@ OXYGENS = ("O_parallel", "O_perpendicular", "O_transverse")
 class Laboratory:
     """Makes changed crystals of the standard benchmark and measures them."""
 
-    def __init__(self) -> None:
+    def __init__(self, thickness_nm: float) -> None:
+        self.thickness_nm = thickness_nm
         config = load(STANDARD)
         crystal = next(c for c in plan.all_crystals(config) if c.specimen_set == "ideal")
         self.settings = jobs.matrix_settings(config, crystal)
@@ -62,14 +64,14 @@ class Laboratory:
             "a_site_share": None,
             "amplitude": 1 + change.get("amplitude", 0.0),
             "variant": list(axis),
-            "thickness_nm": THICKNESS_NM,
+            "thickness_nm": self.thickness_nm,
             "class_name": polar_class.name,
             "class_index": 0,
             "direction_deg": polar_class.direction_deg,
         }
         matrix = compute_scattering_matrix(
             Crystal.build(structure),
-            [THICKNESS_NM],
+            [self.thickness_nm],
             self.simulate,
             cells=CELLS,
             margin_mrad=self.settings["margin_mrad"],
@@ -80,7 +82,7 @@ class Laboratory:
     def patterns(self, crystal: VirtualMicroscope, turn: Turn = IDENTITY) -> np.ndarray:
         """Patterns at the same places in the cell of any crystal."""
         places = self.fractions * np.array(crystal.matrix.grid.size)[::-1]
-        return crystal.measure(places, [THICKNESS_NM], self.optics, turn=turn)[0].numpy()
+        return crystal.measure(places, [self.thickness_nm], self.optics, turn=turn)[0].numpy()
 
 
 CHANGES: dict[str, list[dict[str, float]]] = {
@@ -142,8 +144,11 @@ def rows(laboratory: Laboratory) -> Iterator[tuple[str, dict[Vector, list[float]
 
 def main() -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--thickness-nm", type=float, default=20.0)
+    laboratory = Laboratory(parser.parse_args().thickness_nm)
     print(f"{'change':38s} " + " ".join(f"{list(axis)!s:>22s}" for axis in AXES))
-    for words, sizes in rows(Laboratory()):
+    for words, sizes in rows(laboratory):
         cells = (", ".join(f"{size:.3f}" for size in sizes[axis]) for axis in AXES)
         print(f"{words:38s} " + " ".join(f"{cell:>22s}" for cell in cells), flush=True)
 
