@@ -7,6 +7,7 @@
 # Figures in the order of the story, with the formats they are written in. Those made of images
 # are PNG alone.
 FIGURES: dict[str, tuple[str, ...]] = {
+    "fair_comparison": ("png", "svg"),
     "structure": ("png",),
     "examples": ("png",),
     "accuracy": ("png", "svg"),

@@ -18,6 +18,7 @@ from polarstem.evaluate.scores.metrics import METRICS, TABLE_METRICS, Metric
 from polarstem.evaluate.scores.rungs import FACTORS, rungs_of
 from polarstem.evaluate.scores.tested_domains import reference_of
 from polarstem.evaluate.summary.entries import RELATIVE
+from polarstem.evaluate.summary.fair_table import fair_rows, fair_sources
 from polarstem.evaluate.summary.headlines import pool_seeds, read_metrics
 from polarstem.files import atomic_path
 from polarstem.report import FIGURES
@@ -122,6 +123,8 @@ def write_report(
         scores=score_rows(table),
         ladder={FACTORS.get(f, (f, ""))[0]: rungs for f, rungs in rungs_of(config).items()},
         beam_sign=beam_sign_thicknesses(summary),
+        fair=fair_rows(summary, config),
+        fair_sources=fair_sources(config),
         claims=claim_rows(summary),
         warnings=list(warnings),
         models=list(dict.fromkeys(table["model"])),

@@ -73,13 +73,6 @@ MUTATIONS = [
         _FIRST,
     ),
     Mutation(
-        "data and architecture are compared on one source",
-        _COSTS,
-        '"varied": recommended["source"]}',
-        '"varied": evaluate["reference_source"]}',
-        f"{_TABLE}::test_data_and_architecture_stand_apart",
-    ),
-    Mutation(
         "controls are among what the recommended model is worth",
         _COSTS,
         '    rows = rows[~rows["domain"].isin(evaluate.get("controls") or ())]\n',

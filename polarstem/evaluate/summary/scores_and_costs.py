@@ -14,6 +14,7 @@ import pandas as pd
 from polarstem.evaluate.scores.metrics import METRICS
 from polarstem.evaluate.scores.tested_domains import describe_domain
 from polarstem.evaluate.summary.entries import HEADLINE, Entry, entry, meaning_of, scored
+from polarstem.evaluate.summary.fair_table import fair_entries
 from polarstem.models.saved import MODEL_FILE
 
 HISTORY = "history.csv"
@@ -61,36 +62,6 @@ def learning_entries(
     }
     compared = fair_entries(pooled, config) | recommended_entries(pooled, config)
     return scores | compared | _costs(model_dirs)
-
-
-def fair_entries(pooled: pd.DataFrame, config: Mapping[str, Any]) -> dict[str, Entry]:
-    """What data and what architecture is worth on the experiment.
-
-    Of every model that was trained both on the reference source, ideal patterns, and on the stream
-    of the recommended model: ``learning.fair.{model}.ideal`` and ``learning.fair.{model}.varied``.
-    Down a column of the two differ architectures, along a row the data.
-    """
-    evaluate = config["evaluate"]
-    domain, recommended = evaluate.get("experiment"), evaluate.get("recommended")
-    if domain is None or recommended is None:
-        return {}
-    sources = {"ideal": evaluate["reference_source"], "varied": recommended["source"]}
-    rows = pooled[(pooled["domain"] == domain) & (pooled["metric"] == HEADLINE)]
-    rows = rows[rows["model"].isin(list(config["models"]))]
-    by_run = {(row["model"], row["source"]): row for row in rows.to_dict("records")}
-    both = [
-        model
-        for model in dict.fromkeys(rows["model"])
-        if all((model, source) in by_run for source in sources.values())
-    ]
-    described = {domain: describe_domain(config, domain)}
-    return {
-        f"learning.fair.{model}.{kind}": scored(
-            by_run[model, source], meaning_of(by_run[model, source], described)
-        )
-        for model in both
-        for kind, source in sources.items()
-    }
 
 
 def recommended_entries(pooled: pd.DataFrame, config: Mapping[str, Any]) -> dict[str, Entry]:
@@ -142,7 +113,7 @@ def _costs(model_dirs: Sequence[Path | str]) -> dict[str, Entry]:
             info = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
             run = spent.setdefault(".".join(folder.parts[-3:-1]), {"seconds": [], "patterns": []})
             run["seconds"].append(info["training_seconds"])
-            run["patterns"].append(_patterns_seen(info, folder / HISTORY))
+            run["patterns"].append(patterns_seen(folder))
     entries = {}
     for name, found in spent.items():
         of = "training {} on {}".format(*name.split("."))
@@ -157,8 +128,10 @@ def _costs(model_dirs: Sequence[Path | str]) -> dict[str, Entry]:
     return entries
 
 
-def _patterns_seen(info: Mapping[str, Any], history: Path) -> int:
-    """Distinct patterns times how often each was used."""
+def patterns_seen(folder: Path) -> int:
+    """Distinct patterns that a saved model was trained on, times how often each was used."""
+    info = json.loads((folder / MODEL_FILE).read_text(encoding="utf-8"))
+    history = folder / HISTORY
     uses = info.get("stream", {}).get("uses_of_each")
     if uses is None:
         uses = len(pd.read_csv(history)) if history.is_file() else 1

@@ -14,6 +14,7 @@ from polarstem.report import FIGURES
 from polarstem.report.figures.accuracy import draw_accuracy
 from polarstem.report.figures.examples import draw_examples
 from polarstem.report.figures.experiment import draw_experiment
+from polarstem.report.figures.fair_comparison import draw_fair_comparison
 from polarstem.report.figures.information import draw_information
 from polarstem.report.figures.ladder import draw_ladder
 from polarstem.report.figures.position import draw_position
@@ -67,6 +68,7 @@ def draw_figures(
         for name, formats in FIGURES.items()
     }
     draw = {
+        "fair_comparison": lambda to: draw_fair_comparison(summary, model_dirs, models, config, to),
         "structure": lambda to: draw_structure(structures, to),
         "examples": lambda to: draw_examples(examples, semiangle, to),
         "accuracy": lambda to: draw_accuracy(summary, float(config["simulate"]["accuracy"]), to),

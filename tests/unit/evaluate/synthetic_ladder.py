@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ EXPERIMENT = {
         "resnet18": 0.2, "cnn": 0.25, "cnn_prototype": 0.35, "equivariant": 0.3, "pca_knn": 0.15,
     },
     "several": {"cnn": 0.4, "equivariant": 0.5},
-    "random": {"equivariant": 0.8},
+    "random": {"equivariant": 0.8, "cnn": 0.6},
 }  # fmt: skip
 # loss of accuracy per unit of severity, or per nm
 LOSS = {
@@ -163,6 +164,8 @@ def write_models(folder: Path, config: dict[str, Any]) -> list[Path]:
             for model in run["models"]:
                 paths.append(folder / model / source / "0")
                 paths[-1].mkdir(parents=True)
+                about = {"training_patterns": 1000, "training_seconds": 240.0}
+                (paths[-1] / "model.json").write_text(json.dumps(about), encoding="utf-8")
                 if model in VALIDATION:
                     epochs = np.arange(1, 9)
                     history = {

@@ -22,8 +22,9 @@ from polarstem.evaluate.scores.tables import (
 )
 from polarstem.evaluate.scores.tested_domains import reference_of
 from polarstem.evaluate.summary import entries
+from polarstem.evaluate.summary.fair_table import fair_entries, fair_rows, fair_sources
 from polarstem.evaluate.summary.headlines import read_metrics, summarise_results
-from polarstem.evaluate.summary.scores_and_costs import fair_entries, recommended_entries
+from polarstem.evaluate.summary.scores_and_costs import patterns_seen, recommended_entries
 from polarstem.evaluate.summary.stage_use import stage_use
 from tests.unit.evaluate import synthetic_results as synthetic
 
@@ -368,6 +369,36 @@ def test_data_and_architecture_stand_apart(pooled_scores):
     }
     assert "trained on mixed" in entries["learning.fair.cnn.varied"]["meaning"]
     assert fair_entries(pooled, config | {"evaluate": {"experiment": None}}) == {}
+    # the better on the recommended source first, though the other one comes first in the config
+    assert [row["model"] for row in fair_rows(entries, config)] == ["vgg11", "cnn"]
+
+
+def test_streams_that_differ_in_length_alone_are_compared(pooled_scores):
+    pooled, config = pooled_scores
+    stream = {"specimens": ["warm"], "conditions": {"tilt_mrad": [0, 4]}, "patterns": 800}
+    config["train"]["sources"] = {
+        "thin": ["static20"],
+        "mixed": stream,
+        "brief": stream | {"patterns": 100, "training": {"max_epochs": 2}},
+        "calm": stream | {"conditions": {}},
+        "cold": stream | {"specimens": ["static"]},
+    }
+    assert fair_sources(config) == {"ideal": "thin", "brief": "brief", "varied": "mixed"}
+    # the ResNet has no time for the whole stream
+    pooled = pooled.replace({"source": {"mixed": "brief"}})
+    pooled.loc[pooled["model"] == "cnn", "source"] = "mixed"
+    entries = fair_entries(pooled, config)
+    assert sorted(entries) == ["learning.fair.vgg11.brief", "learning.fair.vgg11.ideal"]
+
+
+def test_patterns_seen_count_each_use(tmp_path):
+    about = {"training_patterns": 100, "training_seconds": 1.0}
+    (tmp_path / "model.json").write_text(json.dumps(about))
+    assert patterns_seen(tmp_path) == 100
+    (tmp_path / "history.csv").write_text("epoch,seconds\n1,2\n2,2\n3,2\n")
+    assert patterns_seen(tmp_path) == 300
+    (tmp_path / "model.json").write_text(json.dumps(about | {"stream": {"uses_of_each": 4}}))
+    assert patterns_seen(tmp_path) == 400
 
 
 def test_the_recommended_model_on_every_domain_but_controls(pooled_scores):

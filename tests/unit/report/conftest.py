@@ -24,6 +24,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Folder with metrics, confusion, summary, config and figures of a synthetic run."""
     folder: Path = tmp_path_factory.mktemp("report")
     config = ladder.make_config()
+    config["evaluate"]["recommended"] = {"model": "equivariant", "source": "random"}
     (folder / "structures").mkdir()
     (folder / "datasets").mkdir()
     structures = synthetic.write_structures(folder / "structures")
