@@ -47,6 +47,23 @@ class Run:
         }
 
 
+def tres_of(fields: dict[str, str]) -> dict[str, str]:
+    """What a job asked for, by name."""
+    return dict(item.split("=") for item in fields["TRES"].split(","))
+
+
+def memory_of(fields: dict[str, str]) -> float:
+    """Memory that a job asked for [MB]; Slurm tells it in the largest unit that leaves it whole."""
+    number, unit = re.fullmatch(r"([\d.]+)([MG])", tres_of(fields)["mem"]).groups()
+    return float(number) * {"M": 1, "G": 1024}[unit]
+
+
+def minutes_of(fields: dict[str, str]) -> int:
+    """Time limit that a job asked for."""
+    hours, minutes, _ = fields["TimeLimit"].split(":")
+    return 60 * int(hours) + int(minutes)
+
+
 def small_config() -> dict:
     """The tiny config with one data domain, one thickness and the cheapest model."""
     config = yaml.safe_load((ROOT / "tests" / "configs" / "plain.yaml").read_text())
@@ -136,25 +153,28 @@ def test_numbers_equal_those_of_a_local_run(whole_run, tmp_path):
 
 def test_jobs_ask_for_what_their_rule_states(whole_run):
     for name, fields in whole_run.jobs.items():
-        asked = dict(item.split("=") for item in fields["TRES"].split(","))
-        assert asked["cpu"] == "1", name
-        assert 1000 <= int(asked["mem"].removesuffix("M")) <= 8000, name
+        assert tres_of(fields)["cpu"] == "1", name
+        assert 1000 <= memory_of(fields) <= 8000, name
         assert fields["TimeLimit"] != "365-00:00:00", name
 
 
-def test_only_training_asks_for_a_gpu(whole_run):
-    with_card = {name for name, fields in whole_run.jobs.items() if "gpu" in str(fields)}
-    assert with_card == set(whole_run.jobs_of("train_model"))
+def test_a_model_that_is_no_network_asks_for_no_card(whole_run):
+    assert small_config()["train"]["device"] == "gpu"
+    assert not {name for name, fields in whole_run.jobs.items() if "gpu" in str(fields)}
 
 
-def test_failed_job_stops_the_run_and_shows_its_log(whole_run, slurm):
+def test_failed_job_gets_more_each_time_and_shows_its_log(whole_run, slurm):
     damaged = whole_run.folder / "results" / "datasets" / "thin.nc"
     damaged.write_bytes(damaged.read_bytes()[:1000])
     (manifest,) = damaged.parent.glob("manifest.json")
     before = manifest.read_bytes()
     failed = run_workflow(whole_run.folder, slurm, str(manifest.relative_to(whole_run.folder)))
     assert failed.status != 0
-    assert [fields["JobState"] for fields in failed.jobs.values()] == ["FAILED"]
+    assert [fields["JobState"] for fields in failed.jobs.values()] == ["FAILED"] * 3
+    memory = sorted(memory_of(fields) for fields in failed.jobs.values())
+    assert memory == [memory[0], 2 * memory[0], 3 * memory[0]]
+    minutes = sorted(minutes_of(fields) for fields in failed.jobs.values())
+    assert minutes == [30, 60, 90]
     assert "Error in rule check_leakage" in failed.text
     shown = failed.text.split("Logfile logs/check_leakage.log:")[1]
     assert "thin.nc" in shown

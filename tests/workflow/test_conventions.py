@@ -12,7 +12,7 @@ from typing import get_args
 
 import pytest
 import yaml
-from runs import ROOT, planned
+from runs import ROOT, TINY, planned, snakemake
 
 from polarstem.config import check, load, plan
 from polarstem.config.docs import reference_text, schema_text
@@ -220,6 +220,23 @@ def test_dry_run_shows_the_whole_benchmark(path: Path, tmp_path: Path) -> None:
     if not any(experiment.reality for experiment in config.experiments.values()):
         unused |= {"draw_reality"}
     assert set(jobs) == set(RULES) - TARGETS - unused
+
+
+@pytest.mark.slow
+def test_networks_alone_ask_for_a_card(tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / TINY).read_text(encoding="utf-8"))
+    config["train"]["device"] = "gpu"
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    arguments = ("-n", "-s", str(ROOT / "Snakefile"), "train")
+    text = snakemake(tmp_path, *arguments, config="card.yaml").stdout
+    cards = re.findall(r"wildcards: model=(\w+),[^[]*? resources: [^[]*?\bgpu=(\d)", text)
+    assert set(cards) == {
+        ("tiny_cnn", "1"),
+        ("tiny_resnet", "1"),
+        ("tiny_vgg", "1"),
+        ("tiny_equivariant", "1"),
+        ("tiny_pca_knn", "0"),
+    }
 
 
 def test_generated_reference_is_in_step() -> None:

@@ -15,8 +15,8 @@ rule measure_accuracy:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=accuracy_mem_mb,
-        runtime="4h",
+        mem_mb=grows(accuracy_mem_mb),
+        runtime=grows(240),
         gpu=accuracy_gpus,
     params:
         code=code_of("measure_accuracy"),

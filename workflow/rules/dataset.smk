@@ -18,8 +18,8 @@ rule assemble_dataset:
         "../../envs/dataset.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="2h",
+        mem_mb=grows(3000),
+        runtime=grows(120),
     params:
         code=code_of("assemble_dataset"),
         settings=domain_settings,
@@ -46,8 +46,8 @@ rule measure_dataset:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=measure_mem_mb,
-        runtime="1h",
+        mem_mb=grows(measure_mem_mb),
+        runtime=grows(60),
     params:
         code=code_of("measure_dataset"),
         settings=measured_settings,
@@ -78,8 +78,8 @@ rule check_leakage:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=separation_mem_mb,
-        runtime="30m",
+        mem_mb=grows(separation_mem_mb),
+        runtime=grows(30),
     params:
         code=code_of("check_leakage"),
         separation=separation_settings(CONFIG),

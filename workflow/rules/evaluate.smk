@@ -16,8 +16,8 @@ rule predict_patterns:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="4h",
+        mem_mb=grows(3000),
+        runtime=grows(240),
     params:
         code=code_of("predict_patterns", model_of_run),
     script:
@@ -42,8 +42,8 @@ rule adapt_predictions:
         "../../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="4h",
+        mem_mb=grows(3000),
+        runtime=grows(240),
     params:
         code=code_of("adapt_predictions", model_of_run),
         adaptation=adaptation_settings,
@@ -78,8 +78,8 @@ rule compute_metrics:
         "../../envs/evaluate.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="1h",
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         code=code_of("compute_metrics"),
         confidence=CONFIG.evaluate.confidence,
@@ -137,8 +137,8 @@ rule summarise_results:
         "../../envs/evaluate.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code_of("summarise_results"),
         benchmarks=benchmarks_folder,

@@ -15,8 +15,8 @@ rule compute_information:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=limit_mem_mb,
-        runtime="2h",
+        mem_mb=grows(limit_mem_mb),
+        runtime=grows(120),
     params:
         code=code_of("compute_information"),
         settings=limit_settings(CONFIG),
@@ -41,8 +41,8 @@ rule compare_with_limit:
         "../../envs/evaluate.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="30m",
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         code=code_of("compare_with_limit"),
     script:
@@ -66,8 +66,8 @@ rule answer_claims:
         "../../envs/evaluate.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="30m",
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         code=code_of("answer_claims"),
     script:

@@ -15,8 +15,8 @@ rule compute_library:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="1h",
+        mem_mb=grows(3000),
+        runtime=grows(60),
     params:
         code=code_of("compute_library"),
         settings=recommended_library(),
@@ -41,8 +41,8 @@ rule map_defect_free:
         "../../envs/map.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="1h",
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         code=code_of("map_defect_free", recommended_model),
     script:
@@ -64,8 +64,8 @@ rule calibrate_anomaly:
         "../../envs/map.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="1h",
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         code=code_of("calibrate_anomaly", recommended_model),
     script:
@@ -87,8 +87,8 @@ rule gather_mapping_model:
         "../../envs/map.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime="10m",
+        mem_mb=grows(500),
+        runtime=grows(10),
     params:
         code=code_of("gather_mapping_model"),
     script:
@@ -112,8 +112,8 @@ rule map_scan:
         "../../envs/map.yaml"
     threads: 2
     resources:
-        mem_mb=2500,
-        runtime="4h",
+        mem_mb=grows(2500),
+        runtime=grows(240),
     params:
         code=code_of("map_scan", recommended_model),
         sheet=sheet_settings,
@@ -137,8 +137,8 @@ rule summarise_maps:
         "../../envs/map.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="30m",
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         code=code_of("summarise_maps"),
         confidence=CONFIG.evaluate.confidence,
@@ -162,8 +162,8 @@ rule draw_maps:
         "../../envs/map.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="10m",
+        mem_mb=grows(2000),
+        runtime=grows(10),
     params:
         code=code_of("draw_maps"),
     script:
@@ -185,8 +185,8 @@ rule draw_reality:
         "../../envs/map.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code_of("draw_reality"),
     script:

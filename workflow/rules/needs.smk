@@ -8,6 +8,25 @@ from polarstem.config.error_budget import accuracy_mb
 RESERVE = 1.25
 
 
+def grows(amount):
+    """Memory [MB] or time [minutes] that a job asks for: more each time it has to try again.
+
+    `amount` is that of the first attempt, a number or a function of the wildcards.
+    """
+
+    def asked(wildcards, attempt):
+        first = amount(wildcards) if callable(amount) else amount
+        return attempt * first
+
+    return asked
+
+
+def training_gpus(wildcards):
+    """One card for a network where the config asks for it; other families use none."""
+    network = hasattr(CONFIG.models[wildcards.model], "training")
+    return int(network and CONFIG.train.device == "gpu")
+
+
 def training_size(wildcards):
     """Number of scans that a source joins; a stream has more than any."""
     if wildcards.source in CONFIG.streams():

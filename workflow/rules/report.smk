@@ -34,8 +34,8 @@ rule write_reference_model:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code_of("write_reference_model"),
     script:
@@ -66,8 +66,8 @@ rule draw_figures:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="30m",
+        mem_mb=grows(3000),
+        runtime=grows(30),
     params:
         code=code_of("draw_figures"),
         drawn=reference_specimens(),
@@ -100,8 +100,8 @@ rule write_report:
         "../../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code_of("write_report"),
         warnings=WARNINGS,

@@ -20,8 +20,8 @@ rule simulate_scene:
         "../../envs/map.yaml"
     threads: 1
     resources:
-        mem_mb=scene_mem_mb,
-        runtime="4h",
+        mem_mb=grows(scene_mem_mb),
+        runtime=grows(240),
     params:
         code=code_of("simulate_scene"),
         scene=scene_settings,

@@ -18,8 +18,8 @@ rule compute_scattering_matrix:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=matrix_mem_mb,
-        runtime="4h",
+        mem_mb=grows(matrix_mem_mb),
+        runtime=grows(240),
         gpu=matrix_gpus,
     params:
         code=code_of("compute_scattering_matrix"),
@@ -44,8 +44,8 @@ rule compute_thermal_matrices:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=matrix_mem_mb,
-        runtime="4h",
+        mem_mb=grows(matrix_mem_mb),
+        runtime=grows(240),
         gpu=matrix_gpus,
     params:
         code=code_of("compute_thermal_matrices"),
@@ -70,8 +70,8 @@ rule simulate_patterns:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=simulate_mem_mb,
-        runtime="12h",
+        mem_mb=grows(simulate_mem_mb),
+        runtime=grows(720),
         gpu=simulate_gpus,
     params:
         code=code_of("simulate_patterns"),

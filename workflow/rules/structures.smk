@@ -21,8 +21,8 @@ rule build_structures:
         "../../envs/structures.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="1h",
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         code=code_of("build_structures"),
         settings=all_structure_settings(),

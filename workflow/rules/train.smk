@@ -19,9 +19,9 @@ rule train_model:
     # a stream is measured beside the training; the numbers do not depend on the number of cores
     threads: training_threads
     resources:
-        mem_mb=2000 + 2 * CONFIG.train.memory_mb,
-        runtime="12h",
-        gpu=int(CONFIG.train.device == "gpu"),
+        mem_mb=grows(2000 + 2 * CONFIG.train.memory_mb),
+        runtime=grows(720),
+        gpu=training_gpus,
     params:
         code=code_of("train_model", model_of_run),
         options=model_options,
