@@ -93,10 +93,7 @@ def domain_rows(config: Config, summary: Mapping[str, Any]) -> list[dict[str, An
 
 
 def model_rows(config: Config) -> list[dict[str, Any]]:
-    """The models that were trained: name, what it is, head, input and options.
-
-    ``on_components`` says whether it sees principal components.
-    """
+    """The models that were trained: name, what it is, head, input and options."""
     used = {model for run in config["train"]["runs"] for model in run["models"]}
     rows = []
     for name, settings in config["models"].items():
@@ -120,7 +117,6 @@ def model_rows(config: Config) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "what": family.describe(settings),
-                "on_components": family.on_principal_components,
                 "head": _HEADS[settings.get("head", "none")],
                 "input": ("square root, " if scaling.get("sqrt") else "") + inputs,
                 "options": ", ".join(options) or "–",

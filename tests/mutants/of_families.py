@@ -90,11 +90,4 @@ MUTATIONS = [
         "        del kind, default, meaning",
         f"{_NEW}::test_the_config_checks_and_documents_it",
     ),
-    Mutation(
-        "methods on components without a card",
-        "polarstem/report/describe.py",
-        '"on_components": family.on_principal_components,',
-        '"on_components": False,',
-        "tests/unit/report/test_describe.py::test_every_family_is_described_as_what_it_is",
-    ),
 ]
