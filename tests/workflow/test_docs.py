@@ -17,7 +17,10 @@ from runs import ROOT, TINY, environment
 from polarstem.config import check, is_whole
 from polarstem.config.model import merge
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "profiles/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 CONSOLE = ("console", "bash", "sh", "shell")
 # what only a person does, or what other tests do
 IGNORED = ("git", "cd", "sbatch", "squeue", "scancel", "ssh", "tail", "less", "open", "xdg-open")
