@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -30,6 +31,18 @@ def _check(arguments: argparse.Namespace) -> None:
     )
     for sentence in accuracy_warnings(config):
         print(f"Warning: {sentence}.", file=sys.stderr)
+
+
+def _estimate(arguments: argparse.Namespace) -> None:
+    from polarstem.config import load
+    from polarstem.config.estimate import guesses, sentence, table
+    from polarstem.config.work import all_jobs
+
+    planned = all_jobs(load(*arguments.config))
+    print(table(planned))
+    print(sentence(planned, arguments.cores))
+    if guessed := guesses(planned):
+        print(f"Never measured, so guessed: {', '.join(guessed)}.")
 
 
 def _build(arguments: argparse.Namespace) -> None:
@@ -144,6 +157,15 @@ def parser() -> argparse.ArgumentParser:
         help="configuration files; later ones change earlier ones, a part the standard benchmark",
     )
     command.set_defaults(run=_check)
+
+    command = commands.add_parser(
+        "estimate", help="core-hours, time, memory and disk of a run, before it starts"
+    )
+    command.add_argument("config", type=Path, nargs="+", help="configuration files, as for check")
+    command.add_argument(
+        "--cores", type=int, default=os.cpu_count() or 1, help="of one machine; all by default"
+    )
+    command.set_defaults(run=_estimate)
 
     command = commands.add_parser("build", help="build one specimen (extended XYZ)")
     command.add_argument("specimen", help="its name, e.g. ideal-RU-train-0")

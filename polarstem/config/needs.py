@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from polarstem.config.physics import Simulate
 from polarstem.config.scene_limits import SAMPLES_PER_CELL, window_cells
 from polarstem.structures.crystals import cell_lengths, load_material
 from polarstem.structures.imperfections import layer_slices
 from polarstem.structures.recipes import whole_periods
-from polarstem.structures.scenes.recipe import make_scene
+from polarstem.structures.scenes.recipe import SceneRecipe, make_scene
 
 LIBRARIES_MB = 900
 """abTEM, torch and numba, imported and idle [MB]."""
@@ -41,8 +41,20 @@ def batch_size(gpts: tuple[int, int], thicknesses: int, memory_mb: float) -> int
     return max(1, int(memory_mb / _wave_mb(math.prod(gpts), thicknesses)))
 
 
-def multislice_mb(structure: Mapping[str, Any], simulation: Mapping[str, Any]) -> float:
-    """Memory of the multislice of one specimen [MB].
+class MultisliceShape(NamedTuple):
+    """Grid points of a wave along x and y, slices, and formula units in each layer of the field."""
+
+    x: int
+    y: int
+    slices: int
+    layers: int  # periods of the crystal along the beam
+    units: int
+
+
+def multislice_shape(
+    structure: Mapping[str, Any], simulation: Mapping[str, Any]
+) -> MultisliceShape:
+    """Count what the multislice of one specimen goes through.
 
     Parameters
     ----------
@@ -64,10 +76,23 @@ def multislice_mb(structure: Mapping[str, Any], simulation: Mapping[str, Any]) -
         2 * round(simulate["pixels_per_cell"] * length / lattice_constant / 2) * cells
         for length, cells in zip(lengths, structure["cells"], strict=False)
     )
-    thicknesses = len(simulation["thicknesses_nm"])
     periods = whole_periods(max(simulation["thicknesses_nm"]), lengths[2])
     slices = periods * units * _slices_per_unit(simulate["slices"])
-    atoms = math.prod(structure["cells"]) * units * _ATOMS_PER_UNIT * periods
+    return MultisliceShape(x, y, slices, periods, math.prod(structure["cells"]) * units)
+
+
+def multislice_mb(structure: Mapping[str, Any], simulation: Mapping[str, Any]) -> float:
+    """Memory of the multislice of one specimen [MB].
+
+    Parameters
+    ----------
+    structure, simulation : mapping
+        As `polarstem.config.jobs` gives them.
+    """
+    simulate = simulation["simulate"]
+    x, y, slices, layers, units = multislice_shape(structure, simulation)
+    thicknesses = len(simulation["thicknesses_nm"])
+    atoms = units * _ATOMS_PER_UNIT * layers
     rows, columns = simulate["scan"]["positions"]
     size = min(rows * columns, batch_size((x, y), thicknesses, simulate["memory_mb"]))
     # several batches go through a potential that is kept if it fits
@@ -79,7 +104,7 @@ def multislice_mb(structure: Mapping[str, Any], simulation: Mapping[str, Any]) -
     return (
         LIBRARIES_MB
         + potential
-        + _slice_mb(x, y, math.prod(structure["cells"]) * units)
+        + _slice_mb(x, y, units)
         + size * _wave_mb(x * y, thicknesses)
         + images * (rows * columns + 2 * size)
         + 1e-6 * _BYTES_PER_ATOM * atoms
@@ -97,15 +122,10 @@ def scene_mb(scene: Mapping[str, Any], scan: Mapping[str, Any]) -> float:
     recipe, simulate = make_scene(scene), scan["simulate"]
     nx, ny, periods = recipe.field
     pixels = simulate["pixels_per_cell"]
-    # transmission functions, complex64
-    slices = periods * _slices_per_unit(simulate["slices"])
-    slices += sum(layer_slices(10 * t) for t in recipe.amorphous_nm)
-    field = 8e-6 * slices * nx * ny * pixels**2
+    slices, points = scene_shape(recipe, simulate)
+    field = 8e-6 * slices * nx * ny * pixels**2  # transmission functions, complex64
     images = 4e-6 * simulate["detector"]["pixels"] ** 2
     # a window's samples of one configuration: patterns, and copies on their way to the camera
-    thickness_nm = periods * recipe.cell / 10
-    window = window_cells(Simulate.model_validate(simulate), recipe.cell, thickness_nm)
-    points = (window * pixels) ** 2
     samples = SAMPLES_PER_CELL**2 * (3 * 4e-6 * points + 2 * images)
     positions = math.prod(recipe.cells) * scan["positions_per_cell"] ** 2
     return (
@@ -118,6 +138,16 @@ def scene_mb(scene: Mapping[str, Any], scan: Mapping[str, Any]) -> float:
         + 4 * images * positions
         + 1e-6 * _BYTES_PER_ATOM * nx * ny * periods * _ATOMS_PER_UNIT
     )
+
+
+def scene_shape(recipe: SceneRecipe, simulate: Mapping[str, Any]) -> tuple[int, int]:
+    """Slices of a scene, and grid points of the window that a probe goes through."""
+    periods = recipe.field[2]
+    slices = periods * _slices_per_unit(simulate["slices"])
+    slices += sum(layer_slices(10 * t) for t in recipe.amorphous_nm)
+    thickness_nm = periods * recipe.cell / 10
+    window = window_cells(Simulate.model_validate(simulate), recipe.cell, thickness_nm)
+    return slices, (window * simulate["pixels_per_cell"]) ** 2
 
 
 def _slices_per_unit(kind: str) -> int:

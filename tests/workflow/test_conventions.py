@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -17,6 +18,7 @@ from runs import ROOT, TINY, planned, snakemake
 from polarstem.config import check, load, plan
 from polarstem.config.docs import reference_text, schema_text
 from polarstem.config.model import merge
+from polarstem.config.work import all_jobs
 from polarstem.structures.scenes.recipe import SceneKind, WallKind, wall_kinds
 
 RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
@@ -220,6 +222,9 @@ def test_dry_run_shows_the_whole_benchmark(path: Path, tmp_path: Path) -> None:
     if not any(experiment.reality for experiment in config.experiments.values()):
         unused |= {"draw_reality"}
     assert set(jobs) == set(RULES) - TARGETS - unused
+    # the estimate knows of the same jobs
+    counted = Counter(job.rule for job in all_jobs(config))
+    assert {rule: jobs.get(rule) for rule in counted} == counted
 
 
 @pytest.mark.slow

@@ -19,5 +19,10 @@ except PolarstemError as error:
 
 WARNINGS = accuracy_warnings(CONFIG)
 if workflow.is_main_process:  # not again in every job
-    for sentence in WARNINGS:
-        logger.warning(sentence)
+    for warning in WARNINGS:
+        logger.warning(warning)
+    from polarstem.config.estimate import sentence
+    from polarstem.config.work import all_jobs
+
+    asked = workflow.resource_settings
+    logger.info(sentence(all_jobs(CONFIG), None if asked.nodes else asked.cores))

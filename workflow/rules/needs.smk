@@ -1,11 +1,11 @@
 # How much memory, which devices and what priority jobs need; no rules here.
-import math
+from polarstem.config import job_memory
 
-from polarstem.config import needs
-from polarstem.config.error_budget import accuracy_mb
-
-# what is asked for over what is counted: allocators and libraries keep some of what was freed
-RESERVE = 1.25
+@cache
+def streamed_crystals():
+    """Names of all crystals that some stream is measured on."""
+    streams = map(settings_of_stream, CONFIG.streams())
+    return {member["crystal"] for stream in streams for member in stream["specimens"]}
 
 
 def grows(amount):
@@ -27,6 +27,11 @@ def training_gpus(wildcards):
     return int(network and CONFIG.train.device == "gpu")
 
 
+def training_minutes(wildcards):
+    """Half a day for a network; what fits its numbers in one step takes minutes."""
+    return 720 if hasattr(CONFIG.models[wildcards.model], "training") else 60
+
+
 def training_size(wildcards):
     """Number of scans that a source joins; a stream has more than any."""
     if wildcards.source in CONFIG.streams():
@@ -38,24 +43,33 @@ def training_size(wildcards):
     )
 
 
+def matrix_priority(wildcards):
+    """First of all what the longest trainings wait for."""
+    return 2_000_000 * (wildcards.crystal in streamed_crystals())
+
+
 def training_threads(wildcards):
     """Two for a network on a stream: one process measures, one learns."""
     endless = wildcards.source in CONFIG.streams()
     return 2 if endless and hasattr(CONFIG.models[wildcards.model], "training") else 1
 
 
+@cache  # many jobs read one
+def matrix_size(crystal):
+    return jobs.matrix_mb(CONFIG, CRYSTALS[crystal])
+
+
+def largest_matrix(names):
+    """Size of the largest of some matrices [MB]; 0 of none."""
+    return max(map(matrix_size, names), default=0)
+
+
 def simulate_mem_mb(wildcards):
-    """One batch of waves, the specimen's images, potentials, and abTEM itself."""
-    structure = structure_settings(wildcards)
-    return round(
-        RESERVE * needs.multislice_mb(structure, simulation_settings(wildcards))
-    )
+    return job_memory.patterns_mb(CONFIG, SPECIMENS[wildcards.specimen])
 
 
 def scene_mem_mb(wildcards):
-    """Transmission functions of the whole field, the scan's images, and abTEM itself."""
-    predicted = needs.scene_mb(scene_settings(wildcards), scan_settings(wildcards))
-    return round(RESERVE * predicted)
+    return job_memory.scene_mb(CONFIG, wildcards.scene)
 
 
 def simulate_gpus(wildcards):
@@ -64,15 +78,8 @@ def simulate_gpus(wildcards):
 
 
 def matrix_mem_mb(wildcards):
-    """The matrix, its parts as they are written, and the libraries.
-
-    Of thermal matrices one configuration at a time.
-    """
-    crystal = CRYSTALS[wildcards.crystal]
-    count = 1
-    if plan.engine_of(CONFIG, crystal.specimen_set)[0] == "thermal_matrices":
-        count = CONFIG.simulate_of(crystal.specimen_set).phonons.configurations
-    return 1500 + round(3 * jobs.matrix_mb(CONFIG, crystal) / count)
+    size = matrix_size(wildcards.crystal)
+    return job_memory.matrix_mb(CONFIG, CRYSTALS[wildcards.crystal], size)
 
 
 def matrix_gpus(wildcards):
@@ -81,34 +88,20 @@ def matrix_gpus(wildcards):
 
 
 def measure_mem_mb(wildcards):
-    """A matrix, while it is read, the images of one specimen, and the libraries."""
-    specimens = CONFIG.domains[wildcards.domain].specimens
-    simulate = CONFIG.simulate_of(specimens)
-    images = 8e-6 * math.prod(simulate.scan.positions) * simulate.detector.pixels**2
-    matrix = max(
-        jobs.matrix_mb(CONFIG, CRYSTALS[name]) for name in crystals_of_domain(wildcards)
-    )
-    return 1500 + simulate.memory_mb + round(images + 3 * matrix)
+    largest = largest_matrix(crystals_of_domain(wildcards))
+    return job_memory.measured_mb(CONFIG, wildcards.domain, largest)
 
 
 def separation_mem_mb(wildcards):
-    """A matrix while it is read and made ready, the data sets' hashes, and the libraries."""
-    names = separation_crystals(CONFIG)
-    largest = max((jobs.matrix_mb(CONFIG, CRYSTALS[n]) for n in names), default=0)
-    return 2000 + round(4 * largest)
+    return job_memory.separation_mb(largest_matrix(separation_crystals(CONFIG)))
 
 
 def limit_mem_mb(wildcards):
-    """The matrices of one group of specimens, the scores of its patterns, and the libraries."""
-    largest = max(
-        (jobs.matrix_mb(CONFIG, CRYSTALS[name]) for name in LIMIT_CRYSTALS), default=0
-    )
-    return 3000 + round(6 * largest)
+    return job_memory.limit_mb(largest_matrix(LIMIT_CRYSTALS))
 
 
 def accuracy_mem_mb(wildcards):
-    """The widest field's matrix, its factors while it is measured, and the libraries."""
-    return 1500 + round(6 * accuracy_mb(CONFIG))
+    return job_memory.budget_mb(CONFIG)
 
 
 def accuracy_gpus(wildcards):

@@ -14,6 +14,7 @@ rule compute_scattering_matrix:
         "<benchmarks>/compute_scattering_matrix/{crystal}.jsonl"
     wildcard_constraints:
         crystal=one_of(crystals_of_engine("scattering_matrix")),
+    priority: matrix_priority
     conda:
         "../../envs/simulate.yaml"
     threads: 1
@@ -40,6 +41,7 @@ rule compute_thermal_matrices:
         "<benchmarks>/compute_thermal_matrices/{crystal}.jsonl"
     wildcard_constraints:
         crystal=one_of(crystals_of_engine("thermal_matrices")),
+    priority: matrix_priority
     conda:
         "../../envs/simulate.yaml"
     threads: 1

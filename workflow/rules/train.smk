@@ -19,8 +19,8 @@ rule train_model:
     # a stream is measured beside the training; the numbers do not depend on the number of cores
     threads: training_threads
     resources:
-        mem_mb=grows(2000 + 2 * CONFIG.train.memory_mb),
-        runtime=grows(720),
+        mem_mb=grows(job_memory.training_mb(CONFIG)),
+        runtime=grows(training_minutes),
         gpu=training_gpus,
     params:
         code=code_of("train_model", model_of_run),

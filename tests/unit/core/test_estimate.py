@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run is said to take before it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from polarstem import cli
+from polarstem.config import check, load
+from polarstem.config.estimate import RATES, guesses, seconds, sentence, stages, wall_hours
+from polarstem.config.model import merge
+from polarstem.config.work import Job, all_jobs
+
+ROOT = Path(__file__).resolve().parents[3]
+SHIPPED = [ROOT / "config.yaml", *sorted((ROOT / "resources" / "presets").glob("*.yaml"))]
+TINY = ROOT / "tests" / "configs" / "tiny.yaml"
+
+
+def tiny_jobs(**changes: Any) -> list[Job]:
+    """Jobs of the tiny run with some keys changed."""
+    config = yaml.safe_load(TINY.read_text(encoding="utf-8"))
+    return all_jobs(check(merge(config, changes)))
+
+
+def work(planned: list[Job], rule: str, name: str = "") -> dict[str, float]:
+    """Work of the first job of a rule whose name begins so."""
+    return next(job.work for job in planned if job.rule == rule and job.name.startswith(name))
+
+
+@pytest.mark.parametrize("path", [*SHIPPED, TINY], ids=lambda path: path.stem)
+def test_shipped_runs_are_told_from_what_was_measured(path):
+    planned = all_jobs(load(path))
+    assert not {t for job in planned for t in job.work if t not in RATES and " " not in t}
+    known = {"cnn", "resnet18", "vgg11_bn", "equivariant", "linear", "pca_knn", "template"}
+    assert not known & set(guesses(planned))
+    assert all(seconds(job) > 0 for job in planned)
+
+
+def test_work_follows_what_it_is_done_on():
+    base = tiny_jobs()
+    # twice as fine: four times the grid points, and twice the field the four times of waves
+    finer = tiny_jobs(simulate={"pixels_per_cell": 64})
+    wider = tiny_jobs(structures={"cells": [6, 6]})
+    for rule, term, by_grid, by_field in (
+        ("compute_scattering_matrix", "matrix", 4, 4),
+        ("simulate_patterns", "multislice", 4, 4),
+    ):
+        one = work(base, rule)[term]
+        assert work(finer, rule)[term] == pytest.approx(by_grid * one)
+        assert work(wider, rule)[term] == pytest.approx(by_field * one)
+    moving = {"tiny_thermal": {"simulate": {"phonons": {"configurations": 6}}}}
+    more = work(tiny_jobs(specimens=moving), "compute_thermal_matrices", "tiny_thermal-")
+    one = work(base, "compute_thermal_matrices", "tiny_thermal-")
+    assert more["thermal"] == pytest.approx(3 * one["thermal"])
+
+
+def test_a_source_shares_positions_out_among_configurations():
+    whole = {"source_fwhm_angstrom": 0}
+    base, alone = tiny_jobs(), tiny_jobs(specimens={"tiny_emulated": {"conditions": whole}})
+    name = "tiny_emulated-"
+    joined = work(base, "simulate_patterns", name)["multislice"]
+    assert work(alone, "simulate_patterns", name)["multislice"] == pytest.approx(4 * joined)
+
+
+def test_training_counts_each_use_of_a_pattern():
+    base = tiny_jobs()
+    # 16384 patterns of the stream, each used four times; 4096 validate, 64 scans of 36 calibrate
+    found = work(base, "train_model", "tiny_equivariant/endless")
+    weight = 32 * (1024 + 16 * 3 * 32) / (128 * (1024 + 16 * 3 * 128))
+    assert found["train equivariant"] == pytest.approx(weight * 4 * 16384e-6)
+    assert found["stream"] == pytest.approx(1e-6 * (16384 + 4096 + 36 * 64))
+    # 4 classes of one training specimen, 36 positions, three epochs
+    assert work(base, "train_model", "tiny_cnn/thin")["train cnn"] == pytest.approx(3 * 4 * 36e-6)
+    # a model that is no network takes them once, of a stream `fixed`
+    knn = work(base, "train_model", "tiny_pca_knn/endless")
+    assert knn["train pca_knn"] == pytest.approx(500e-6)
+    threads = {job.name: job.threads for job in base if job.rule == "train_model"}
+    assert threads["tiny_equivariant/endless/0"] == 2
+    assert threads["tiny_pca_knn/endless/0"] == threads["tiny_cnn/thin/0"] == 1
+
+
+def test_time_on_cores_is_that_of_the_longest_or_of_all(monkeypatch):
+    monkeypatch.setattr("polarstem.config.estimate.RATES", {"unit": 3600.0})
+    monkeypatch.setattr("polarstem.config.estimate.START", {"rule": 0.0})
+    monkeypatch.setattr("polarstem.config.estimate.SCHEDULING", 0.0)
+    planned = [Job("rule", str(n), {"unit": float(n)}) for n in (1, 1, 2, 4)]
+    hours = [wall_hours(planned, cores) for cores in (1, 2, 4)]
+    assert hours == pytest.approx([8, 4, 4])
+    assert wall_hours([Job("rule", "", {"unit": 4.0}, threads=2)], 2) == pytest.approx(2)
+    (stage,) = stages(planned)
+    assert (stage.jobs, stage.core_hours) == (4, pytest.approx(8))
+    assert "8.0 core-hours, 4.0 h on 2 cores" in sentence(planned, 2)
+    assert "the longest job takes 4.0 h" in sentence(planned, None)
+
+
+def test_the_command_tells_every_stage_and_what_it_guesses(tmp_path, capsys):
+    config = yaml.safe_load(TINY.read_text(encoding="utf-8"))
+    config["models"]["tiny_resnet"]["architecture"] = "resnet26"
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    assert cli.main(["estimate", str(path), "--cores", "3"]) == 0
+    told = capsys.readouterr().out
+    assert {line.split()[0] for line in told.splitlines()} >= {"train_model", "simulate_scene"}
+    assert "on 3 cores" in told
+    assert "Never measured, so guessed: resnet26." in told
