@@ -7,6 +7,7 @@ min_version("9.20")
 
 
 include: "workflow/rules/config.smk"
+include: "workflow/rules/scheduler.smk"
 
 
 pathvars:

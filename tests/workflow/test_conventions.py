@@ -76,7 +76,7 @@ def test_rules_and_scripts_belong_together() -> None:
     assert {path.stem for path in SCRIPTS} == {n for n, text in RULES.items() if "script:" in text}
 
 
-FUNCTIONS = ("common.smk", "learning.smk", "needs.smk", "experiments.smk")
+FUNCTIONS = ("common.smk", "learning.smk", "needs.smk", "experiments.smk", "scheduler.smk")
 
 
 def test_no_rule_hides_a_function() -> None:

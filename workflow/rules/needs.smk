@@ -1,6 +1,7 @@
 # How much memory, which devices and what priority jobs need; no rules here.
 from polarstem.config import job_memory
 
+
 @cache
 def streamed_crystals():
     """Names of all crystals that some stream is measured on."""
