@@ -38,6 +38,8 @@ def _estimate(arguments: argparse.Namespace) -> None:
     from polarstem.config.estimate import guesses, sentence, table
     from polarstem.config.work import all_jobs
 
+    if arguments.cores < 1:
+        raise PolarstemError(f"--cores is {arguments.cores}, but a run needs at least one.")
     planned = all_jobs(load(*arguments.config))
     print(table(planned))
     print(sentence(planned, arguments.cores))

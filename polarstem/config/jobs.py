@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from polarstem.config.conditions import Conditions, Drawn
@@ -19,7 +20,7 @@ from polarstem.config.plan import (
     specimens_of_domain,
     specimens_of_stream,
 )
-from polarstem.structures.crystals import cell_lengths, load_material
+from polarstem.structures.crystals import cell_lengths, lengths_of, load_material
 
 
 def structure_settings(config: Config, plan: SpecimenPlan) -> dict[str, Any]:
@@ -93,21 +94,25 @@ def matrix_mb(config: Config, crystal: SpecimenPlan) -> float:
     """
     settings = matrix_settings(config, crystal)
     structures, simulate = settings["structure"], settings["simulate"]
-    lengths = cell_lengths(
-        load_material(structures["material"]),
-        structures["phase"],
-        crystal.variant,
-        structures["zone_axis"],
-        structures["metric"],
-    )
-    groups, members, beams = 1, math.pi, 1.0  # of waves that differ by lattice vectors
+    groups, beams = 1, 1.0  # groups of waves that differ by lattice vectors
+    lengths = lengths_of(structures)
     for length, cells, unit in zip(lengths, settings["cells"], structures["cells"], strict=False):
         per_mrad = unit * length / (1e3 * wavelength(simulate["energy_kv"]))
-        members *= (simulate["semiangle_mrad"] + settings["margin_mrad"]) * per_mrad
         groups *= cells // unit
         beams *= 2 * (settings["reach_mrad"] + settings["margin_mrad"]) * per_mrad + 1
+    waves = plane_waves(settings)
     count = simulate.get("phonons", {}).get("configurations", 1)
-    return 8e-6 * count * len(settings["thicknesses_nm"]) * groups * members * (members + beams)
+    return 8e-6 * count * len(settings["thicknesses_nm"]) * waves * (waves / groups + beams)
+
+
+def plane_waves(settings: Mapping[str, Any]) -> float:
+    """Plane waves in the aperture of a matrix's settings, widened by the largest tilt."""
+    simulate = settings["simulate"]
+    radius = 1e-3 * (simulate["semiangle_mrad"] + settings["margin_mrad"])
+    x, y, _ = lengths_of(settings["structure"])
+    columns, rows = settings["cells"]
+    area = columns * x * rows * y  # of the field [Å^2]
+    return math.pi * (radius / wavelength(simulate["energy_kv"])) ** 2 * area
 
 
 def measured_settings(config: Config, domain: str) -> dict[str, Any]:

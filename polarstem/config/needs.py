@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from polarstem.config.physics import Simulate
 from polarstem.config.scene_limits import SAMPLES_PER_CELL, window_cells
-from polarstem.structures.crystals import cell_lengths, load_material
+from polarstem.structures.crystals import lengths_of
 from polarstem.structures.imperfections import layer_slices
 from polarstem.structures.recipes import whole_periods
 from polarstem.structures.scenes.recipe import SceneRecipe, make_scene
@@ -62,13 +62,7 @@ def multislice_shape(
         As `polarstem.config.jobs` gives them.
     """
     simulate = simulation["simulate"]
-    lengths = cell_lengths(
-        load_material(structure["material"]),
-        structure["phase"],
-        tuple(structure["variant"]),
-        structure["zone_axis"],
-        structure["metric"],
-    )
+    lengths = lengths_of(structure)
     units = sum(map(abs, structure["zone_axis"]))  # formula units of the projected cell
     lattice_constant = (math.prod(lengths) / units) ** (1 / 3)
     x, y = (

@@ -11,11 +11,10 @@ from polarstem.config import job_memory, jobs, map_jobs, needs, plan
 from polarstem.config.error_budget import accuracy_mb
 from polarstem.config.limit import limit_crystals
 from polarstem.config.model import Config
-from polarstem.config.physics import wavelength
 from polarstem.config.scene_limits import SAMPLES_PER_CELL
 from polarstem.config.separation import separation_crystals
-from polarstem.structures.crystals import cell_lengths, load_material
 from polarstem.structures.scenes.recipe import make_scene
+from polarstem.structures.symmetry import representative
 
 _BYTES = 4e-6  # MB of a pixel
 _MODEL_MB = 10.0
@@ -112,20 +111,8 @@ def _matrices(run: _Run) -> Iterator[Job]:
 
 def _propagated(settings: Mapping[str, Any]) -> float:
     """Plane waves in the aperture times grid points times slices, of one configuration."""
-    structure, simulate = settings["structure"], settings["simulate"]
-    lengths = cell_lengths(
-        load_material(structure["material"]),
-        structure["phase"],
-        tuple(structure["variant"]),
-        structure["zone_axis"],
-        structure["metric"],
-    )
-    radius = simulate["semiangle_mrad"] + settings["margin_mrad"]
-    waves = math.pi * radius**2 * (1e3 * wavelength(simulate["energy_kv"])) ** -2
-    waves *= math.prod(n * length for n, length in zip(settings["cells"], lengths, strict=False))
-    whole = {"simulate": simulate, "thicknesses_nm": settings["thicknesses_nm"]}
-    shape = needs.multislice_shape(structure, whole)
-    return waves * shape.x * shape.y * shape.slices
+    shape = needs.multislice_shape(settings["structure"], settings)
+    return jobs.plane_waves(settings) * shape.x * shape.y * shape.slices
 
 
 def _simulations(config: Config, specimens: Iterable[plan.SpecimenPlan]) -> Iterator[Job]:
@@ -257,11 +244,9 @@ def _evaluation(run: _Run) -> Iterator[Job]:
 
 def _maps(config: Config) -> Iterator[Job]:
     """Work: scanned cells, and plane waves x grid points x slices of a library [1e9]."""
-    best = config.evaluate.recommended
-    if best is None:
-        return
     library = map_jobs.recommended_library(config)
-    assert library is not None
+    if library is None:
+        return
     yield Job("compute_library", "", {"library": 1e-9 * _library(config, library)})
     for name in [*config.evaluate.defect_free, *config.mapped()]:
         scene = config.experiments[name].scene
@@ -272,11 +257,14 @@ def _maps(config: Config) -> Iterator[Job]:
 
 def _library(config: Config, library: Mapping[str, Any]) -> float:
     """Plane waves times grid points times slices of a library, all of its crystals together."""
+    zone = config.structures.zone_axis
+    first = [entry.variants[0] for entry in plan.class_table(config)]
+    crystals = {representative(variant, zone)[0] for variant in first}
     structure = {
         **library["structure"],
-        "variant": plan.class_table(config)[0].variants[0],
+        "variant": first[0],
         "metric": "cubic",
-        "cells": library["cells"],
+        "cells": (1, 1),  # columns one cell wide, which repeat
     }
     settings = {**library, "structure": structure, "margin_mrad": library["tilt_mrad"]}
-    return float(library["configurations"] * _propagated(settings))
+    return float(len(crystals) * library["configurations"] * _propagated(settings))

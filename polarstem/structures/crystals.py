@@ -293,6 +293,23 @@ def cell_lengths(
     return x, y, z
 
 
+def lengths_of(structure: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Lengths of the projected cell of a structure's settings, along screen x, y and the beam [Å].
+
+    Parameters
+    ----------
+    structure : mapping
+        ``material``, ``phase``, ``variant``, ``zone_axis`` and ``metric``.
+    """
+    return cell_lengths(
+        load_material(structure["material"]),
+        structure["phase"],
+        tuple(structure["variant"]),
+        structure["zone_axis"],
+        structure["metric"],
+    )
+
+
 @cache
 def _library(path: Path) -> dict[str, Any]:
     try:

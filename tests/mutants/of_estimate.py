@@ -8,6 +8,8 @@ from tests.mutants.mutation import Mutation
 _WORK = "polarstem/config/work.py"
 _ESTIMATE = "polarstem/config/estimate.py"
 _TEST = "tests/unit/core/test_estimate.py"
+_SCENES = f"{_TEST}::test_scenes_go_by_their_cells_and_libraries_by_their_crystals"
+_SCHEDULER = "tests/workflow/test_scheduler.py"
 _FOLLOWS = f"{_TEST}::test_work_follows_what_it_is_done_on"
 _TRAINING = f"{_TEST}::test_training_counts_each_use_of_a_pattern"
 _CORES = f"{_TEST}::test_time_on_cores_is_that_of_the_longest_or_of_all"
@@ -16,7 +18,7 @@ MUTATIONS = [
     Mutation(
         "waves of a wide field cost what those of a cell do",
         _WORK,
-        "return waves * shape.x",
+        "return jobs.plane_waves(settings) * shape.x",
         "return shape.x",
         _FOLLOWS,
     ),
@@ -75,5 +77,61 @@ MUTATIONS = [
         "end = begin + seconds(job) / taken",
         "end = begin + seconds(job)",
         _CORES,
+    ),
+    Mutation(
+        "a scene of many cells costs what one of a cell does",
+        _WORK,
+        "samples = math.prod(recipe.cells) * SAMPLES_PER_CELL**2",
+        "samples = SAMPLES_PER_CELL**2",
+        _SCENES,
+    ),
+    Mutation(
+        "one crystal serves every library",
+        _WORK,
+        "float(len(crystals) * library",
+        "float(library",
+        _SCENES,
+    ),
+    Mutation(
+        "no tilt widens the aperture",
+        "polarstem/config/jobs.py",
+        'radius = 1e-3 * (simulate["semiangle_mrad"] + settings["margin_mrad"])',
+        'radius = 1e-3 * simulate["semiangle_mrad"]',
+        _SCENES,
+    ),
+    Mutation(
+        "all thicknesses of a matrix are read for one",
+        _WORK,
+        "run.sizes[n] * part / count",
+        "run.sizes[n] * part",
+        f"{_TEST}::test_data_sets_read_their_thickness_of_every_specimens_matrix",
+    ),
+    Mutation(
+        "a run on no core",
+        "polarstem/cli.py",
+        "if arguments.cores < 1:",
+        "if arguments.cores < 0:",
+        f"{_TEST}::test_a_run_needs_a_core",
+    ),
+    Mutation(
+        "another attempt with the same memory",
+        "workflow/rules/needs.smk",
+        "return attempt * first",
+        "return first",
+        f"{_SCHEDULER}::test_each_attempt_asks_for_more",
+    ),
+    Mutation(
+        "a timer for every finished job",
+        "workflow/rules/scheduler.smk",
+        'if not getattr(scheduler, "timed", False):',
+        "if True:",
+        f"{_SCHEDULER}::test_one_timer_at_a_time_and_another_after_it",
+    ),
+    Mutation(
+        "one timer and never another",
+        "workflow/rules/scheduler.smk",
+        "        scheduler.timed = False  # before the look, which may ask for the next one\n",
+        "",
+        f"{_SCHEDULER}::test_one_timer_at_a_time_and_another_after_it",
     ),
 ]

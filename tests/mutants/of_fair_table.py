@@ -6,6 +6,8 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 _FAIR = "polarstem/evaluate/summary/fair_table.py"
+_FIGURE = "polarstem/report/figures/fair_comparison.py"
+_DRAWN = "tests/unit/report/test_fair_figure.py"
 _TABLE = "tests/unit/evaluate/test_table_summary.py"
 _APART = f"{_TABLE}::test_data_and_architecture_stand_apart"
 _LENGTHS = f"{_TABLE}::test_streams_that_differ_in_length_alone_are_compared"
@@ -52,5 +54,47 @@ MUTATIONS = [
         "return int(uses * info",
         "return int(info",
         f"{_TABLE}::test_patterns_seen_count_each_use",
+    ),
+    Mutation(
+        "the recommended source is compared with itself",
+        _FAIR,
+        "    if ideal == varied:\n        return {}\n",
+        "",
+        _LENGTHS,
+    ),
+    Mutation(
+        "a stream named like a column takes its place",
+        _FAIR,
+        "taken = {ideal, varied, IDEAL, VARIED}",
+        "taken = {ideal, varied}",
+        _LENGTHS,
+    ),
+    Mutation(
+        "full for ideal patterns, hollow for the stream",
+        _FIGURE,
+        "if column == IDEAL else {}",
+        "if column != IDEAL else {}",
+        f"{_DRAWN}::test_scores_stand_beside_their_models_hollow_for_ideal_patterns",
+    ),
+    Mutation(
+        "scores stand beside other models",
+        _FIGURE,
+        "for y, row in enumerate(reversed(rows)):",
+        "for y, row in enumerate(rows):",
+        f"{_DRAWN}::test_scores_stand_beside_their_models_hollow_for_ideal_patterns",
+    ),
+    Mutation(
+        "learning goes by epochs",
+        _FIGURE,
+        "/ len(epochs) * patterns_seen(folder)",
+        "* patterns_seen(folder)",
+        f"{_DRAWN}::test_learning_goes_by_patterns_seen_and_by_minutes_on_streams_alone",
+    ),
+    Mutation(
+        "learning on ideal patterns is drawn as if on the stream",
+        _FIGURE,
+        "if column != IDEAL}\n    compared",
+        "}\n    compared",
+        f"{_DRAWN}::test_learning_goes_by_patterns_seen_and_by_minutes_on_streams_alone",
     ),
 ]

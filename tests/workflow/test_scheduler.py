@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snakemake's own process stays idle while jobs run."""
+"""Snakemake's own process stays idle while jobs run, and a job that fails gets more."""
 
 from __future__ import annotations
 
+import ast
 import threading
 import time
 from types import SimpleNamespace
 
 from runs import ROOT
 from snakemake.scheduling.job_scheduler import JobScheduler
+
+
+def test_each_attempt_asks_for_more():
+    tree = ast.parse((ROOT / "workflow" / "rules" / "needs.smk").read_text(encoding="utf-8"))
+    (grows,) = (each for each in tree.body if getattr(each, "name", None) == "grows")
+    known: dict = {}
+    exec(compile(ast.Module([grows], []), "needs.smk", "exec"), known)
+    assert [known["grows"](300)(None, attempt) for attempt in (1, 2, 3)] == [300, 600, 900]
+    assert known["grows"](lambda wildcards: 10 * wildcards)(7, 2) == 140
 
 
 def test_one_timer_at_a_time_and_another_after_it(monkeypatch):

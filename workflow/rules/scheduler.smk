@@ -7,7 +7,7 @@ from snakemake.scheduling.job_scheduler import JobScheduler
 def look_again(scheduler, delay):
     """Have the scheduler look at its queue in `delay` seconds, unless it will already.
 
-    Snakemake (9.20 to 9.27 at least) starts a timer after every look, also after one that a timer
+    Snakemake (seen in 9.27) starts a timer after every look, also after one that a timer
     caused: each finished job leaves a look per second for good, and hundreds take a core.
     """
 

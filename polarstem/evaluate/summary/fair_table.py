@@ -29,23 +29,26 @@ def fair_sources(config: Mapping[str, Any]) -> dict[str, str]:
     dict of str to str
         ``ideal``, the reference source; each stream of the recommended one's specimens and
         conditions but of another length, under its own name; ``varied``, the recommended one.
-        Empty where the run has no experiment or recommends nothing.
+        Empty where the run has no experiment, recommends nothing, or recommends ideal patterns.
     """
     evaluate, sources = config["evaluate"], config["train"]["sources"]
     recommended = evaluate.get("recommended")
     if evaluate.get("experiment") is None or recommended is None:
         return {}
     ideal, varied = evaluate["reference_source"], recommended["source"]
+    if ideal == varied:
+        return {}
+    taken = {ideal, varied, IDEAL, VARIED}
     other = {
         name: name
         for name in sources
-        if name not in (ideal, varied) and _kind(sources[name]) == _kind(sources[varied])
+        if name not in taken and _kind(sources[name]) == _kind(sources[varied])
     }
     return {IDEAL: ideal, **other, VARIED: varied}
 
 
 def _kind(source: Any) -> Any:
-    """What sources share that differ in their length alone."""
+    """What sources share that differ in their length alone; domains of fixed ones."""
     return [source.get(key) for key in _KIND] if isinstance(source, Mapping) else source
 
 

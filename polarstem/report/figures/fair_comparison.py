@@ -19,8 +19,8 @@ from polarstem.evaluate.summary.scores_and_costs import patterns_seen
 from polarstem.report.figures import style
 
 ROW_IN = 0.3
-SIZES = {IDEAL: 5.5, VARIED: 6.5}  # points; of shorter streams between
-SHORTER = 4.0
+SIZES = {IDEAL: 5.5, VARIED: 6.5}  # points
+OTHER_SIZE = 4.0  # of streams of another length
 
 Looks = Mapping[str, dict[str, Any]]
 
@@ -109,9 +109,9 @@ def _draw_scores(
 
 
 def _mark(column: str) -> dict[str, Any]:
-    """Marker of a column: hollow for ideal patterns, larger the longer the stream."""
+    """Marker of a column: hollow for ideal patterns, small for streams of another length."""
     hollow = {"mfc": "white"} if column == IDEAL else {}
-    return {"marker": "o", "ls": "", "ms": SIZES.get(column, SHORTER), **hollow}
+    return {"marker": "o", "ls": "", "ms": SIZES.get(column, OTHER_SIZE), **hollow}
 
 
 def _draw_learning(
@@ -135,7 +135,7 @@ def _draw_learning(
         look = {"color": looks[model]["color"], "lw": 1.6 if whole else 1.0}
         for axes, x in zip(panels, (seen, epochs["seconds"].cumsum() / 60), strict=True):
             axes.plot(x, epochs["validation_accuracy"], **look)
-            end = {"marker": "o", "ms": SIZES[VARIED] if whole else SHORTER}
+            end = {"marker": "o", "ms": SIZES[VARIED] if whole else OTHER_SIZE}
             axes.plot([np.asarray(x)[-1]], epochs["validation_accuracy"].iloc[-1:], **look | end)
     for axes, label in zip(panels, ("patterns seen", "minutes of training"), strict=True):
         axes.set(xscale="log", ylim=(0, 1), xlabel=label)

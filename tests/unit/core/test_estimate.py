@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,13 @@ import yaml
 from polarstem import cli
 from polarstem.config import check, load
 from polarstem.config.estimate import RATES, guesses, seconds, sentence, stages, wall_hours
+from polarstem.config.jobs import matrix_mb
+from polarstem.config.map_jobs import recommended_library
 from polarstem.config.model import merge
+from polarstem.config.physics import wavelength
+from polarstem.config.plan import all_crystals, crystal_of, specimens_of_domain
 from polarstem.config.work import Job, all_jobs
+from polarstem.structures.crystals import lengths_of
 
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = [ROOT / "config.yaml", *sorted((ROOT / "resources" / "presets").glob("*.yaml"))]
@@ -56,6 +62,45 @@ def test_work_follows_what_it_is_done_on():
     more = work(tiny_jobs(specimens=moving), "compute_thermal_matrices", "tiny_thermal-")
     one = work(base, "compute_thermal_matrices", "tiny_thermal-")
     assert more["thermal"] == pytest.approx(3 * one["thermal"])
+
+
+def test_scenes_go_by_their_cells_and_libraries_by_their_crystals():
+    base = tiny_jobs()
+    scene = {"four_domains": {"scene": {"cells": [8, 4]}}}
+    more = work(tiny_jobs(experiments=scene), "simulate_scene", "four_domains")["window"]
+    assert more == pytest.approx(2 * work(base, "simulate_scene", "four_domains")["window"])
+    finer = tiny_jobs(
+        experiments={"four_domains": {"scene": {"simulate": {"pixels_per_cell": 48}}}}
+    )
+    found = work(finer, "simulate_scene", "four_domains")["window"]
+    assert found == pytest.approx(4 * work(base, "simulate_scene", "four_domains")["window"])
+    # of the standard run: two crystals serve eight classes, four configurations of one cell's
+    # columns, 25 periods for each 10 nm; the field that samples the aperture is 6 x 6 cells
+    config = load(ROOT / "config.yaml")
+    library = recommended_library(config)
+    found = work(all_jobs(config), "compute_library")["library"]
+    side = lengths_of({**library["structure"], "variant": (1, 0, 1), "metric": "cubic"})[0]
+    radius = 1e-3 * (library["simulate"]["semiangle_mrad"] + library["tilt_mrad"])
+    across = math.prod(library["cells"]) * side**2
+    waves = math.pi * radius**2 * across / wavelength(library["simulate"]["energy_kv"]) ** 2
+    slices = 2 * round(10 * max(library["thicknesses_nm"]) / side)
+    pixels = library["simulate"]["pixels_per_cell"] ** 2
+    assert found == pytest.approx(1e-9 * 2 * 4 * waves * pixels * slices, rel=0.02)
+
+
+def test_data_sets_read_their_thickness_of_every_specimens_matrix():
+    config = check(yaml.safe_load(TINY.read_text(encoding="utf-8")))
+    sizes = {crystal.name: matrix_mb(config, crystal) for crystal in all_crystals(config)}
+    specimens = specimens_of_domain(config, "thin")
+    # each matrix holds both thicknesses, and the data set one of them
+    whole = sum(sizes[crystal_of(config, specimen)[0].name] for specimen in specimens)
+    found = work(all_jobs(config), "measure_dataset", "thin")
+    assert found["read"] == pytest.approx(whole / 2)
+
+
+def test_a_run_needs_a_core(capsys):
+    assert cli.main(["estimate", str(TINY), "--cores", "0"]) == 1
+    assert capsys.readouterr().err.strip().endswith("--cores is 0, but a run needs at least one.")
 
 
 def test_a_source_shares_positions_out_among_configurations():

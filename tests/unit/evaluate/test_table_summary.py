@@ -384,6 +384,11 @@ def test_streams_that_differ_in_length_alone_are_compared(pooled_scores):
         "cold": stream | {"specimens": ["static"]},
     }
     assert fair_sources(config) == {"ideal": "thin", "brief": "brief", "varied": "mixed"}
+    # a stream may be named like a column, and what is recommended may be ideal
+    config["train"]["sources"]["ideal"] = stream
+    assert list(fair_sources(config).values()) == ["thin", "brief", "mixed"]
+    ideal = {"recommended": {"model": "cnn", "source": "thin"}}
+    assert fair_sources(config | {"evaluate": config["evaluate"] | ideal}) == {}
     # the ResNet has no time for the whole stream
     pooled = pooled.replace({"source": {"mixed": "brief"}})
     pooled.loc[pooled["model"] == "cnn", "source"] = "mixed"
