@@ -55,7 +55,7 @@ def test_metrics_that_a_domain_lacks_are_unknown_and_missing_domains_refused(pre
     evidence = Evidence(predictions)
     assert np.isnan(evidence.score("cnn", "thin", ["static20"], "no_such_metric").value)
     assert not evidence.has("cnn", "thin", "no_such_domain")
-    assert not evidence.has("cnn", "random")
+    assert not evidence.has("cnn_prototype", "random")
     with pytest.raises(PolarstemError, match="lack the data domain no_such_domain"):
         evidence.score("cnn", "thin", ["no_such_domain"])
 

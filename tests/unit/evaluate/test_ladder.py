@@ -63,6 +63,7 @@ def test_sources_and_contenders():
     assert contenders(config) == [
         ("resnet18", "thin"),
         ("cnn", "thin"),  # not cnn_prototype, of the same family
+        ("cnn", "random"),
         ("equivariant", "thin"),
         ("equivariant", "random"),
         ("pca_knn", "thin"),
