@@ -206,6 +206,9 @@ def _sections_with_overrides(config: Config) -> Iterator[str]:
         if isinstance(stream, Stream):
             build = partial(config.training_of, next(iter(config.models)))
             yield from _problems(build, source, Training, f"train.sources.{source}.training.")
+    for index, run in enumerate(config.train.runs):
+        where = f"train.runs[{index}].training."
+        yield from _problems(lambda _, own=run.training: Training(**own), "", Training, where)
 
 
 def _problems(

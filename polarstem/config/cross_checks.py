@@ -299,6 +299,14 @@ def _learning(config: Config) -> Iterator[str]:
     for index, run in enumerate(config.train.runs):
         yield from _unknown(f"train.runs[{index}].models", run.models, list(config.models), "model")
         yield from _unknown(f"train.runs[{index}].sources", run.sources, sources, "source")
+        for other in config.train.runs[:index]:
+            shared = {*run.models} & {*other.models}, {*run.sources} & {*other.sources}
+            if all(shared) and run.training != other.training:
+                model, source = (min(names) for names in shared)
+                yield (
+                    f"train.runs[{index}].training: {model!r} is trained on {source!r} by another "
+                    "run too, otherwise; leave one of them out"
+                )
     yield from _unknown("evaluate.domains", config.evaluate.domains, domains, "data domain")
     evaluate = config.evaluate
     reference = (evaluate.reference_source,)

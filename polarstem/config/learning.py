@@ -75,6 +75,11 @@ class Run(Section):
 
     models: tuple[str, ...] = Field(min_length=1, description="names from `models`")
     sources: tuple[str, ...] = Field(min_length=1, description="names from `train.sources`")
+    training: dict[str, Any] = Field(
+        default_factory=dict,
+        description="keys of `train.training` that differ in these trainings, whatever model and "
+        "stream say",
+    )
 
 
 class Train(Section):

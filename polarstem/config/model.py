@@ -200,12 +200,15 @@ class Config(Section):
         return simulate.model_copy(update={"pixels_per_cell": pixels})
 
     def training_of(self, model: str, source: str | None = None) -> Training:
-        """Training settings of a network, its own keys applied, then those of a stream."""
+        """Training settings of a network: its own keys, then those of a stream and of the run."""
         settings = self.train.training.model_dump(mode="json")
         settings = merge(settings, getattr(self.models[model], "training", {}))
         stream = self.train.sources.get(source) if source is not None else None
         if isinstance(stream, Stream):
             settings = merge(settings, stream.training)
+        for run in self.train.runs:
+            if model in run.models and source in run.sources:
+                settings = merge(settings, run.training)
         return Training.model_validate(settings)
 
     def used_domains(self) -> list[str]:

@@ -267,6 +267,26 @@ def test_sets_and_models_replace_some_keys() -> None:
     assert config.training_of("tiny_cnn").batch_size == config.train.training.batch_size
 
 
+def test_a_run_trains_as_it_says_whatever_model_says() -> None:
+    run = {"models": ["tiny_cnn"], "sources": ["both"]}
+    runs = TINY["train"]["runs"]
+
+    def planned(*more: dict[str, Any]) -> dict[str, Any]:
+        return changed("train.runs", [*runs, *more])
+
+    config = check(planned(run | {"training": {"max_epochs": 7}}))
+    assert config.training_of("tiny_cnn", "both").max_epochs == 7
+    assert config.training_of("tiny_cnn", "thin").max_epochs == 3
+    (problem,) = problems_of(planned(run, run | {"training": {"patience": 3}}))
+    assert problem.startswith("train.runs[3].training: 'tiny_cnn' is trained on 'both' by another")
+    wrong = problems_of(planned(run | {"training": {"patience": -1, "max_epoch": 2}}))
+    assert [p.partition(":")[0] for p in wrong] == [
+        "train.runs[2].training.patience",
+        "train.runs[2].training.max_epoch",
+    ]
+    assert "did you mean `max_epochs`" in wrong[1]
+
+
 def test_merge_keeps_its_inputs() -> None:
     base = {"a": {"b": 1, "c": [1, 2]}, "material": {"x": 1}}
     before = copy.deepcopy(base)
