@@ -61,7 +61,7 @@ class Laboratory:
         polar_class = next(c for c in every if axis in c.variants)
         structure = self.settings["structure"] | {
             "material": material,
-            "a_site_share": None,
+            "drawn_share": None,
             "amplitude": 1 + change.get("amplitude", 0.0),
             "variant": list(axis),
             "thickness_nm": self.thickness_nm,

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 
 from polarstem.config.physics import Simulate, Structures, wavelength
-from polarstem.structures.crystals import ROOM_KELVIN, Material, cell_lengths
+from polarstem.structures.cell_metric import cell_lengths
+from polarstem.structures.crystals import ROOM_KELVIN, Material
 from polarstem.structures.elements import ATOMIC_NUMBERS
 from polarstem.structures.variants import classes
 
@@ -44,7 +45,7 @@ def grid_error(
         300 kV and 10 to 40 nm, no error was more than 1.8 times as large. Atoms at rest err more:
         four times at 1 %, ten times at 0.1 %.
     """
-    heaviest = max((*material.a_site, material.b_site, "O"), key=ATOMIC_NUMBERS.__getitem__)
+    heaviest = max((*material.a_site, *material.b_site, "O"), key=ATOMIC_NUMBERS.__getitem__)
     heavier = math.log(ATOMIC_NUMBERS[heaviest] / _NIOBIUM)
     kelvin = material.temperature_kelvin.get(phase, ROOM_KELVIN)  # type: ignore[call-overload]
     square = material.debye_waller_rms_angstrom[heaviest] ** 2 * kelvin / ROOM_KELVIN

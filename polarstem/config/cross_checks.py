@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from polarstem.config.conditions import Drawn
-from polarstem.config.crystal_design import composition_varies
+from polarstem.config.crystal_design import composition_varies, rests
 from polarstem.config.families import DeflectionModel, EquivariantModel, TimmModel
 from polarstem.config.jobs import reflection_spacing
 from polarstem.config.learning import Stream
@@ -213,8 +213,9 @@ def _crystals(config: Config) -> Iterator[str]:
                 f"simulate.phonons.configurations (for specimens.{name}): is 0, but thermal "
                 "matrices are of crystals whose atoms move; use 8, say"
             )
-        alike = structures.a_site != "random" and not simulate.phonons.configurations
-        alike &= structures.amplitude > 0 and structures.amplitude_spread == 0
+        alike = (
+            rests(config, name) and structures.amplitude > 0 and structures.amplitude_spread == 0
+        )
         alike &= not composition_varies(config, name)
         yield from _composition(config, name)
         if alike and settings.per_class.train and settings.per_class.test:
@@ -231,11 +232,12 @@ def _composition(config: Config, name: str) -> Iterator[str]:
     material = known_material(structures)
     if material is None or not composition_varies(config, name):
         return
-    (first, share), *others = material.a_site.items()
+    site = material.varied_site
+    (first, share), *others = getattr(material, site).items()
     spread = structures.composition_spread
     where = f"structures.composition_spread (for specimens.{name}): is {spread:g}, but"
     if not others:
-        yield f"{where} {material.formula} has one element on its A site; use 0"
+        yield f"{where} {material.formula} has one element on each cation site; use 0"
     elif not spread < min(share, 1 - share):
         yield f"{where} the share of {first} is {share:g} and must stay between 0 and 1; lower it"
 

@@ -2,10 +2,10 @@
 """What a specimen's crystal is drawn from, with a gap between training and test crystals.
 
 A crystal that repeats in the plane and rests is a few numbers: an amplitude, and a composition
-where its A site is averaged. Drawn anywhere in their ranges, a test crystal soon stands beside one
-that was trained on. So one of them, the composition where it varies and the amplitude where it does
-not, keeps the splits apart: test crystals lie in the middle of its range, those of training and
-validation at both ends, and nothing between. The other takes its whole range in every split.
+where a mixed site is averaged. Drawn anywhere in their ranges, a test crystal soon stands beside
+one that was trained on. So one of them, the composition where it varies and the amplitude where it
+does not, keeps the splits apart: test crystals lie in the middle of its range, those of training
+and validation at both ends, and nothing between. The other takes its whole range in every split.
 
 Draws are points of an additive recurrence with the inverse plastic number and its square as steps
 (M. Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018): any number of first
@@ -14,8 +14,12 @@ points lies evenly in the plane, and none moves when more are asked for.
 
 from __future__ import annotations
 
-from polarstem.config.model import Config
+from typing import Literal
+
+from polarstem.config.model import Config, known_material
+from polarstem.config.physics import Structures
 from polarstem.seeds import derive_share
+from polarstem.structures.recipes import b_order
 from polarstem.structures.variants import PolarClass, classes
 
 INNER, OUTER = 0.1, 0.9
@@ -25,16 +29,31 @@ _PLASTIC = 1.32471795724474602596
 _STEPS = {"composition": 1 / _PLASTIC, "amplitude": 1 / _PLASTIC**2}
 
 
+def random_site(structures: Structures) -> Literal["a_site", "b_site"] | None:
+    """Site whose cations stand at random, so that the crystal does not repeat; None without one."""
+    if structures.a_site == "random":
+        return "a_site"
+    if b_order(structures.a_site, structures.b_site) == "virtual":
+        return None
+    material = known_material(structures)
+    return "b_site" if material and len(material.b_site) > 1 else None
+
+
 def rests(config: Config, specimen_set: str) -> bool:
     """Whether the crystals of a set differ by numbers alone, without an order or motion."""
     phonons = config.simulate_of(specimen_set).phonons.configurations
-    return config.structures_of(specimen_set).a_site != "random" and not phonons
+    return random_site(config.structures_of(specimen_set)) is None and not phonons
 
 
 def composition_varies(config: Config, specimen_set: str) -> bool:
-    """Whether the specimens of a set draw the composition of an averaged A site."""
+    """Whether the specimens of a set draw the composition of an averaged site."""
     structures = config.structures_of(specimen_set)
-    return structures.a_site == "virtual" and structures.composition_spread > 0
+    if not structures.composition_spread:
+        return False
+    material = known_material(structures)
+    if material is None or material.varied_site == "a_site":
+        return structures.a_site == "virtual"
+    return b_order(structures.a_site, structures.b_site) == "virtual"
 
 
 def drawn_crystal(
@@ -50,8 +69,8 @@ def drawn_crystal(
     -------
     amplitude : float
         Factor on the polar displacements.
-    a_site_share : float or None
-        Share of the first element of the A site; None where the material's own holds.
+    drawn_share : float or None
+        Share of the first element of the varied site; None where the material's own holds.
     """
     structures = config.structures_of(specimen_set)
     pair = config.specimens[specimen_set].paired_with or specimen_set
@@ -109,4 +128,4 @@ def _place(config: Config, pair: str, split: str, what: str, number: int) -> flo
 
 
 def _own_share(config: Config, specimen_set: str) -> float:
-    return next(iter(config.material_of(specimen_set).a_site.values()))
+    return config.material_of(specimen_set).varied_share

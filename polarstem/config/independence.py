@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from polarstem.config import plan
 from polarstem.config.conditions import Drawn
+from polarstem.config.crystal_design import random_site
 from polarstem.config.model import Config
 
 
@@ -12,7 +13,7 @@ def independent_crystals(config: Config) -> dict[str, dict[str, str]]:
     """Name the crystal of every test specimen.
 
     Specimens that share all that is drawn at random for them are copies of one crystal: they count
-    once, however many classes they are turned into. A specimen with K and Na in an order of its
+    once, however many classes they are turned into. A specimen with cations in an order of its
     own, with moving atoms, or with a microscope of its own is a crystal of its own. Sets that are
     paired have the same crystals.
 
@@ -43,13 +44,13 @@ def _crystal(config: Config, domain: str, specimen: plan.SpecimenPlan) -> str:
     if plan.engine_of(config, name)[0] == "thermal_matrices":
         return plan.crystal_of(config, specimen)[0].name
     moving = config.simulate_of(name).phonons.configurations > 0
-    if structures.a_site == "random" or moving or section.conditions is not None:
+    if random_site(structures) or moving or section.conditions is not None:
         return own
     drawn = []
     if structures.amplitude_spread and structures.amplitude:
         drawn.append(f"{specimen.amplitude / structures.amplitude:.5f}")
-    if specimen.a_site_share is not None:
-        drawn.append(f"{specimen.a_site_share:.4f}")
+    if specimen.drawn_share is not None:
+        drawn.append(f"{specimen.drawn_share:.4f}")
     if isinstance(section.thicknesses_nm, Drawn):
         drawn += [f"{nm:g}" for nm in specimen.thicknesses_nm]
     if not drawn and config.domains[domain].conditions is not None:

@@ -20,7 +20,8 @@ from polarstem.config.plan import (
     specimens_of_domain,
     specimens_of_stream,
 )
-from polarstem.structures.crystals import cell_lengths, lengths_of, load_material
+from polarstem.structures.cell_metric import cell_lengths, lengths_of
+from polarstem.structures.crystals import load_material
 
 
 def structure_settings(config: Config, plan: SpecimenPlan) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def structure_settings(config: Config, plan: SpecimenPlan) -> dict[str, Any]:
             mode="json", exclude={"end_on", "amplitude_spread", "composition_spread"}
         ),
         "amplitude": plan.amplitude,
-        "a_site_share": plan.a_site_share,
+        "drawn_share": plan.drawn_share,
         **imperfect,
     }
 

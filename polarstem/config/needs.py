@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from polarstem.config.physics import Simulate
 from polarstem.config.scene_limits import SAMPLES_PER_CELL, window_cells
-from polarstem.structures.crystals import lengths_of
+from polarstem.structures.cell_metric import lengths_of
 from polarstem.structures.imperfections import layer_slices
 from polarstem.structures.recipes import whole_periods
 from polarstem.structures.scenes.recipe import SceneRecipe, make_scene

@@ -123,6 +123,12 @@ class Structures(Section):
         description="A-site cations: placed at random by each specimen's seed, in rock-salt order, "
         "or one averaged atom",
     )
+    b_site: Literal["random", "virtual"] | None = Field(
+        None,
+        description="B-site cations of a material that has several, such as Pb(Zr,Ti)O3: at random "
+        "or one averaged atom; null: at random where those of the A site are, else averaged. "
+        "Scenes have both sites at random",
+    )
     amplitude: Annotated[float, Field(ge=0, le=3)] = Field(
         1.0, description="factor on the polar displacements; 0 is the cubic control"
     )
@@ -133,8 +139,9 @@ class Structures(Section):
     )
     composition_spread: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         0.0,
-        description="with `a_site: virtual`, specimens draw the share of the first element of the "
-        "A site from the material's share -/+ this: test specimens from the middle tenth of that "
+        description="with an averaged A site, specimens draw the share of its first element (of "
+        "the B site's where B alone is mixed and averaged) "
+        "from the material's share -/+ this: test specimens from the middle tenth of that "
         "range, others from the twentieths at its ends, so that no test crystal is like one that "
         "was trained on; where it is 0, the amplitudes are parted so instead. See docs/learning.md",
     )
@@ -198,12 +205,12 @@ class Simulate(Section):
         "auto",
         description="`scattering_matrix` computes a crystal once for all probe positions and for "
         "all specimens that are turns of it; it needs a crystal that repeats in the plane and "
-        "rests: `a_site` virtual or ordered, no defect, no phonons. `multislice` (abTEM) takes "
+        "rests: no cations at random, no defect, no phonons. `multislice` (abTEM) takes "
         "any. `auto` takes the matrix where it can. Both give the same patterns; under a tilt "
         "between two samples of the aperture they differ by up to a per cent. "
         "`thermal_matrices`: crystals to train on without end, see `train.sources`; "
-        "`phonons.configurations` matrices of columns one cell wide, each with K and Na at random "
-        "along the beam and atoms displaced at random",
+        "`phonons.configurations` matrices of columns one cell wide, each with cations at random "
+        "along the beam (or averaged) and atoms displaced at random",
     )
     device: Literal["cpu", "gpu"] = Field(
         "cpu",

@@ -22,7 +22,8 @@ from polarstem.config.physics import Simulate, Structures, band_mrad
 from polarstem.config.plan import engine_of, repeating_cells, specimens_of, used_sets
 from polarstem.config.specimens import SOURCE_STEPS
 from polarstem.errors import PolarstemError
-from polarstem.structures.crystals import Material, cell_lengths, load_material
+from polarstem.structures.cell_metric import cell_lengths
+from polarstem.structures.crystals import Material, load_material
 from polarstem.structures.recipes import doubled_cells, whole_periods
 from polarstem.structures.variants import classes
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from polarstem.config.conditions import Conditions, Drawn
-from polarstem.config.crystal_design import drawn_crystal, mean_crystals
+from polarstem.config.crystal_design import drawn_crystal, mean_crystals, random_site
 from polarstem.config.model import Config
 from polarstem.config.physics import Simulate, Structures
 from polarstem.seeds import derive_seed, derive_share
@@ -32,10 +32,10 @@ class SpecimenPlan:
         Its polar axis among those of the class.
     amplitude : float
         Factor on its polar displacements.
-    a_site_share : float or None
-        Share of the first element of its A site; None where the material's own holds.
+    drawn_share : float or None
+        Share of the first element of its varied site; None where the material's own holds.
     seed : int
-        Seed of its A-site order, thermal motion and scan offset.
+        Seed of the order on its sites, thermal motion and scan offset.
     index : int
         Its number among those of its class and split.
     thicknesses_nm : tuple of float
@@ -48,7 +48,7 @@ class SpecimenPlan:
     polar_class: PolarClass
     variant: Vector
     amplitude: float
-    a_site_share: float | None
+    drawn_share: float | None
     seed: int
     index: int
     thicknesses_nm: tuple[float, ...]
@@ -88,7 +88,7 @@ def specimens_of(config: Config, specimen_set: str) -> list[SpecimenPlan]:
                         polar_class=polar_class,
                         variant=polar_class.variant_of(first + index),
                         amplitude=amplitude,
-                        a_site_share=share,
+                        drawn_share=share,
                         seed=derive_seed(config.seed, drawn),
                         index=index,
                         thicknesses_nm=_thicknesses(config, specimen_set, split, index, drawn),
@@ -145,8 +145,8 @@ def obstacle(
     structures: Structures, simulate: Simulate, conditions: Conditions | None = None
 ) -> str | None:
     """Say why no scattering matrix describes a specimen; None where one does."""
-    if structures.a_site == "random":
-        return "its A site is random (structures.a_site)"
+    if (site := random_site(structures)) is not None:
+        return f"its {site[0].upper()} site is random (structures.{site})"
     if structures.defect is not None:
         return "it has a defect (structures.defect)"
     if simulate.phonons.configurations:
@@ -177,7 +177,7 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     -------
     crystal : SpecimenPlan
         Named ``{set}-{polar axis}-{amplitude}``, "m" standing for minus, and the share of the first
-        element of the A site where it is drawn, in every split; with thermal matrices
+        element of the varied site where it is drawn, in every split; with thermal matrices
         ``{set}-{polar axis}-{split}{index}``, in the test split with the class. Where thicknesses
         are drawn, both. Without displacements, and with a cubic cell, all variants are one crystal.
     turn : Turn
@@ -197,7 +197,7 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     name = f"{plan.specimen_set}-{axis}"
     if not thermal:
         name += f"-{plan.amplitude:.6f}"
-        name += "" if plan.a_site_share is None else f"-{plan.a_site_share:.4f}"
+        name += "" if plan.drawn_share is None else f"-{plan.drawn_share:.4f}"
     if thermal or isinstance(config.specimens[plan.specimen_set].thicknesses_nm, Drawn):
         name += f"-{place}"
     crystal = SpecimenPlan(
@@ -209,7 +209,7 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
         ),
         variant=variant,
         amplitude=plan.amplitude,
-        a_site_share=plan.a_site_share,
+        drawn_share=plan.drawn_share,
         seed=derive_seed(config.seed, name) if thermal else 0,
         index=plan.index if thermal else 0,
         thicknesses_nm=plan.thicknesses_nm,
@@ -248,7 +248,7 @@ def limit_specimens(config: Config) -> list[SpecimenPlan]:
         return []
     crystals = mean_crystals(config, name, config.specimens[name].per_class.test)
     return [
-        replace(plan, amplitude=crystals[plan.index][0], a_site_share=crystals[plan.index][1])
+        replace(plan, amplitude=crystals[plan.index][0], drawn_share=crystals[plan.index][1])
         for plan in specimens_of(config, name)
         if plan.split == "test" and plan.index < len(crystals)
     ]

@@ -10,12 +10,13 @@ from polarstem.config import check
 from polarstem.config.physics import AUTO
 from polarstem.evaluate.scores.tested_domains import conditions_in_words, thicknesses_in_words
 from polarstem.models import model_class
+from polarstem.structures.crystals import load_material
+from polarstem.structures.recipes import b_order
 
 Config = Mapping[str, Any]
 _PHASES = {"T": "tetragonal, P along ⟨001⟩", "O": "orthorhombic, P along ⟨110⟩"}
 _PHASES |= {"R": "rhombohedral, P along ⟨111⟩"}
-_A_SITES = {"random": "A site at random", "ordered": "A site in rock-salt order"}
-_A_SITES |= {"virtual": "A site averaged"}
+_ORDERS = {"random": "at random", "ordered": "in rock-salt order", "virtual": "averaged"}
 _HEADS = {
     "classification": "classification (cross-entropy)",
     "regression": "regression of the unit vector",
@@ -40,8 +41,7 @@ def simulation_rows(config: Config) -> list[tuple[str, str]]:
     return [
         (
             "Crystal",
-            f"{name}, {_PHASES[crystal['phase']]}, {_A_SITES[crystal['a_site']]}"
-            f"{_composition(crystal)}, "
+            f"{name}, {_PHASES[crystal['phase']]}, {_sites(crystal)}, "
             f"displacements × {_amplitude(crystal)}, {crystal['metric']} metric",
         ),
         ("Beam direction", f"[{' '.join(str(i) for i in crystal['zone_axis'])}] pseudo-cubic"),
@@ -139,9 +139,17 @@ def adaptation_rows(config: Config) -> list[dict[str, str]]:
     ]
 
 
-def _composition(crystal: Mapping[str, Any]) -> str:
-    spread = crystal.get("composition_spread", 0)
-    return f" ± {100 * spread:g} at%" if spread and crystal["a_site"] == "virtual" else ""
+def _sites(crystal: Mapping[str, Any]) -> str:
+    """Order on the sites, and how far the composition of an averaged one varies."""
+    material = load_material(crystal["material"])
+    orders = {"a_site": crystal["a_site"]}
+    if len(material.b_site) > 1:
+        orders["b_site"] = b_order(crystal["a_site"], crystal.get("b_site"))
+    texts = {site: f"{site[0].upper()} site {_ORDERS[order]}" for site, order in orders.items()}
+    spread, varied = crystal.get("composition_spread", 0), material.varied_site
+    if spread and orders[varied] == "virtual":
+        texts[varied] += f" ± {100 * spread:g} at%"
+    return ", ".join(texts.values())
 
 
 def _amplitude(crystal: Mapping[str, Any]) -> str:

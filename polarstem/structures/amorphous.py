@@ -7,6 +7,7 @@ contamination or a support film.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import ase
@@ -116,10 +117,19 @@ def _symbols(
     if kind == "carbon":
         return ["C"] * round(CARBON_DENSITY * room)
     units = round(DENSITY_SHARE * room / volume)
-    shares = material.a_site
-    cations = random.choice(list(shares), units, p=np.array(list(shares.values())))
-    symbols = [*cations.tolist(), *[material.b_site] * units, *["O"] * (3 * units)]
+    cations = _drawn(material.a_site, units, random)
+    # one element is not drawn: layers of such materials stay what they have been
+    only = len(material.b_site) == 1
+    cations += [*material.b_site] * units if only else _drawn(material.b_site, units, random)
+    symbols = [*cations, *["O"] * (3 * units)]
     return [symbols[i] for i in random.permutation(len(symbols)).tolist()]
+
+
+def _drawn(shares: Mapping[str, float], count: int, random: np.random.Generator) -> list[str]:
+    found: list[str] = random.choice(
+        list(shares), count, p=np.array(list(shares.values()))
+    ).tolist()
+    return found
 
 
 def scattered(box: Floats, count: int, apart: float, random: np.random.Generator) -> Floats:

@@ -10,6 +10,7 @@ displaced.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
 from polarstem.seeds import derive_seed
 from polarstem.structures.amorphous import with_layers
-from polarstem.structures.crystals import Material, screen_metric
+from polarstem.structures.cell_metric import screen_metric
 from polarstem.structures.local_displacements import octahedral_tilts, static_displacements
 from polarstem.structures.recipes import SpecimenRecipe
 from polarstem.structures.templates import QUARTERS, SITES, displacements, polarization
@@ -80,7 +81,8 @@ def build_specimen(recipe: SpecimenRecipe) -> ase.Atoms:
     ase.Atoms
         The atoms in a fixed order (beam, y, x, then site). With ``a_site="virtual"`` the A atoms
         carry the first element of the composition and ``atoms.info["virtual_a_site"]`` the shares
-        to average over. ``atoms.info`` holds what a reader needs to know, as JSON values.
+        to average over; B likewise. ``atoms.info`` holds what a reader needs to know, as JSON
+        values.
     """
     axes = np.array(screen_axes(recipe.zone_axis))
     rotation = axes / np.linalg.norm(axes, axis=1)[:, None]
@@ -102,9 +104,9 @@ def build_specimen(recipe: SpecimenRecipe) -> ase.Atoms:
         tilts = octahedral_tilts(site, cubic, volume ** (1 / 3), recipe.octahedral_tilt_deg)
         positions += tilts @ rotation.T
 
-    symbols = np.array([recipe.material.b_site if s == "B" else "O" for s in SITES], dtype="<U2")
-    symbols = symbols[site]
+    symbols = np.full(len(site), "O", dtype="<U2")
     symbols[site == _A] = _a_symbols(recipe, quarters[site == _A])
+    symbols[site == _B] = _mixture(recipe, "b_site", np.count_nonzero(site == _B), "b_site")
     defect: dict[str, Any] | None = None
     if recipe.defect is not None:
         column = _central_column(recipe.defect["site"], site, quarters, lengths, box)
@@ -113,9 +115,9 @@ def build_specimen(recipe: SpecimenRecipe) -> ase.Atoms:
         if recipe.defect["kind"] == "vacancy_column":
             symbols, positions = np.delete(symbols, column), np.delete(positions, column, axis=0)
         elif recipe.defect["site"] == "A":
-            symbols[column] = recipe.material.b_site
+            symbols[column] = _mixture(recipe, "b_site", len(column), "antisite")
         else:
-            symbols[column] = _mixture(recipe, len(column), "antisite")
+            symbols[column] = _mixture(recipe, "a_site", len(column), "antisite")
 
     if recipe.disorder:
         positions += static_displacements(
@@ -132,13 +134,20 @@ def build_specimen(recipe: SpecimenRecipe) -> ase.Atoms:
         "thickness_nm": float(box[2]) / 10,
         "defect": defect,
     }
-    if recipe.a_site == "virtual":
-        # its first element stands for the whole composition, in the layers too
-        material = recipe.material.model_copy(
-            update={"a_site": {next(iter(recipe.material.a_site)): 1.0}}
-        )
-        return with_layers(atoms, recipe, material, volume, recipe.seed)
-    return with_layers(atoms, recipe, recipe.material, volume, recipe.seed)
+    # an averaged site's first element stands for the whole composition, in the layers too
+    one = {site: {next(iter(shares)): 1.0} for site, shares in _averaged(recipe).items()}
+    material = recipe.material.model_copy(update=one)
+    return with_layers(atoms, recipe, material, volume, recipe.seed)
+
+
+def _averaged(recipe: SpecimenRecipe) -> dict[str, dict[str, float]]:
+    """Composition of the sites that hold averaged atoms."""
+    orders = {"a_site": recipe.a_site, "b_site": recipe.b_order}
+    return {
+        site: dict(getattr(recipe.material, site))
+        for site, order in orders.items()
+        if order == "virtual"
+    }
 
 
 def _description(recipe: SpecimenRecipe) -> dict[str, Any]:
@@ -156,6 +165,8 @@ def _description(recipe: SpecimenRecipe) -> dict[str, Any]:
         "material": recipe.material.formula,
         "a_site": recipe.a_site,
         "a_site_share": next(iter(recipe.material.a_site.values())),
+        "b_site": recipe.b_order,
+        "b_site_share": next(iter(recipe.material.b_site.values())),
         "amplitude": recipe.amplitude,
         "metric": recipe.metric,
         "dropped_shear_deg": _dropped_shear(recipe),
@@ -163,9 +174,7 @@ def _description(recipe: SpecimenRecipe) -> dict[str, Any]:
         "debye_waller_rms_angstrom": rms_displacements(recipe.material, recipe.phase),
         "seed": recipe.seed,
     }
-    if recipe.a_site == "virtual":
-        info["virtual_a_site"] = dict(recipe.material.a_site)
-    return info
+    return info | {f"virtual_{site}": shares for site, shares in _averaged(recipe).items()}
 
 
 def _dropped_shear(recipe: SpecimenRecipe) -> float:
@@ -178,7 +187,7 @@ def _dropped_shear(recipe: SpecimenRecipe) -> float:
 def _a_symbols(recipe: SpecimenRecipe, quarters: NDArray[np.int64]) -> NDArray[np.str_]:
     """Elements of the A sites at `quarters`, shape (n, 3)."""
     if recipe.a_site != "ordered":
-        return _mixture(recipe, len(quarters), "a_site")
+        return _mixture(recipe, "a_site", len(quarters), "a_site")
     if list(recipe.material.a_site.values()) != [0.5, 0.5]:
         raise PolarstemError(
             f"Specimen {recipe.name}: a_site 'ordered' alternates two elements in equal shares, "
@@ -199,18 +208,25 @@ def _a_symbols(recipe: SpecimenRecipe, quarters: NDArray[np.int64]) -> NDArray[n
     return np.array(list(recipe.material.a_site))[parity]
 
 
-def _mixture(recipe: SpecimenRecipe, number: int, purpose: str) -> NDArray[np.str_]:
-    """Put `number` A-site atoms of the exact composition into random order, or average atoms."""
-    if recipe.a_site == "virtual":
-        return np.full(number, next(iter(recipe.material.a_site)))
-    counts = exact_counts(recipe.material, number)
-    ordered = np.repeat(list(counts), list(counts.values()))
-    return np.random.default_rng(derive_seed(recipe.seed, purpose)).permutation(ordered)
+def _mixture(recipe: SpecimenRecipe, site: str, number: int, purpose: str) -> NDArray[np.str_]:
+    """Put `number` atoms of a site's exact composition into random order, or average atoms."""
+    shares = getattr(recipe.material, site)
+    if site in _averaged(recipe):
+        return np.full(number, next(iter(shares)))
+    return shuffled(shares, number, np.random.default_rng(derive_seed(recipe.seed, purpose)))
 
 
-def exact_counts(material: Material, number: int) -> dict[str, int]:
-    """Share `number` A sites among the elements: whole numbers closest to the composition."""
-    ideal = {element: share * number for element, share in material.a_site.items()}
+def shuffled(
+    site: Mapping[str, float], number: int, random: np.random.Generator
+) -> NDArray[np.str_]:
+    """Put `number` atoms of a site's exact composition into random order."""
+    counts = exact_counts(site, number)
+    return random.permutation(np.repeat(list(counts), list(counts.values())))
+
+
+def exact_counts(site: Mapping[str, float], number: int) -> dict[str, int]:
+    """Share `number` sites among the elements: whole numbers closest to the composition."""
+    ideal = {element: share * number for element, share in site.items()}
     counts = {element: int(value + 1e-9) for element, value in ideal.items()}
     largest = sorted(ideal, key=lambda e: counts[e] - ideal[e])
     for element in largest[: number - sum(counts.values())]:

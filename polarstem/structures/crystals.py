@@ -10,32 +10,41 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from polarstem.errors import PolarstemError
-from polarstem.structures.variants import Phase, Vector, dot, screen_axes
+from polarstem.structures.elements import ATOMIC_NUMBERS
+from polarstem.structures.variants import Phase
 
 CRYSTALS = Path(__file__).resolve().parents[2] / "resources" / "crystals.yaml"
-Metric = Literal["cubic", "phase"]
 ROOM_KELVIN = 300.0
 """Temperature of the thermal amplitudes in a material [K]."""
 
-_ELEMENT_NAMES = """
-H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr
-Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb
-Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U
-"""
-_ELEMENTS = frozenset(_ELEMENT_NAMES.split())
 _CELL_KEYS = {"T": {"a", "c"}, "O": {"a", "b", "c"}, "R": {"a", "alpha"}}
 # Born charges of a cell add to zero; published ones do so within their rounding and the
 # difference between end members. More means a wrong digit or sign.
 _SUM_RULE_TOLERANCE = 0.2
+
+
+def _shares(given: Any) -> Any:
+    return {given: 1.0} if isinstance(given, str) else given
+
+
+Site = Annotated[dict[str, float], BeforeValidator(_shares)]
+"""Share of each element on a site; one element may stand for itself."""
 
 
 class _Frozen(BaseModel):
@@ -84,10 +93,8 @@ class Material(_Frozen):
 
     Attributes
     ----------
-    a_site : dict
-        Share of each element on the A site; the shares add to one.
-    b_site : str
-        Element of the B site.
+    a_site, b_site : dict
+        Share of each element on the site; the shares add to one.
     lattice : dict
         Cell of each polar phase.
     template : dict
@@ -107,8 +114,8 @@ class Material(_Frozen):
         Where the numbers come from.
     """
 
-    a_site: dict[str, float]
-    b_site: str
+    a_site: Site
+    b_site: Site
     lattice: dict[Phase, UnitCell]
     template: dict[Phase, Template]
     born_charges: dict[str, float]
@@ -124,7 +131,7 @@ class Material(_Frozen):
     @model_validator(mode="after")
     def _consistent(self) -> Material:
         problems = [*self._composition_problems(), *self._phase_problems()]
-        cations = {*self.a_site, self.b_site}
+        cations = {*self.a_site, *self.b_site}
         expected = {
             "born_charges": cations | {"O_parallel", "O_perpendicular"},
             "debye_waller_rms_angstrom": cations | {"O"},
@@ -139,7 +146,7 @@ class Material(_Frozen):
         if lacking := sorted((cations | {"O"}) - set(static)) if static else []:
             problems.append(f"static_disorder_rms_angstrom lacks {', '.join(lacking)}")
         if not problems:
-            total = self.a_charge + self.born_charges[self.b_site]
+            total = self.a_charge + self.b_charge
             total += self.born_charges["O_parallel"] + 2 * self.born_charges["O_perpendicular"]
             if abs(total) > _SUM_RULE_TOLERANCE:
                 problems.append(f"born_charges of one cell add to {total:+.2f} e instead of zero")
@@ -151,15 +158,16 @@ class Material(_Frozen):
 
     def _composition_problems(self) -> list[str]:
         problems = []
-        unknown = [e for e in (*self.a_site, self.b_site) if e not in _ELEMENTS]
+        cations = (*self.a_site, *self.b_site)
+        unknown = [e for e in cations if e not in ATOMIC_NUMBERS]
         if unknown:
             problems.append(f"{', '.join(unknown)} is no chemical element")
-        if "O" in self.a_site or self.b_site == "O" or self.b_site in self.a_site:
+        if "O" in cations or set(self.a_site) & set(self.b_site):
             problems.append("a_site and b_site must be different cations")
-        if any(share <= 0 for share in self.a_site.values()) or not math.isclose(
-            sum(self.a_site.values()), 1.0, abs_tol=1e-6
-        ):
-            problems.append("the shares in a_site must be positive and add to 1")
+        for name, site in (("a_site", self.a_site), ("b_site", self.b_site)):
+            whole = math.isclose(sum(site.values()), 1.0, abs_tol=1e-6)
+            if not whole or min(site.values()) <= 0:
+                problems.append(f"the shares in {name} must be positive and add to 1")
         return problems
 
     def _phase_problems(self) -> list[str]:
@@ -180,27 +188,45 @@ class Material(_Frozen):
     @property
     def formula(self) -> str:
         """Chemical formula, such as K0.5Na0.5NbO3."""
-        parts = (f"{e}{'' if share == 1 else f'{share:g}'}" for e, share in self.a_site.items())
-        return f"{''.join(parts)}{self.b_site}O3"
+        shares = (*self.a_site.items(), *self.b_site.items())
+        parts = (f"{e}{'' if share == 1 else f'{share:g}'}" for e, share in shares)
+        return f"{''.join(parts)}O3"
 
     @property
     def a_charge(self) -> float:
         """Born charge of the average A-site cation [e]."""
         return sum(share * self.born_charges[e] for e, share in self.a_site.items())
 
-    def with_a_site_share(self, share: float) -> Material:
-        """The same material with another share of the first element of its A site.
+    @property
+    def b_charge(self) -> float:
+        """Born charge of the average B-site cation [e]."""
+        return sum(share * self.born_charges[e] for e, share in self.b_site.items())
+
+    @property
+    def varied_site(self) -> Literal["a_site", "b_site"]:
+        """Site whose composition specimens may draw: B where it alone is mixed, else A."""
+        return "b_site" if len(self.a_site) == 1 < len(self.b_site) else "a_site"
+
+    @property
+    def varied_share(self) -> float:
+        """Share of the first element of the varied site."""
+        return next(iter(getattr(self, self.varied_site).values()))
+
+    def with_share(self, share: float) -> Material:
+        """The same material with another share of the first element of its varied site.
 
         The others keep their shares of the rest; lattice and displacements stay.
         """
-        (first, own), *others = self.a_site.items()
+        site = self.varied_site
+        (first, own), *others = getattr(self, site).items()
         if not (others and 0 < share < 1):
             raise PolarstemError(
-                f"{self.formula} cannot have a share of {share:g} of {first} on its A site; choose "
-                "one between 0 and 1 in a material with two elements there."
+                f"{self.formula} cannot have a share of {share:g} of {first} on its "
+                f"{site[0].upper()} site; choose one between 0 and 1 in a material with two "
+                "elements there."
             )
         rest = {element: round((1 - share) * part / (1 - own), 9) for element, part in others}
-        return self.model_copy(update={"a_site": {first: share} | rest})
+        return self.model_copy(update={site: {first: share} | rest})
 
     def require_phase(self, phase: str) -> Phase:
         """Return `phase` if the material describes it, else say which phases it does."""
@@ -217,7 +243,7 @@ class Material(_Frozen):
 
         The pseudo-cubic axes are the cubic unit vectors under a symmetric deformation. Its
         principal values belong to the polar axis, the two-fold axis of the O phase (see
-        `_unique_axis`) and the direction perpendicular to both.
+        `polarstem.structures.cell_metric`) and the direction perpendicular to both.
         """
         cell = self.lattice[phase]
         if phase == "T" and cell.c:
@@ -231,83 +257,6 @@ class Material(_Frozen):
     def cell_volume(self, phase: Phase) -> float:
         """Volume of one formula unit [Å^3]."""
         return math.prod(self.stretches(phase))
-
-
-def _unique_axis(phase: Phase, variant: Vector) -> Vector:
-    """Cubic axis perpendicular to the polar axis of the O phase; the others have none."""
-    x, y, z = variant
-    return (int(x == 0), int(y == 0), int(z == 0)) if phase == "O" else (0, 0, 0)
-
-
-def screen_metric(
-    material: Material, phase: Phase, variant: Vector, zone_axis: Sequence[int]
-) -> tuple[tuple[float, float, float], float]:
-    """Shape of the projected cell of a variant in the lattice of its phase.
-
-    Parameters
-    ----------
-    material : Material
-    phase : {"T", "O", "R"}
-    variant : tuple of int
-        Polar axis.
-    zone_axis : tuple of int
-        Beam direction.
-
-    Returns
-    -------
-    lengths : tuple of float
-        Lengths of the repeat vectors along screen x, y and the beam [Å].
-    shear : float
-        Largest departure of their angles from a right angle [degrees].
-    """
-    along, unique, across = material.stretches(phase)
-    axis = _unique_axis(phase, variant)
-
-    def product(v: Vector, w: Vector) -> float:
-        p = dot(variant, v) * dot(variant, w) / dot(variant, variant)
-        u = dot(axis, v) * dot(axis, w)
-        return along**2 * p + unique**2 * u + across**2 * (dot(v, w) - p - u)
-
-    x, y, z = screen_axes(zone_axis)
-    lengths = math.sqrt(product(x, x)), math.sqrt(product(y, y)), math.sqrt(product(z, z))
-    volume = math.prod(lengths)
-    cosines = (
-        product(v, w) * length / volume
-        for v, w, length in zip((y, z, x), (z, x, y), lengths, strict=True)
-    )
-    return lengths, max(abs(math.degrees(math.asin(c))) for c in cosines)
-
-
-def cell_lengths(
-    material: Material, phase: Phase, variant: Vector, zone_axis: Sequence[int], metric: Metric
-) -> tuple[float, float, float]:
-    """Lengths of the projected cell as simulated, along screen x, y and the beam [Å].
-
-    With the cubic metric every variant has the cube of the phase's volume. With the metric of the
-    phase, axes have their own lengths; departures from right angles are dropped.
-    """
-    if metric == "phase":
-        return screen_metric(material, phase, variant, zone_axis)[0]
-    edge = material.cell_volume(phase) ** (1 / 3)
-    x, y, z = (edge * math.sqrt(dot(v, v)) for v in screen_axes(zone_axis))
-    return x, y, z
-
-
-def lengths_of(structure: Mapping[str, Any]) -> tuple[float, float, float]:
-    """Lengths of the projected cell of a structure's settings, along screen x, y and the beam [Å].
-
-    Parameters
-    ----------
-    structure : mapping
-        ``material``, ``phase``, ``variant``, ``zone_axis`` and ``metric``.
-    """
-    return cell_lengths(
-        load_material(structure["material"]),
-        structure["phase"],
-        tuple(structure["variant"]),
-        structure["zone_axis"],
-        structure["metric"],
-    )
 
 
 @cache

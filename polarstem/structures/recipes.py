@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from polarstem.errors import PolarstemError
-from polarstem.structures.crystals import Material, Metric, cell_lengths, load_material
+from polarstem.structures.cell_metric import Metric, cell_lengths
+from polarstem.structures.crystals import Material, load_material
 from polarstem.structures.imperfections import Imperfections, imperfection_problem
 from polarstem.structures.variants import (
     Phase,
@@ -21,6 +22,7 @@ from polarstem.structures.variants import (
 )
 
 ASite = Literal["random", "ordered", "virtual"]
+BSite = Literal["random", "virtual"]
 _DEFECTS = {"vacancy_column": ("A", "B", "O"), "antisite_column": ("A", "B")}
 
 
@@ -49,6 +51,8 @@ class SpecimenRecipe(Imperfections):
     a_site : {"random", "ordered", "virtual"}
         Elements on the A sites: the exact composition in random order, rock-salt order of two
         elements, or one average atom.
+    b_site : {"random", "virtual"} or None
+        Elements on the B sites; None: see `b_order`.
     amplitude : float
         Factor on all displacements; 0 puts every atom on its cubic place.
     metric : {"cubic", "phase"}
@@ -61,7 +65,7 @@ class SpecimenRecipe(Imperfections):
     defect : mapping or None
         ``{"kind": "vacancy_column" | "antisite_column", "site": "A" | "B" | "O"}``.
     seed : int
-        Seed of the A-site order, of static disorder and amorphous layers.
+        Seed of the order on the sites, of static disorder and amorphous layers.
     """
 
     name: str
@@ -75,6 +79,7 @@ class SpecimenRecipe(Imperfections):
     zone_axis: Vector
     material: Material
     a_site: ASite = "random"
+    b_site: BSite | None = None
     amplitude: float = 1.0
     metric: Metric = "cubic"
     cells: tuple[int, int] = (6, 6)
@@ -85,9 +90,12 @@ class SpecimenRecipe(Imperfections):
     def __post_init__(self) -> None:
         self.material.require_phase(self.phase)
         self._check_orientation()
-        for key, allowed in (("a_site", get_args(ASite)), ("metric", get_args(Metric))):
-            if getattr(self, key) not in allowed:
-                self._fail(f"{key} {getattr(self, key)!r} is not one of {', '.join(allowed)}")
+        choices = {"a_site": ASite, "b_order": BSite, "metric": Metric}
+        for key, kinds in choices.items():
+            given, allowed = getattr(self, key), get_args(kinds)
+            if given not in allowed:
+                key = key.replace("order", "site")
+                self._fail(f"{key} {given!r} is not one of {', '.join(allowed)}")
         if not (math.isfinite(self.amplitude) and self.amplitude >= 0):
             self._fail(f"amplitude {self.amplitude} must be zero or positive")
         sizes = (*self.cells, self.thickness_cells)
@@ -126,9 +134,19 @@ class SpecimenRecipe(Imperfections):
             self._fail(f"defect {dict(defect)} needs a kind and a site out of {allowed}")
 
     @property
+    def b_order(self) -> BSite:
+        """Order on the B sites."""
+        return b_order(self.a_site, self.b_site)
+
+    @property
     def cell_lengths(self) -> tuple[float, float, float]:
         """Projected cell along x, y and the beam [Å]."""
         return cell_lengths(self.material, self.phase, self.variant, self.zone_axis, self.metric)
+
+
+def b_order(a_site: ASite, b_site: BSite | None) -> BSite:
+    """Order on the B sites: by default random where the A sites are, and averaged elsewhere."""
+    return b_site or ("random" if a_site == "random" else "virtual")
 
 
 def doubled_cells(zone_axis: Vector) -> tuple[int, int]:
@@ -144,7 +162,7 @@ def make_recipe(
     zone_axis: Sequence[int],
     cells: Sequence[int],
     thickness_nm: float,
-    a_site_share: float | None = None,
+    drawn_share: float | None = None,
     **settings: Any,
 ) -> SpecimenRecipe:
     """Make a recipe from the plain values of a config.
@@ -157,8 +175,8 @@ def make_recipe(
         As in `SpecimenRecipe`.
     thickness_nm : float
         Thickness [nm], rounded to whole cells (at least one).
-    a_site_share : float, optional
-        Share of the first element of the A site, where it is not the material's.
+    drawn_share : float, optional
+        Share of the first element of the varied site, where it is not the material's.
     **settings
         The other fields of `SpecimenRecipe`.
 
@@ -170,7 +188,7 @@ def make_recipe(
         settings["amorphous_nm"] = tuple(settings["amorphous_nm"])
     loaded = load_material(material)
     recipe = SpecimenRecipe(
-        material=loaded if a_site_share is None else loaded.with_a_site_share(a_site_share),
+        material=loaded if drawn_share is None else loaded.with_share(drawn_share),
         variant=tuple(variant),  # type: ignore[arg-type]
         zone_axis=zone_vector(zone_axis),
         cells=tuple(cells),  # type: ignore[arg-type]

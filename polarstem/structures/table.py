@@ -16,7 +16,8 @@ from polarstem.structures.build import read_specimen
 
 _TEXT = (
     "specimen", "specimen_set", "split", "class_name", "class_index", "material", "phase",
-    "a_site", "a_site_share", "metric", "amplitude", "direction_deg", "seed",
+    "a_site", "a_site_share", "b_site", "b_site_share", "metric", "amplitude", "direction_deg",
+    "seed",
 )  # fmt: skip
 
 

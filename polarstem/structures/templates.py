@@ -9,6 +9,7 @@ pseudo-cubic axes.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
@@ -69,13 +70,12 @@ def displacements(material: Material, phase: Phase, variant: Vector) -> NDArray[
 
 
 def _masses(material: Material) -> NDArray[np.float64]:
-    """Masses of the five atoms, A averaged over its elements [u]."""
+    """Masses of the five atoms, averaged over the elements of a site [u]."""
 
-    def mass(element: str) -> float:
-        return float(atomic_masses[atomic_numbers[element]])
+    def mass(site: Mapping[str, float]) -> float:
+        return sum(share * float(atomic_masses[atomic_numbers[e]]) for e, share in site.items())
 
-    average = sum(share * mass(e) for e, share in material.a_site.items())
-    return np.array([average, mass(material.b_site), *[mass("O")] * 3])
+    return np.array([mass(material.a_site), mass(material.b_site), *[mass({"O": 1.0})] * 3])
 
 
 def polarization(
@@ -100,7 +100,7 @@ def polarization(
         Polarization [µC/cm^2]; docs/crystals.md has it beside measured values.
     """
     charges = material.born_charges
-    moment = material.a_charge * shifts[0] + charges[material.b_site] * shifts[1]
+    moment = material.a_charge * shifts[0] + material.b_charge * shifts[1]
     for row, axis in enumerate(BOND_AXES, start=2):
         tensor = np.full(3, charges["O_perpendicular"])
         tensor[axis] = charges["O_parallel"]

@@ -22,7 +22,7 @@ import pytest
 from tests.mutants.mutation import ROOT, Mutation, load, problems
 
 # what tests read besides the package
-NEEDED = ("polarstem", "tests", "benchmarks", "resources", "workflow")
+NEEDED = ("polarstem", "tests", "benchmarks", "resources", "workflow", "docs")
 FILES = ("pyproject.toml", "config.yaml", "Snakefile")
 LIBRARIES = ("abtem", "lightning", "netCDF4", "pyfftw", "scipy.optimize", "sklearn", "xarray")
 

@@ -235,6 +235,7 @@ class _Budget:
             "variant": list(variant),
             "thickness_nm": thickness_nm,
             "a_site": "virtual",
+            "b_site": "virtual",
             "cells": [1, 1],
         }
 

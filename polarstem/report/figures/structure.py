@@ -66,8 +66,9 @@ def project_cell(atoms: ase.Atoms) -> ProjectedCell:
     for kind in "ABO":
         columns = [i for i, k in enumerate(kinds) if k == kind]
         labels[kind] = "/".join(sorted(set(symbols[:, columns].ravel())))
-    # an averaged site carries one of its elements only
-    labels["A"] = "/".join(sorted(info.get("virtual_a_site", {}))) or labels["A"]
+    for kind in "AB":  # an averaged site carries one of its elements only
+        shares = info.get(f"virtual_{kind.lower()}_site", {})
+        labels[kind] = "/".join(sorted(shares)) or labels[kind]
     return ProjectedCell(
         class_name=info["class_name"],
         direction_deg=float(info["direction_deg"]),

@@ -190,6 +190,7 @@ def _crystal(
         "direction_deg": polar.direction_deg,
         "variant": list(variant),
         "a_site": "random",
+        "b_site": "random",
         "cells": [1, 1],
         "thickness_nm": max(settings["thicknesses_nm"]) + 1.0,
         "seed": derive_seed(settings["seed"], name),

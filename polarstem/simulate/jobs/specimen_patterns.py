@@ -30,7 +30,8 @@ logger = logging.getLogger("polarstem")
 # what a specimen file says of itself that its patterns are labelled with
 _LABELS = (
     *("specimen", "specimen_set", "split", "class_name", "class_index", "direction_deg"),
-    *("variant", "amplitude", "polarization_uC_cm2", "phase", "a_site", "a_site_share"),
+    *("variant", "amplitude", "polarization_uC_cm2", "phase"),
+    *("a_site", "a_site_share", "b_site", "b_site_share"),
 )
 Structure: TypeAlias = Path | str | ase.Atoms
 """A specimen: its file, or what `polarstem.structures.build.build_specimen` gave."""

@@ -31,9 +31,9 @@ class Crystal:
         Atomic planes along the beam; equal slices hold one each.
     lattice_constant : float
         Cube root of the volume per formula unit, which `pixels_per_cell` refers to [Å].
-    occupancy : dict of str to float
-        Composition of a virtual A site, whose atoms carry the first element's symbol; empty
-        where every atom is itself.
+    occupancy : dict of str to dict
+        Composition of each virtual site by the symbol that its atoms carry, that of its first
+        element; empty where every atom is itself.
     rms_displacement : dict of str to float
         One-dimensional rms displacement of each element [Å].
     layers : Layers or None
@@ -46,7 +46,7 @@ class Crystal:
     repeats: tuple[int, int, int]
     planes: int
     lattice_constant: float
-    occupancy: dict[str, float]
+    occupancy: dict[str, dict[str, float]]
     rms_displacement: dict[str, float]
     layers: Layers | None = None
     wedge: Wedge | None = None
@@ -57,6 +57,7 @@ class Crystal:
         info = atoms.info
         crystal, layers = parted(atoms)
         cell = info["cell_lengths_angstrom"]
+        virtual = [info[key] for key in ("virtual_a_site", "virtual_b_site") if key in info]
         # the projected cell of [001] holds one formula unit, that of [110] two
         units = sum(abs(i) for i in info["zone_axis"])
         return cls(
@@ -64,7 +65,7 @@ class Crystal:
             repeats=tuple(info["cells"]),
             planes=info["planes"],
             lattice_constant=float(np.prod(cell) / units) ** (1 / 3),
-            occupancy=dict(info.get("virtual_a_site", {})),
+            occupancy={next(iter(shares)): shares for shares in virtual},
             rms_displacement=info["debye_waller_rms_angstrom"],
             layers=layers,
             wedge=Wedge.of(info["wedge"]) if "wedge" in info else None,

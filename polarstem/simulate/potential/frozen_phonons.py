@@ -22,10 +22,11 @@ def rms_displacements(crystal: Crystal, scale: float) -> dict[str, float]:
     composition.
     """
     found = {symbol: scale * rms for symbol, rms in crystal.rms_displacement.items()}
-    if crystal.occupancy:
-        mean = sum(share * found[symbol] for symbol, share in crystal.occupancy.items())
-        found[next(iter(crystal.occupancy))] = mean
-    return found
+    means = {
+        symbol: sum(share * found[element] for element, share in shares.items())
+        for symbol, shares in crystal.occupancy.items()
+    }
+    return found | means
 
 
 def thermal_configurations(crystal: Crystal, phonons: Phonons, seed: int) -> Iterator[ase.Atoms]:
@@ -80,7 +81,7 @@ def thermal_columns(structure: Mapping[str, Any], count: int, scale: float) -> I
     Parameters
     ----------
     structure : mapping
-        Recipe of the column; its A site is placed anew for each.
+        Recipe of the column; cations at random are placed anew for each.
     count : int
         Number of configurations.
     scale : float

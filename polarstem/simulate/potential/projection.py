@@ -172,10 +172,9 @@ class Slab:
             last[-1] = len(thickness)
         rms = {symbol: thermal_scale * u for symbol, u in crystal.rms_displacement.items()}
         elements = {
-            symbol: Element({symbol: 1.0}, rms) for symbol in set(slab.get_chemical_symbols())
+            symbol: Element(crystal.occupancy.get(symbol, {symbol: 1.0}), rms)
+            for symbol in set(slab.get_chemical_symbols())
         }
-        if crystal.occupancy:
-            elements[next(iter(crystal.occupancy))] = Element(crystal.occupancy, rms)
         gpts = crystal.grid_points(settings.pixels_per_cell)
         return cls(slab, thickness, tuple((last - 1).tolist()), gpts, elements)
 

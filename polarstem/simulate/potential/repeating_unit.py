@@ -29,7 +29,7 @@ def repeating_unit(crystal: Crystal) -> Crystal:
     Raises
     ------
     PolarstemError
-        If the crystal repeats larger blocks only, as with a random A site, walls or defects.
+        If the crystal repeats larger blocks only, as with cations at random, walls or defects.
     """
     atoms = crystal.atoms
     box = atoms.cell.lengths()
@@ -48,8 +48,8 @@ def repeating_unit(crystal: Crystal) -> Crystal:
         raise PolarstemError(
             "A scattering matrix needs a crystal that repeats every one or two cells in the "
             f"plane, but this field of {crystal.repeats[0]} x {crystal.repeats[1]} cells does not "
-            "(random A site, wall, defect or thermal motion?); use a_site `virtual` or `ordered`, "
-            "or simulate it with the engine `multislice`."
+            "(cations at random, wall, defect or thermal motion?); use a_site `virtual` or "
+            "`ordered` and b_site `virtual`, or simulate it with the engine `multislice`."
         )
     along = next(
         m

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Building scenes: a perfect crystal, its defects, its domains, its A-site cations."""
+"""Building scenes: a perfect crystal, its defects, its domains, its cations."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from polarstem.seeds import derive_seed
 from polarstem.structures.amorphous import with_layers
-from polarstem.structures.build import exact_counts, projected_basis
+from polarstem.structures.build import projected_basis, shuffled
 from polarstem.structures.local_displacements import octahedral_tilts, static_displacements
 from polarstem.structures.scenes.defects import column_places, moved
 from polarstem.structures.scenes.domains import lay_out
 from polarstem.structures.scenes.recipe import ZONE_AXIS, SceneRecipe
 from polarstem.structures.scenes.wedge import Wedge
-from polarstem.structures.templates import SITES
 from polarstem.structures.thermal_motion import rms_displacements
 
 Floats = NDArray[np.float64]
@@ -68,9 +67,10 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
     places += origin
     inside = np.all((places > -a / 1e3) & (places < field * a - a / 1e3), axis=1)
     site, places = site[rows[inside]], places[inside]
-    symbols = np.array([recipe.material.b_site if s == "B" else "O" for s in SITES], "<U2")[site]
+    symbols = np.full(len(site), "O", "<U2")
     cation = site == _A
     symbols[cation] = _a_symbols(recipe, places[cation] - origin)
+    symbols[site == _B] = _b_symbols(recipe, np.count_nonzero(site == _B), "b_site")
     tilts = octahedral_tilts(
         site, np.repeat(cells, len(basis_site), axis=0)[rows[inside]], a, recipe.octahedral_tilt_deg
     )
@@ -79,7 +79,7 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
         apart = places[:, None, :2] - origin[:2] - column_places(recipe)
         column = cation & (np.linalg.norm(apart, axis=2) < a / 8).any(axis=1)
         if recipe.kind == "nb_antisite":
-            symbols[column] = recipe.material.b_site
+            symbols[column] = _b_symbols(recipe, np.count_nonzero(column), "antisite")
         kept = (recipe.kind == "nb_antisite") | ~column
 
     domains = lay_out(recipe)
@@ -120,6 +120,11 @@ def _a_symbols(recipe: SceneRecipe, places: Floats) -> NDArray[np.str_]:
         many = round(recipe.cluster_share * int(cluster.sum()))
         rest = np.resize(others or [first], int(cluster.sum()) - many)
         symbols[cluster] = random.permutation([*[first] * many, *rest])
-    counts = exact_counts(recipe.material, int((~cluster).sum()))
-    symbols[~cluster] = random.permutation(np.repeat(list(counts), list(counts.values())))
+    symbols[~cluster] = shuffled(recipe.material.a_site, int((~cluster).sum()), random)
     return symbols
+
+
+def _b_symbols(recipe: SceneRecipe, number: int, purpose: str) -> NDArray[np.str_]:
+    """So many B-site cations: the composition at random."""
+    random = np.random.default_rng(derive_seed(recipe.seed, purpose))
+    return shuffled(recipe.material.b_site, number, random)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from polarstem.errors import PolarstemError
-from polarstem.structures.crystals import Material, cell_lengths, load_material
+from polarstem.structures.cell_metric import cell_lengths
+from polarstem.structures.crystals import Material, load_material
 from polarstem.structures.imperfections import Imperfections, imperfection_problem
 from polarstem.structures.variants import Phase, PolarClass, Vector, classes, dot
 

@@ -42,8 +42,8 @@ def places(config: Config, name: str = "tiny") -> dict[str, np.ndarray]:
     for specimen in plan.specimens_of(config, name):
         amplitude = (specimen.amplitude - structures.amplitude) / structures.amplitude_spread
         share = 0.0
-        if specimen.a_site_share is not None:
-            share = (specimen.a_site_share - 0.5) / structures.composition_spread
+        if specimen.drawn_share is not None:
+            share = (specimen.drawn_share - 0.5) / structures.composition_spread
         found[specimen.split].append((amplitude / structures.amplitude, share))
     return {split: np.array(values).reshape(-1, 2) for split, values in found.items()}
 
@@ -84,7 +84,7 @@ def test_test_specimens_have_crystals_of_their_own_and_others_share_them() -> No
     config = config_of(composition_spread=0.1)
     drawn: dict[str, set[tuple[float, float | None]]] = {split: set() for split in plan.SPLITS}
     for specimen in plan.specimens_of(config, "tiny"):
-        drawn[specimen.split].add((specimen.amplitude, specimen.a_site_share))
+        drawn[specimen.split].add((specimen.amplitude, specimen.drawn_share))
     assert [len(drawn[split]) for split in plan.SPLITS] == [6, 3, 16]
 
 
@@ -106,7 +106,7 @@ def test_an_order_of_cations_needs_no_gap() -> None:
     """Nor has it a composition to draw, which its order has exactly."""
     config = config_of(a_site="random", composition_spread=0.1)
     found = places(config)
-    assert {s.a_site_share for s in plan.specimens_of(config, "tiny")} == {None}
+    assert {s.drawn_share for s in plan.specimens_of(config, "tiny")} == {None}
     assert np.abs(found["train"][:, 0]).min() < OUTER / 2
     assert np.abs(found["test"][:, 0]).max() > 2 * INNER
 
@@ -125,11 +125,11 @@ def test_a_pair_draws_what_its_pair_draws() -> None:
     config = check(data)
     tested = [s for s in plan.specimens_of(config, "tiny") if s.split == "test"]
     amplitudes = [s.amplitude for s in tested]
-    shares = [s.a_site_share for s in tested]
+    shares = [s.drawn_share for s in tested]
     for name in ("broken", "shaken", "mixed"):
         own = plan.specimens_of(config, name)
         assert [s.amplitude for s in own] == amplitudes
-        assert [s.a_site_share for s in own] == ([None] * 4 if name == "mixed" else shares)
+        assert [s.drawn_share for s in own] == ([None] * 4 if name == "mixed" else shares)
 
 
 @pytest.mark.parametrize("composition", [0.0, 0.1])
@@ -143,7 +143,7 @@ def test_the_limit_stands_for_the_mean_over_the_test_crystals(composition: float
         assert (low**power + high**power) / 2 == pytest.approx((even**power).mean(), rel=1e-5)
     assert mean_crystals(config, "tiny", 1) == [(1.0, share)]
     specimens = plan.limit_specimens(config)
-    assert {(s.index, s.amplitude, s.a_site_share) for s in specimens} == {
+    assert {(s.index, s.amplitude, s.drawn_share) for s in specimens} == {
         (0, low, share),
         (1, high, share),
     }
@@ -158,7 +158,7 @@ def test_composition_is_in_the_crystal_and_in_its_name() -> None:
     assert len(crystals) == len({crystal.name for crystal in crystals}) == 9 + 16
     crystal = next(iter(crystals))
     recipe = make_recipe(**jobs.matrix_settings(config, crystal)["structure"])
-    share = crystal.a_site_share
+    share = crystal.drawn_share
     assert recipe.material.a_site == pytest.approx({"K": share, "Na": 1 - share}, abs=1e-9)
     atoms = build_specimen(recipe)
     assert atoms.info["virtual_a_site"] == recipe.material.a_site
@@ -168,16 +168,16 @@ def test_composition_is_in_the_crystal_and_in_its_name() -> None:
 def test_shares_of_the_others_stay_in_proportion() -> None:
     knn = load_material("KNN")
     three = knn.model_copy(update={"a_site": {"K": 0.5, "Na": 0.3, "Li": 0.2}})
-    assert three.with_a_site_share(0.6).a_site == pytest.approx({"K": 0.6, "Na": 0.24, "Li": 0.16})
+    assert three.with_share(0.6).a_site == pytest.approx({"K": 0.6, "Na": 0.24, "Li": 0.16})
     for material, share in ((knn, 1.0), (load_material("BaTiO3"), 0.5)):
         with pytest.raises(PolarstemError, match="cannot have a share of"):
-            material.with_a_site_share(share)
+            material.with_share(share)
 
 
 @pytest.mark.parametrize(
     ("structures", "told"),
     [
-        ({"material": "BaTiO3", "composition_spread": 0.1}, "BaTiO3 has one element on its A site"),
+        ({"material": "BaTiO3", "composition_spread": 0.1}, "BaTiO3 has one element on each"),
         (
             {"material": dict(a_site={"K": 0.2, "Na": 0.8}), "composition_spread": 0.3},
             "the share of K is 0.2 and must stay between 0 and 1",

@@ -19,7 +19,7 @@ from polarstem.config.model import merge
 from polarstem.config.physics import wavelength
 from polarstem.config.plan import all_crystals, crystal_of, specimens_of_domain
 from polarstem.config.work import Job, all_jobs
-from polarstem.structures.crystals import lengths_of
+from polarstem.structures.cell_metric import lengths_of
 
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = [ROOT / "config.yaml", *sorted((ROOT / "resources" / "presets").glob("*.yaml"))]

@@ -69,9 +69,9 @@ def beams_of_matrix(specimen: Crystal, pixels: int, thermal_scale: float):
 
 def structure_factors(specimen: Crystal, g_max: float, thermal_scale: float):
     """abTEM's structure factors, the mean over the composition of the virtual site."""
-    virtual = next(iter(specimen.occupancy))
+    virtual, shares = next(iter(specimen.occupancy.items()))
     total = 0
-    for symbol, share in specimen.occupancy.items():
+    for symbol, share in shares.items():
         atoms = specimen.atoms.copy()
         atoms.pbc = True
         atoms.symbols[atoms.symbols == virtual] = symbol

@@ -97,7 +97,7 @@ def test_a_shift_by_part_of_a_pixel_turns_phases_alone():
 def test_a_virtual_site_is_the_weighted_mean_of_pure_crystals():
     shares = {"K": 0.3, "Na": 0.7}
     atoms = at_random("K4NbO3")
-    averaged = slice_of(one_slice(atoms, occupancy=shares))
+    averaged = slice_of(one_slice(atoms, occupancy={"K": shares}))
     pure = {}
     for symbol in shares:
         exchanged = atoms.copy()
@@ -113,7 +113,7 @@ def test_smearing_is_the_factor_of_debye_and_waller():
     rms = {"K": 0.11, "Na": 0.15, "Nb": 0.07, "O": 0.09}
     shares = {"K": 0.3, "Na": 0.7}
     atoms = at_random("K2NbO3")
-    crystal = one_slice(atoms, occupancy=shares, rms_displacement=rms)
+    crystal = one_slice(atoms, occupancy={"K": shares}, rms_displacement=rms)
     found = slice_of(crystal, scale=1.3)
     moved = {symbol: 1.3 * u for symbol, u in rms.items()}
     expected = direct_sum(atoms, found.shape, {"K": shares}, moved)

@@ -72,8 +72,7 @@ def test_slabs_hold_these_slices(oblique, kind):
     assert [plane for plane in theirs.exit_planes if plane >= 0] == ends
     for n in (0, 1, count - 1):
         members = oblique.atoms[slices.members == n]
-        shares = {"K": oblique.occupancy}
-        expected = direct_sum(members, oblique.grid_points(24), shares)
+        expected = direct_sum(members, oblique.grid_points(24), oblique.occupancy)
         assert np.abs(slab.array[n] - expected).max() < 3e-6 * expected.max()
 
 
@@ -91,7 +90,7 @@ def test_frozen_phonons_never_change_the_slice(oblique, kind):
     np.testing.assert_allclose(one, other, rtol=0, atol=3e-6 * one.max())
     for n in (0, len(one) - 1):
         members = moved[slices.members == n]
-        expected = direct_sum(members, oblique.grid_points(24), {"K": oblique.occupancy})
+        expected = direct_sum(members, oblique.grid_points(24), oblique.occupancy)
         assert np.abs(one[n] - expected).max() < 3e-6 * expected.max()
 
 
@@ -161,7 +160,7 @@ def by_hand(specimen: Crystal, pixels: int, turns: int) -> np.ndarray:
     functions = []
     for height in heights:
         layer = specimen.atoms[np.abs(specimen.atoms.positions[:, 2] - height) < 1e-4]
-        potential = direct_sum(layer, gpts, {"K": specimen.occupancy})
+        potential = direct_sum(layer, gpts, specimen.occupancy)
         wave = np.exp(1j * energy2sigma(200e3) * potential)
         functions.append(np.fft.ifft2(np.fft.fft2(wave) * aperture))
     steps = np.diff([*heights, heights[0] + size[2]])

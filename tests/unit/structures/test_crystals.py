@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from polarstem.errors import PolarstemError
-from polarstem.structures.crystals import CRYSTALS, cell_lengths, load_material, screen_metric
+from polarstem.structures.cell_metric import cell_lengths, screen_metric
+from polarstem.structures.crystals import CRYSTALS, load_material
 
 LIBRARY: dict[str, Any] = yaml.safe_load(CRYSTALS.read_text(encoding="utf-8"))
 

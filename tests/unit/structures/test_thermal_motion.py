@@ -84,9 +84,9 @@ def test_a_material_without_temperatures_is_one_of_300_kelvin():
     [({"T": 0}, "temperature_kelvin.T: 0"), ({"R": 100}, "temperature_kelvin names R, which has")],
 )
 def test_wrong_temperatures_are_told(temperatures, message):
-    barium = load_material("BaTiO3").model_dump(exclude_unset=True)
+    lead = load_material("PbTiO3").model_dump(exclude_unset=True)
     with pytest.raises(PolarstemError, match=message):
-        load_material(barium | {"temperature_kelvin": temperatures})
+        load_material(lead | {"temperature_kelvin": temperatures})
 
 
 def test_the_page_tells_the_amplitudes():

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shape of the projected cell of a variant. Light: no numpy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from polarstem.structures.crystals import Material, load_material
+from polarstem.structures.variants import Phase, Vector, dot, screen_axes
+
+Metric = Literal["cubic", "phase"]
+
+
+def _unique_axis(phase: Phase, variant: Vector) -> Vector:
+    """Cubic axis perpendicular to the polar axis of the O phase; the others have none."""
+    x, y, z = variant
+    return (int(x == 0), int(y == 0), int(z == 0)) if phase == "O" else (0, 0, 0)
+
+
+def screen_metric(
+    material: Material, phase: Phase, variant: Vector, zone_axis: Sequence[int]
+) -> tuple[tuple[float, float, float], float]:
+    """Shape of the projected cell of a variant in the lattice of its phase.
+
+    Parameters
+    ----------
+    material : Material
+    phase : {"T", "O", "R"}
+    variant : tuple of int
+        Polar axis.
+    zone_axis : tuple of int
+        Beam direction.
+
+    Returns
+    -------
+    lengths : tuple of float
+        Lengths of the repeat vectors along screen x, y and the beam [Å].
+    shear : float
+        Largest departure of their angles from a right angle [degrees].
+    """
+    along, unique, across = material.stretches(phase)
+    axis = _unique_axis(phase, variant)
+
+    def product(v: Vector, w: Vector) -> float:
+        p = dot(variant, v) * dot(variant, w) / dot(variant, variant)
+        u = dot(axis, v) * dot(axis, w)
+        return along**2 * p + unique**2 * u + across**2 * (dot(v, w) - p - u)
+
+    x, y, z = screen_axes(zone_axis)
+    lengths = math.sqrt(product(x, x)), math.sqrt(product(y, y)), math.sqrt(product(z, z))
+    volume = math.prod(lengths)
+    cosines = (
+        product(v, w) * length / volume
+        for v, w, length in zip((y, z, x), (z, x, y), lengths, strict=True)
+    )
+    return lengths, max(abs(math.degrees(math.asin(c))) for c in cosines)
+
+
+def cell_lengths(
+    material: Material, phase: Phase, variant: Vector, zone_axis: Sequence[int], metric: Metric
+) -> tuple[float, float, float]:
+    """Lengths of the projected cell as simulated, along screen x, y and the beam [Å].
+
+    With the cubic metric every variant has the cube of the phase's volume. With the metric of the
+    phase, axes have their own lengths; departures from right angles are dropped.
+    """
+    if metric == "phase":
+        return screen_metric(material, phase, variant, zone_axis)[0]
+    edge = material.cell_volume(phase) ** (1 / 3)
+    x, y, z = (edge * math.sqrt(dot(v, v)) for v in screen_axes(zone_axis))
+    return x, y, z
+
+
+def lengths_of(structure: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Lengths of the projected cell of a structure's settings, along screen x, y and the beam [Å].
+
+    Parameters
+    ----------
+    structure : mapping
+        ``material``, ``phase``, ``variant``, ``zone_axis`` and ``metric``.
+    """
+    return cell_lengths(
+        load_material(structure["material"]),
+        structure["phase"],
+        tuple(structure["variant"]),
+        structure["zone_axis"],
+        structure["metric"],
+    )
