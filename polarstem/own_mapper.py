@@ -56,14 +56,14 @@ def request_for(
     """
     given: dict[str, Any] = {"material": material, "phase": phase}
     given |= {"energy_kv": energy_kv, "semiangle_mrad": semiangle_mrad}
-    detector: dict[str, float | None] = {}
+    reach = pixel = None
     if scan is not None:
         from polarstem.scans.served_by import agreed, wanted_by
 
         wanted = wanted_by(scan, sheet, semiangle_mrad)
         for name in ("energy_kv", "semiangle_mrad"):
             given[name] = agreed(name, given[name], getattr(wanted, name), wanted.path)
-        detector = {"reach_mrad": wanted.reach_mrad, "pixel_mrad": wanted.pixel_mrad}
+        reach, pixel = wanted.reach_mrad, wanted.pixel_mrad
         if zone_axis is None and wanted.zone_axis is not None:
             zone_axis = wanted.zone_axis.value
     elif sheet is not None:
@@ -73,7 +73,7 @@ def request_for(
         where = f", and neither {scan} nor its sheet has it" if scan is not None else ""
         raise PolarstemError(f"A mapper needs {told}{where}; add to the command what is missing.")
     x, y, z = zone_axis or (0, 0, 1)
-    return Request(**given, zone_axis=(x, y, z), effort=effort, **detector)
+    return Request(**given, zone_axis=(x, y, z), effort=effort, reach_mrad=reach, pixel_mrad=pixel)
 
 
 def told_beforehand(
