@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from polarstem.errors import PolarstemError
 from polarstem.logs import job_log
@@ -133,6 +134,27 @@ def _map(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out / 'map.html'}")
 
 
+def _model(arguments: argparse.Namespace) -> None:
+    from polarstem import own_mapper
+
+    if arguments.cores is not None and arguments.cores < 1:
+        raise PolarstemError(f"--cores is {arguments.cores}, but a run needs at least one.")
+    asked = ("material", "phase", "energy_kv", "semiangle_mrad", "zone_axis", "effort")
+    chosen = {name: getattr(arguments, name) for name in (*asked, "scan", "sheet")}
+    request, options = own_mapper.request_for(**chosen), list(arguments.options)
+    if arguments.cores is not None:
+        options = ["--cores", str(arguments.cores), *options]
+    cores = arguments.cores or os.cpu_count() or 1
+    for sentence in own_mapper.told_beforehand(request, arguments.out, cores, options):
+        print(sentence, flush=True)
+    if arguments.dry_run:
+        print(own_mapper.limit_told(request, cores), flush=True)
+        print(own_mapper.settings_of(request), end="")
+        return
+    made = own_mapper.make_mapper(request, arguments.out, options)
+    print(f"python -m polarstem map SCAN --model {made} --out MAP")
+
+
 def _docs(arguments: argparse.Namespace) -> None:
     from polarstem.config.docs import reference_text, schema_text
     from polarstem.files import atomic_path
@@ -209,9 +231,36 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--threads", type=int, help="all cores by default")
     command.set_defaults(run=_map)
 
+    _add_model(commands)
+
     command = commands.add_parser("docs", help="write docs/config.md and the JSON schema")
     command.set_defaults(run=_docs)
     return main_parser
+
+
+def _add_model(commands: Any) -> None:
+    command = commands.add_parser("model", help="make a mapper for a crystal and a microscope")
+    command.add_argument("--material", help="crystal, by its name in resources/crystals.yaml")
+    command.add_argument("--phase", help="polar phase: T, O or R")
+    command.add_argument("--energy-kv", type=float, help="accelerating voltage [kV]")
+    command.add_argument("--semiangle-mrad", type=float, help="convergence semi-angle [mrad]")
+    command.add_argument(
+        "--zone-axis", type=int, nargs=3, metavar=("U", "V", "W"), help="beam, 0 0 1 by default"
+    )
+    command.add_argument(
+        "--for", dest="scan", type=Path, help="detector file that tells optics and detector"
+    )
+    command.add_argument("--sheet", type=Path, help="YAML: what that file lacks or gets wrong")
+    command.add_argument(
+        "--effort", default="default", help="how much is learned: look, short, default or long"
+    )
+    command.add_argument("--out", type=Path, required=True, help="folder to make, or to go on in")
+    command.add_argument("--cores", type=int, help="of this machine; all by default")
+    command.add_argument(
+        "--dry-run", action="store_true", help="say what it takes, and write nothing"
+    )
+    command.add_argument("options", nargs="*", help="after `--`: further options of Snakemake")
+    command.set_defaults(run=_model)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -103,7 +103,7 @@ def _classes(config: Config) -> Iterator[str]:
                 f"{where}.structures: its classes {extra} are not among those of `structures` "
                 f"({', '.join(table)}); all specimens must share one class table"
             )
-        for class_name in settings.classes or ():
+        for class_name in settings.chosen(own):
             if class_name not in own:
                 yield f"{where}.classes: no class {class_name!r}; {nearest(class_name, own)}"
         if not any(getattr(settings.per_class, split) for split in SPLITS):
@@ -167,7 +167,8 @@ def _domains(config: Config) -> Iterator[str]:
 
 def _splits(config: Config) -> Iterator[str]:
     """Every class needs a specimen in each split that is used."""
-    table = {c.name for c in class_table(config)}
+    names = [c.name for c in class_table(config)]
+    table = set(names)
     sources = config.train.sources
     trained = {d for name in sources for d in config.domains_of(name) if d in config.domains}
     for name, domain in config.domains.items():
@@ -184,8 +185,8 @@ def _splits(config: Config) -> Iterator[str]:
                     f"{where}.{split}: is 0, but data domain {name!r} is {purpose}, "
                     f"so every class needs a specimen in the {split} split"
                 )
-        if name in trained and settings.classes is not None:
-            absent = sorted(table - set(settings.classes))
+        if name in trained:
+            absent = sorted(table - set(settings.chosen(names)))
             if absent:
                 yield (
                     f"specimens.{domain.specimens}.classes: lacks {', '.join(absent)}, but data "
@@ -244,7 +245,7 @@ def _composition(config: Config, name: str) -> Iterator[str]:
 
 def _streams(config: Config) -> Iterator[str]:
     """Streams of sets that have no matrices, or lack a class."""
-    table = {c.name for c in class_table(config)}
+    names = [c.name for c in class_table(config)]
     for source, stream in config.train.sources.items():
         if not isinstance(stream, Stream):
             continue
@@ -260,7 +261,7 @@ def _streams(config: Config) -> Iterator[str]:
                 if name in polar and not getattr(config.specimens[name].per_class, split):
                     yield f"specimens.{name}.per_class.{split}: is 0, but {source!r} measures them"
         for name in polar:
-            absent = sorted(table - set(config.specimens[name].classes or table))
+            absent = sorted(set(names) - set(config.specimens[name].chosen(names)))
             if absent:
                 lacking = ", ".join(absent)
                 yield f"specimens.{name}.classes: lacks {lacking}, which {source!r} needs"

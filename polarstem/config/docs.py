@@ -21,7 +21,8 @@ Generated from the models in `polarstem/config/` by `python -m polarstem docs`; 
 A configuration is a YAML file with the sections below. `config.yaml` is the standard benchmark;
 give another with `snakemake --configfile my.yaml`. One that has all required sections stands by
 itself. A shorter one changes `config.yaml`: mappings are merged key by key, lists replace those of
-the same key. Every problem is listed before the first job starts.
+the same key, and a specimen set, data domain, model, training source or experiment set to `null` is
+left out. Every problem is listed before the first job starts.
 """
 
 

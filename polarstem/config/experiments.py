@@ -35,7 +35,9 @@ class Scene(Section):
 
     kind: SceneKind = Field(
         description="what is in the field: domains, a wall, a defect, or something that is neither "
-        "(`single_domain`, `tilt_ramp`, `k_na_cluster`)"
+        "(`single_domain`, `tilt_ramp`, `k_na_cluster`). Walls are named by the angle between the "
+        "polar axes on both sides; `wall_seen_90` by that of their projections, and every phase "
+        "has one"
     )
     cells: tuple[Annotated[int, Field(ge=3)], Annotated[int, Field(ge=3)]] = Field(
         (12, 12),

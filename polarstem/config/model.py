@@ -106,6 +106,20 @@ class Config(Section):
                 tested.append(name)
         return {**data, "domains": domains, "evaluate": {**data["evaluate"], "domains": tested}}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        """Leave out what a part of a configuration set to null, as it cannot take keys away."""
+        if not isinstance(data, dict):  # of such validators the last is called first
+            return data
+        kept = dict(data)
+        for section in ("specimens", "domains", "models", "experiments"):
+            kept |= {section: _without_null(kept[section])} if section in kept else {}
+        if isinstance(kept.get("train"), dict) and "sources" in kept["train"]:
+            sources = _without_null(kept["train"]["sources"])
+            kept["train"] = {**kept["train"], "sources": sources}
+        return kept
+
     def structures_of(self, specimen_set: str) -> Structures:
         """Crystal settings of a specimen set, its own keys applied and its field sized."""
         return self._once("structures", specimen_set, self._structures_of)
@@ -270,6 +284,13 @@ class Config(Section):
             if (model, source) in pairs
             for seed in self.train.seeds
         ]
+
+
+def _without_null(section: Any) -> Any:
+    """A mapping of named things without those that are null."""
+    if not isinstance(section, dict):
+        return section
+    return {name: value for name, value in section.items() if value is not None}
 
 
 def thickest(settings: SpecimenSet) -> float:

@@ -188,12 +188,8 @@ def _emulated(config: Config, name: str, material: Material) -> Iterator[_Proble
     yield from _imperfect(conditions, config.structures_of(name), simulate, material)
     low, high = conditions.source_fwhm_angstrom
     shape = simulate.scan.positions
-    # cells are x first, scans y first
-    longest = [
-        max(lengths[axis] for lengths in projected_cells(material, config.structures_of(name)))
-        for axis in (1, 0)
-    ]
-    least = SOURCE_STEPS * max(length / n for length, n in zip(longest, shape, strict=True))
+    longest = longest_cell(material, config.structures_of(name))
+    least = least_joined(longest, shape)
     if high > 0 and low < least:
         needed = [math.ceil(SOURCE_STEPS * length / low - 1e-9) if low else 0 for length in longest]
         more = f"raise simulate.scan.positions to {needed}, or " if low else ""
@@ -209,6 +205,26 @@ def _emulated(config: Config, name: str, material: Material) -> Iterator[_Proble
             "is sampled by the thermal configurations, but simulate.phonons.configurations is "
             f"{simulate.phonons.configurations}; use 8, say",
         )
+
+
+def longest_cell(material: Material, structures: Structures) -> tuple[float, float]:
+    """Longest edges of a set's projected cells along y and x [Å]."""
+    cells = projected_cells(material, structures)
+    y, x = (max(lengths[axis] for lengths in cells) for axis in (1, 0))
+    return y, x
+
+
+def least_joined(longest: tuple[float, float], positions: tuple[int, int]) -> float:
+    """Least full width of a source that joins an emulated scan's neighbouring positions [Å].
+
+    Parameters
+    ----------
+    longest : tuple of float
+        Edges of the cell that is scanned along y and x [Å].
+    positions : tuple of int
+        Probe positions along y and x.
+    """
+    return SOURCE_STEPS * max(length / n for length, n in zip(longest, positions, strict=True))
 
 
 def _imperfect(
@@ -261,10 +277,10 @@ def _end_on(config: Config) -> Iterator[str]:
     unpolar = [name for name in used if not config.structures_of(name).amplitude]
     hidden = []
     for name in used:
-        structures, chosen = config.structures_of(name), config.specimens[name].classes
+        structures = config.structures_of(name)
         table = classes(structures.phase, structures.zone_axis, structures.end_on)
         names = [entry.name for entry in table]
-        shown = "END" in names and (chosen is None or "END" in chosen)
+        shown = "END" in config.specimens[name].chosen(names)
         if shown and structures.amplitude and config.simulate_of(name).slices == "planes":
             hidden.append(name)
     if unpolar and hidden:

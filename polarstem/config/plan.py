@@ -71,8 +71,10 @@ def specimens_of(config: Config, specimen_set: str) -> list[SpecimenPlan]:
     structures = config.structures_of(specimen_set)
     pair = settings.paired_with or specimen_set
     plans = []
-    for polar_class in classes(structures.phase, structures.zone_axis, structures.end_on):
-        if settings.classes is not None and polar_class.name not in settings.classes:
+    table = classes(structures.phase, structures.zone_axis, structures.end_on)
+    chosen = settings.chosen([polar_class.name for polar_class in table])
+    for polar_class in table:
+        if polar_class.name not in chosen:
             continue
         first = 0
         for split in SPLITS:

@@ -47,10 +47,15 @@ def window_cells(simulate: Simulate, cell: float, thickness_nm: float) -> int:
     return least_repeats(simulate.model_copy(update={"phonons": phonons}), cell, thickness_nm)
 
 
+def least_source(cell: float) -> float:
+    """Least full width of a source that joins the samples of a scene, its cells so long [Å]."""
+    return LEAST_SOURCE * cell / SAMPLES_PER_CELL
+
+
 def source_problem(simulate: Simulate, conditions: Conditions, cell: float) -> str | None:
     """Say that a source cannot join the samples of a scene, its cells so long [Å]."""
     low, high = conditions.source_fwhm_angstrom
-    least = LEAST_SOURCE * cell / SAMPLES_PER_CELL
+    least = least_source(cell)
     if low >= least or (high == 0 and simulate.phonons.configurations <= 1):
         return None
     return (
@@ -63,6 +68,22 @@ def margin_problem(
     recipe: SceneRecipe, simulate: Simulate, conditions: ExperimentConditions
 ) -> str | None:
     """Say that windows would reach beyond the crystal."""
+    lacking = lacking_margin(recipe, simulate, conditions)
+    if not lacking:
+        return None
+    window = window_cells(simulate, recipe.cell, recipe.field[2] * recipe.cell / 10)
+    distorted = conditions.drift[1] or conditions.row_jitter_angstrom[1]
+    return (
+        f"{recipe.margin_cells} cells around the scan do not hold the windows of {window} "
+        f"cells that probes go through, with a source of {conditions.source_fwhm_angstrom[1]:g} Å"
+        f"{' in a distorted scan' if distorted else ''}; use {recipe.margin_cells + lacking}"
+    )
+
+
+def lacking_margin(
+    recipe: SceneRecipe, simulate: Simulate, conditions: ExperimentConditions
+) -> int:
+    """Cells that lack around a scan, so that no window reaches beyond the crystal."""
     window = window_cells(simulate, recipe.cell, recipe.field[2] * recipe.cell / 10)
     reach = SOURCE_REACH * _SIGMA_PER_FWHM * conditions.source_fwhm_angstrom[1] / recipe.cell
     turn = math.radians(recipe.crystal_rotation_deg)
@@ -74,15 +95,7 @@ def margin_problem(
     extents = (x * c + y * s, x * s + y * c)
     # of an odd number of cells the smaller half lies on the left
     room = min(n // 2 - extent / 2 for n, extent in zip(recipe.field, extents, strict=False))
-    lacking = math.ceil(window // 2 - room - 1e-9)
-    if lacking <= 0:
-        return None
-    return (
-        f"{recipe.margin_cells} cells around the scan do not hold the windows of {window} "
-        f"cells that probes go through, with a source of {conditions.source_fwhm_angstrom[1]:g} Å"
-        f"{' in a distorted scan' if drift + jitter else ''}; "
-        f"use {recipe.margin_cells + lacking}"
-    )
+    return max(0, math.ceil(window // 2 - room - 1e-9))
 
 
 def band_problem(

@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from polarstem.config.conditions import LISTED, MAPPED, Conditions, Drawn, list_or_section
 from polarstem.config.experiment_conditions import ExperimentConditions
-from polarstem.config.physics import Positive, Section
+from polarstem.config.physics import WORD, Positive, Section
 
 SOURCE_STEPS = 1.5
 """Least width of a source that joins neighbouring probe positions of an emulated scan [steps]."""
 
 Thicknesses = Annotated[tuple[Positive, ...], Field(min_length=1)]
+
+
+def _names_or_word(value: Any) -> str:
+    return WORD if isinstance(value, str) else LISTED
 
 
 class PerClass(Section):
@@ -38,8 +43,16 @@ class SpecimenSet(Section):
         description="thicknesses kept from the one simulation [nm], each rounded to whole cells; "
         "or how each specimen draws its own",
     )
-    classes: tuple[str, ...] | None = Field(
-        None, description="only these classes, by name (`RM`, `RU`, ...); null for all"
+    classes: (
+        Annotated[
+            Annotated[tuple[str, ...], Tag(LISTED)] | Annotated[Literal["first"], Tag(WORD)],
+            Discriminator(_names_or_word),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="only these classes, by name (`RM`, `RU`, ...), or the `first` of the phase; "
+        "null for all",
     )
     paired_with: str | None = Field(
         None,
@@ -58,6 +71,12 @@ class SpecimenSet(Section):
         description="emulated experiment: each specimen draws its own tilt, aberrations, source, "
         "detector, dose and imperfections from these; simulated by multislice",
     )
+
+    def chosen(self, table: Sequence[str]) -> tuple[str, ...]:
+        """Names of the set's classes, those of its phase being `table`."""
+        if self.classes == "first":
+            return tuple(table[:1])
+        return tuple(table) if self.classes is None else tuple(self.classes)
 
 
 class DataDomain(Section):

@@ -77,8 +77,9 @@ def domain_rows(config: Config, summary: Mapping[str, Any]) -> list[dict[str, An
             for section in ("structures", "simulate")
             for key, value in (specimens.get(section) or {}).items()
         ]
-        if specimens.get("classes"):
-            overrides.append(f"classes {', '.join(specimens['classes'])} only")
+        if chosen := specimens.get("classes"):
+            named = chosen if isinstance(chosen, str) else ", ".join(chosen)
+            overrides.append(f"classes {named} only")
         rows.append(
             {
                 "name": name,

@@ -69,6 +69,8 @@ def harmless(words: list[str]) -> list[str] | None:
         looks = {"--lint", "--rulegraph", "--dag", "--report", "--summary", "--list-rules"}
         return [sys.executable, "-m", "snakemake", *rest, *([] if looks & set(rest) else ["-n"])]
     if name in ("python", "python3"):
+        if rest[:3] == ["-m", "polarstem", "model"]:
+            rest = [*rest[:3], "--dry-run", *rest[3:]]
         return [sys.executable, *rest]
     if name in ("pytest", "ruff", "mypy", "snakefmt"):
         return [sys.executable, "-m", name, "--version"]

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WallKind = Literal[
-    "wall_180", "wall_90", "wall_60", "wall_120", "wall_71", "wall_109", "wall_inclined"
+    "wall_180",
+    "wall_90",
+    "wall_60",
+    "wall_120",
+    "wall_71",
+    "wall_109",
+    "wall_inclined",
+    "wall_seen_90",
 ]
 DefectKind = Literal[
     "a_vacancy_column",
@@ -45,6 +52,9 @@ _ANGLES: dict[SceneKind, float] = {
     "wall_109": _OBTUSE,
     "wall_inclined": 180.0,
 }
+# angle of their projections instead, which any phase may have
+_SEEN: dict[SceneKind, float] = {"wall_seen_90": 90.0}
+_WALLS = _ANGLES | _SEEN
 _HALF = 0.5 + 1e-9
 # of four domains, counter-clockwise, from the direction of the first
 _QUADRANTS = (0, 180, 270, 90)
@@ -130,7 +140,7 @@ class SceneRecipe(Imperfections):
                 f"class {', '.join(unknown)} is not one of {', '.join(known)}, which phase "
                 f"{self.phase} has"
             )
-        if self.kind in _ANGLES:
+        if self.kind in _WALLS:
             self._check_wall()
         elif self.kind == "vortex" and self.classes is not None:
             self._fail(f"it has every class of phase {self.phase}; leave its classes out")
@@ -144,7 +154,7 @@ class SceneRecipe(Imperfections):
 
     def _check_count(self) -> None:
         """Refuse more or fewer classes than there are domains."""
-        count = 2 if self.kind in _ANGLES else 4 if self.kind == "four_domains" else 1
+        count = 2 if self.kind in _WALLS else 4 if self.kind == "four_domains" else 1
         if self.classes is not None and len(self.classes) != count:
             domains = f"{count} domain{'s' * (count > 1)}"
             self._fail(f"it has {domains}, but the classes are {', '.join(self.classes)}")
@@ -153,7 +163,8 @@ class SceneRecipe(Imperfections):
         """Refuse a wall that the phase, or two of its classes, cannot have."""
         possible = wall_kinds(self.phase)
         if self.kind not in possible:
-            *some, most = (f"{angle:.0f}" for angle in sorted({_ANGLES[k] for k in possible}))
+            angles = sorted({_ANGLES[k] for k in possible if k in _ANGLES})
+            *some, most = (f"{angle:.0f}" for angle in angles)
             self._fail(
                 f"phase {self.phase} has walls of {', '.join(some)} and {most} degrees; choose "
                 f"{', '.join(possible)}"
@@ -163,10 +174,11 @@ class SceneRecipe(Imperfections):
         one, other = (next(c for c in self.table if c.name == name) for name in self.classes)
         if _facing(self.kind, one, other) is None:
             fit = [c.name for c in self.table if _facing(self.kind, one, c)]
-            kinds = [k for k in _ANGLES if _facing(k, one, other)]
+            kinds = [k for k in _WALLS if _facing(k, one, other)]
             these = f", or {' or '.join(kinds)} for these two" if kinds else ""
+            seen = " as they are seen" if self.kind in _SEEN else ""
             self._fail(
-                f"{one.name} and {other.name} are not {_ANGLES[self.kind]:.0f} degrees apart; "
+                f"{one.name} and {other.name} are not {_WALLS[self.kind]:.0f} degrees apart{seen}; "
                 f"choose {one.name} with {' or '.join(fit)}{these}"
             )
 
@@ -202,7 +214,7 @@ class SceneRecipe(Imperfections):
             known = {c.name: c for c in self.table}
             return tuple(known[name] for name in self.classes)
         first = next((c for c in self.table if c.direction_deg == 45), self.table[0])
-        if self.kind in _ANGLES:
+        if self.kind in _WALLS:
             return first, next(c for c in self.table if _facing(self.kind, first, c))
         turns = _QUADRANTS if self.kind == "four_domains" else (0,)
         at = {c.direction_deg: c for c in self.table}
@@ -213,7 +225,7 @@ class SceneRecipe(Imperfections):
         """Polar axis of each domain; on the second side of a wall the one at the wall's angle."""
         members = self.domain_classes
         variants = [c.variants[0] for c in members]
-        if self.kind in _ANGLES:
+        if self.kind in _WALLS:
             variants[1] = _facing(self.kind, *members) or variants[1]
         return tuple(variants)
 
@@ -251,13 +263,19 @@ class SceneRecipe(Imperfections):
 def wall_kinds(phase: str) -> tuple[SceneKind, ...]:
     """Kinds of walls between classes of a phase."""
     first, *others = classes(phase, ZONE_AXIS)
-    return tuple(kind for kind in _ANGLES if any(_facing(kind, first, c) for c in others))
+    return tuple(kind for kind in _WALLS if any(_facing(kind, first, c) for c in others))
 
 
 def _facing(kind: SceneKind, one: PolarClass, other: PolarClass) -> Vector | None:
     """Variant of a class at the wall's angle to the first of another; None without."""
     if one.name == other.name:
         return None  # no wall to be seen
+    if kind in _SEEN:
+        apart = abs((other.direction_deg - one.direction_deg + 180) % 360 - 180)
+        if not math.isclose(apart, _SEEN[kind], abs_tol=1e-6):
+            return None
+        # of those that look alike the nearest: the wall of the lesser strain
+        return min(other.variants, key=lambda v: angle_between(one.variants[0], v))
     for variant in other.variants:
         if math.isclose(angle_between(one.variants[0], variant), _ANGLES[kind], abs_tol=1e-6):
             return variant

@@ -16,10 +16,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polarstem.config import ConfigError, check, is_whole, load
+from polarstem.config import ConfigError, check, is_whole, laid_over, load, read_standard
 from polarstem.config.cross_checks import nearest, timm_names
 from polarstem.config.docs import reference_text, write_resolved
 from polarstem.config.model import merge
+from polarstem.config.plan import specimens_of
 from polarstem.errors import PolarstemError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -313,6 +314,44 @@ def test_merge_takes_every_value_of_the_override(base: Any, override: Any) -> No
     assert merge(merged, override) == merged
     assert merge(base, {}) == base
     assert set(merged) == set(base) | set(override)
+
+
+def test_what_a_part_sets_to_null_is_left_out() -> None:
+    """A part cannot take keys away, nor can Snakemake's own merging."""
+    standard = read_standard()
+    part = {
+        "ladder": None,
+        "specimens": {"weak": None},
+        "domains": {"weak_t20": None, "emulated": None},
+        "models": {"vgg": None},
+        "train": {
+            "sources": {"thicknesses": None},
+            "runs": [{"models": ["cnn"], "sources": ["t20"]}],
+        },
+        "experiments": {"nb_antisite": None},
+        "evaluate": {
+            **{"domains": ["t20"], "controls": [], "adaptation": [], "experiment": None},
+            "recommended": None,
+        },
+    }
+    config = check(laid_over(standard, part))
+    for section, changes in part.items():
+        left = config.train.sources if section == "train" else getattr(config, section)
+        gone = part["train"]["sources"] if section == "train" else changes
+        if section not in ("ladder", "evaluate"):
+            assert not set(left) & set(gone)
+            whole = standard["train"]["sources"] if section == "train" else standard[section]
+            assert set(left) == set(whole) - set(gone)
+
+
+def test_the_first_class_of_whichever_phase() -> None:
+    for phase, first in (("T", "RM"), ("R", "RU")):
+        part = {"structures": {"phase": phase}}
+        config = check(laid_over(read_standard(), part))
+        assert {s.polar_class.name for s in specimens_of(config, "thermal_cubic")} == {first}
+    wrong = laid_over(read_standard(), {"specimens": {"thermal_cubic": {"classes": "last"}}})
+    with pytest.raises(ConfigError, match=r"thermal_cubic.classes: 'last' is not one of"):
+        check(wrong)
 
 
 def test_nearest() -> None:

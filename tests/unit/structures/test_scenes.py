@@ -23,9 +23,15 @@ from polarstem.structures.scenes.truth import scene_truth
 
 KINDS = get_args(SceneKind)
 ANGLES = {
-    "T": {"wall_180": 180, "wall_90": 90, "wall_inclined": 180},
-    "O": {"wall_180": 180, "wall_90": 90, "wall_60": 60, "wall_120": 120, "wall_inclined": 180},
-    "R": {"wall_180": 180, "wall_71": 70.5, "wall_109": 109.5, "wall_inclined": 180},
+    "T": {"wall_180": 180, "wall_90": 90, "wall_inclined": 180, "wall_seen_90": 90},
+    "O": {
+        **{"wall_180": 180, "wall_90": 90, "wall_60": 60, "wall_120": 120, "wall_inclined": 180},
+        "wall_seen_90": 90,
+    },
+    "R": {
+        **{"wall_180": 180, "wall_71": 70.5, "wall_109": 109.5, "wall_inclined": 180},
+        "wall_seen_90": 70.5,
+    },
 }
 WALLS = [(phase, kind) for phase, kinds in ANGLES.items() for kind in kinds]
 
@@ -95,11 +101,17 @@ def test_every_kind_has_domains_in_every_phase_that_can_have_it():
     assert names["T"]["wall_90"] == ["RM", "MU"]
     assert names["T"]["single_domain"] == names["T"]["tilt_ramp"] == ["RM"]
     assert names["O"]["four_domains"] == names["R"]["four_domains"] == ["RU", "LD", "RD", "LU"]
+    assert names["T"]["wall_seen_90"] == ["RM", "MU"]
+    assert names["O"]["wall_seen_90"] == names["R"]["wall_seen_90"] == ["RU", "LU"]
     assert names["O"]["wall_60"] == ["RU", "RM"]
     assert names["O"]["wall_120"] == ["RU", "LM"]
     assert names["R"]["wall_71"] == names["R"]["wall_109"] == ["RU", "LU"]
     for phase, table in names.items():
         assert table["wall_180"] == table["wall_inclined"] == names[phase]["four_domains"][:2]
+    # seen at a right angle in every phase, by the nearest of the variants that look alike
+    assert scene("wall_seen_90", phase="R").domain_variants == ((1, 1, 1), (-1, 1, 1))
+    of_o = scene("wall_seen_90", phase="O")
+    assert of_o.domain_variants == scene("wall_90", phase="O").domain_variants
     # equal in projection, the two differ along the beam
     assert scene("wall_71", phase="R").domain_variants == ((1, 1, 1), (-1, 1, 1))
     assert scene("wall_109", phase="R").domain_variants == ((1, 1, 1), (-1, 1, -1))
@@ -310,13 +322,19 @@ def test_a_scene_comes_back_from_its_file(tmp_path):
         ),
         (
             {"kind": "wall_60", "phase": "T"},
-            "phase T has walls of 90 and 180 degrees; choose wall_180, wall_90, wall_inclined;",
+            "phase T has walls of 90 and 180 degrees; choose wall_180, wall_90, wall_inclined, "
+            "wall_seen_90;",
         ),
         (
             {"kind": "wall_90", "phase": "R"},
             "phase R has walls of 71, 109 and 180 degrees; choose wall_180, wall_71, wall_109, ",
         ),
         ({"kind": "wall_90", "classes": ["RM", "RM"]}, "RM and RM are not 90 degrees apart"),
+        (
+            {"kind": "wall_seen_90", "phase": "R", "classes": ["RU", "LD"]},
+            "RU and LD are not 90 degrees apart as they are seen; choose RU with LU or RD, or "
+            "wall_180 or wall_109 or wall_inclined for these two;",
+        ),
         ({"kind": "wall_90", "classes": ["RM"]}, "it has 2 domains, but the classes are RM;"),
         ({"kind": "vortex", "classes": ["RM"]}, "every class of phase O; leave its classes out"),
         (
