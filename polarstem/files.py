@@ -116,7 +116,7 @@ def claim(path: Path | str) -> None:
 
 
 def open_netcdf(path: Path | str, what: str) -> xarray.Dataset:
-    """Open a netCDF file lazily.
+    """Open a netCDF file lazily; its checksums are verified as it is read.
 
     Parameters
     ----------
@@ -133,19 +133,14 @@ def open_netcdf(path: Path | str, what: str) -> xarray.Dataset:
     Raises
     ------
     PolarstemError
-        If the file is absent, truncated or not netCDF.
+        If the file is absent, truncated, damaged or not netCDF; also later, when a damaged part
+        of it is read.
     """
-    import xarray
-
     path = Path(path)
     if not path.is_file():
         raise PolarstemError(
             f"There is no {what} file {path}; run the workflow to make it, or check the path."
         )
-    try:
-        return xarray.open_dataset(path, engine="netcdf4", decode_timedelta=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise PolarstemError(
-            f"The {what} file {path} ({path.stat().st_size} bytes) is truncated or not netCDF; "
-            "delete it and run the same command again."
-        ) from error
+    from polarstem.checked_netcdf import open_checked
+
+    return open_checked(path, what)

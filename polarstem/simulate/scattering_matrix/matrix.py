@@ -13,8 +13,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from polarstem.checked_netcdf import save_netcdf
 from polarstem.errors import PolarstemError
-from polarstem.files import atomic_path, open_netcdf
+from polarstem.files import open_netcdf
 from polarstem.provenance import provenance
 from polarstem.simulate.wave.plane_waves import WaveGrid
 
@@ -111,8 +112,7 @@ class ScatteringMatrix:
                 **provenance(self.settings),
             },
         )
-        with atomic_path(path) as temporary:
-            data.to_netcdf(temporary, engine="netcdf4")
+        save_netcdf(data, path)
 
     @classmethod
     def load(cls, path: Path | str) -> ScatteringMatrix:

@@ -21,9 +21,10 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
+from polarstem.checked_netcdf import new_netcdf, told_if_damaged
 from polarstem.config.physics import Detector
 from polarstem.errors import PolarstemError
-from polarstem.files import atomic_path, open_netcdf
+from polarstem.files import open_netcdf
 from polarstem.provenance import provenance
 from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
@@ -68,7 +69,7 @@ class ThermalMatrices:
 
         Each is written as it comes, so that one at a time need be in memory.
         """
-        with atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
+        with new_netcdf(path) as file:
             for number, matrix in enumerate(matrices):
                 if number == 0:
                     cls._define(file, matrix)
@@ -131,7 +132,8 @@ class ThermalMatrices:
 
         A file of `ScatteringMatrix.save` counts as one configuration.
         """
-        with netCDF4.Dataset(self.path) as file:
+        told = told_if_damaged(self.path, "thermal matrices")
+        with told, netCDF4.Dataset(self.path) as file:
             parts = []
             several = "configuration" in file.dimensions
             offsets = np.asarray(file["offset"][:]).tolist() if several else [self.grid.offset]
