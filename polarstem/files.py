@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import xarray
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 
 
 def _remove(path: Path) -> None:
@@ -41,6 +43,49 @@ def _is_full(error: BaseException, temporary: Path) -> bool:
     return "No space left" in str(error)
 
 
+def _to_disk(path: Path) -> None:
+    """Have a file or folder written out: a power cut after its renaming leaves it whole."""
+    for each in (*path.rglob("*"), path) if path.is_dir() else (path,):
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _replace_folder(new: Path, old: Path) -> None:
+    """Put a folder in another one's place; at every moment one of them stands whole."""
+    if _exchange(new, old):
+        _remove(new)
+        return
+    aside = _aside(old)
+    _remove(aside)
+    os.rename(old, aside)
+    os.rename(new, old)
+    _remove(aside)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names at once; False where the system or the file system cannot."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # Linux
+    return (
+        rename is not None
+        and rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
+    )
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.old{path.suffix}")
+
+
+def _restore(path: Path) -> None:
+    """Undo a replacement that a kill cut short between its two renamings."""
+    aside = _aside(path)
+    if aside.exists() and not path.exists():
+        os.rename(aside, path)
+    _remove(aside)
+
+
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary sibling of `path` that takes its place only on success.
@@ -54,7 +99,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     ------
     Path
         A path in the same folder with the same suffix. Write a file there, or make a
-        directory of it.
+        directory of it. What a killed call left is cleared away, and an older directory that it
+        had put aside is put back.
 
     Raises
     ------
@@ -66,12 +112,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # one name per target, so that a run after a kill clears away what the killed one left
     temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    _restore(path)
     _remove(temporary)
     try:
         yield temporary
+        _to_disk(temporary)
         if temporary.is_dir() and path.is_dir():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+            _replace_folder(temporary, path)
+        else:
+            os.replace(temporary, path)
     except BaseException as error:
         full = _is_full(error, temporary)
         with suppress(OSError):

@@ -12,9 +12,9 @@ import netCDF4
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polarstem.checked_netcdf import told_if_damaged
 from polarstem.data.cells import group_index
 from polarstem.data.dataset_file import SPLITS
-from polarstem.checked_netcdf import told_if_damaged
 from polarstem.errors import PolarstemError
 from polarstem.files import open_netcdf
 
