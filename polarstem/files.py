@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import os
 import shutil
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polarstem.errors import PolarstemError
+from polarstem.machine_faults import FULL
 
 if TYPE_CHECKING:
     import xarray
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 
 
@@ -31,21 +30,23 @@ def _remove(path: Path) -> None:
 
 def _is_full(error: BaseException, temporary: Path) -> bool:
     """Whether a write failed for want of space."""
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and error.errno in FULL:
         return True
-    if isinstance(error, OSError | RuntimeError) and "HDF" in str(error):
-        # HDF5 hides the cause behind its own text: see whether the file can grow
+    hidden = isinstance(error, OSError) and error.errno is None
+    if hidden or (isinstance(error, OSError | RuntimeError) and "HDF" in str(error)):
+        # numpy and HDF5 hide the cause behind texts of their own: see whether the file can grow
         try:
             with temporary.open("ab") as file:
                 file.write(bytes(2**20))
         except OSError as cause:
-            return cause.errno in _FULL
+            return cause.errno in FULL
     return "No space left" in str(error)
 
 
 def _to_disk(path: Path) -> None:
     """Have a file or folder written out: a power cut after its renaming leaves it whole."""
-    for each in (*path.rglob("*"), path) if path.is_dir() else (path,):
+    every = (*path.rglob("*"), path) if path.is_dir() else (path,)
+    for each in (one for one in every if not one.is_symlink()):
         descriptor = os.open(each, os.O_RDONLY)
         try:
             os.fsync(descriptor)
