@@ -7,7 +7,8 @@ import ctypes
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from polarstem.machine_faults import FULL
 if TYPE_CHECKING:
     import xarray
 
+_CLOCKS_APART = 5.0  # seconds that clocks of a network may differ
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 
 
@@ -132,6 +134,40 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
                 "free some space and run the same command again."
             ) from error
         raise
+
+
+def check_writable(folder: Path | str) -> None:
+    """Raise a `PolarstemError` if nothing can be written into a folder."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PolarstemError(
+            f"The folder {Path(folder).resolve()} may not be written to; ask for the right to, or "
+            "work in another one (snakemake --directory)."
+        )
+
+
+def check_clock(paths: Iterable[Path | str], now: float | None = None) -> None:
+    """Raise a `PolarstemError` if a file is dated in the future.
+
+    Snakemake would throw away what a job makes from it, however long that took: results that are
+    older than what they were made from look out of date.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files; absent ones are passed over.
+    now : float, optional
+        The time [s since 1970]; by default the clock's.
+    """
+    now = time.time() if now is None else now
+    for path in dict.fromkeys(map(Path, paths)):
+        with suppress(OSError):
+            ahead = path.stat().st_mtime - now
+            if ahead > _CLOCKS_APART:
+                raise PolarstemError(
+                    f"{path} is dated {ahead:.0f} s ahead of this machine's clock, and all that is "
+                    "made from it would look out of date; set the clock right, or `touch` the "
+                    "file, and run the same command again."
+                )
 
 
 def claim(path: Path | str) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from polarstem.cli import main
-from polarstem.files import atomic_path
+from polarstem.errors import PolarstemError
+from polarstem.files import atomic_path, check_clock, check_writable
 from polarstem.logs import job_log, logger
 from polarstem.machine_faults import sentence_of
 
@@ -175,3 +176,25 @@ def test_the_command_line(
     assert main(["docs"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "docs may not be read or written by you (Read-only file system)" in line
+
+
+def test_files_dated_in_the_future(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    path.touch()
+    now = path.stat().st_mtime
+    check_clock([path, tmp_path / "absent"], now - 4)
+    check_clock([path])
+    told = rf"{path} is dated 3600 s ahead of this machine's clock.* `touch` the file"
+    with pytest.raises(PolarstemError, match=told):
+        check_clock([tmp_path / "absent", path], now - 3600)
+    with pytest.raises(PolarstemError, match="dated 6 s ahead"):
+        check_clock([path], now - 6)
+
+
+def test_a_folder_that_may_not_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_writable(tmp_path)
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
+    with pytest.raises(PolarstemError, match=f"The folder {tmp_path} may not be written to; "):
+        check_writable(tmp_path)
