@@ -34,7 +34,7 @@ _CHUNK = 2**22  # bytes of the chunks of large arrays, which are read and checke
 class CheckedDataset(netCDF4.Dataset):
     """A netCDF4 file whose new arrays have checksums."""
 
-    def createVariable(  # noqa: N802 (netCDF4's name)
+    def createVariable(  # type: ignore[override]  # noqa: N802 (its name)
         self, varname: str, datatype: Any, dimensions: Any = (), **options: Any
     ) -> Any:
         """As `netCDF4.Dataset.createVariable`."""
@@ -97,9 +97,9 @@ def fill_netcdf(
     """Write a data set into an open file."""
     chosen: dict[Any, dict[str, Any]] = {}
     for name, variable in data.variables.items():
-        chosen[name] = {"chunksizes": _chunks(variable), **(encoding or {}).get(str(name), {})}
-        if variable.dtype.kind in "OUT" or not variable.dims or not variable.size:
-            del chosen[name]["chunksizes"]
+        chosen[name] = dict((encoding or {}).get(str(name), {}))
+        if variable.dtype.kind not in "OUT" and variable.dims and variable.size:
+            chosen[name].setdefault("chunksizes", _chunks(variable))
     data.dump_to_store(NetCDF4DataStore(file, mode="w"), encoding=chosen)
 
 
@@ -125,7 +125,7 @@ def _digest(file: netCDF4.Dataset) -> str:
         _attributes(file),
     ]
     for name, variable in file.variables.items():
-        checked = (variable.filters() or {}).get("fletcher32", False)
+        checked = variable.filters().get("fletcher32", False)
         kind = "str" if variable.dtype is str else variable.dtype.name
         told.append([name, kind, variable.dimensions, bool(checked), _attributes(variable)])
         if not checked:

@@ -78,7 +78,8 @@ def measure_dataset(
         for crystal, members in crystals:
             if crystal not in matrices:
                 raise PolarstemError(f"The scattering matrix of crystal {crystal} was not given.")
-            microscope = VirtualMicroscope(ScatteringMatrix.load(matrices[crystal]), detector)
+            matrix = ScatteringMatrix.load(matrices[crystal], simulate)
+            microscope = VirtualMicroscope(matrix, detector)
             for specimen in members:
                 _measure(writer, domain, settings, simulate, microscope, specimen, seed)
         file.setncatts(provenance({"domain": domain, **settings}, data_domain=domain, seed=seed))

@@ -112,7 +112,8 @@ def class_patterns(
                     f"The scattering matrix of crystal {name} is missing among those given; run "
                     "the workflow to compute it."
                 )
-            eyes[name] = VirtualMicroscope(ScatteringMatrix.load(matrices[name]), simulate.detector)
+            matrix = ScatteringMatrix.load(matrices[name], simulate)
+            eyes[name] = VirtualMicroscope(matrix, simulate.detector)
         (a, b), (c, d) = member["turn"]
         turn: Turn = ((a, b), (c, d))
         height, width = eyes[name].matrix.grid.size

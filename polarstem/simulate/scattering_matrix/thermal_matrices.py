@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.checked_netcdf import new_netcdf, told_if_damaged
-from polarstem.config.physics import Detector
+from polarstem.config.physics import Detector, Simulate
 from polarstem.errors import PolarstemError
 from polarstem.files import open_netcdf
 from polarstem.provenance import provenance
 from polarstem.simulate.microscope.optics import Optics
-from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix, check_made_for
 from polarstem.simulate.wave.plane_waves import WaveGrid, spread_stride, turned
 from polarstem.structures.symmetry import IDENTITY, Turn, inverse
 
@@ -104,16 +104,24 @@ class ThermalMatrices:
         file.setncatts(first.grid.attributes())
 
     @classmethod
-    def open(cls, path: Path | str) -> ThermalMatrices:
+    def open(cls, path: Path | str, simulate: Simulate | None = None) -> ThermalMatrices:
         """Read all but the amplitudes.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        simulate : Simulate, optional
+            What it must have been computed for, as far as it is set.
 
         Raises
         ------
         PolarstemError
-            If the file is absent, truncated or something else.
+            If the file is absent, truncated, damaged, of other settings or something else.
         """
         with open_netcdf(path, "thermal matrices") as data:
             try:
+                check_made_for(path, json.loads(data.attrs["config"]), simulate)
                 return cls(
                     path=Path(path),
                     grid=WaveGrid.of_attributes(data.attrs),
