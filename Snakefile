@@ -1,13 +1,11 @@
 from snakemake.utils import min_version
 
-from polarstem.errors import PolarstemError
-from polarstem.files import claim
-
 min_version("9.20")
 
 
 include: "workflow/rules/config.smk"
 include: "workflow/rules/scheduler.smk"
+include: "workflow/rules/start.smk"
 
 
 pathvars:
@@ -40,14 +38,6 @@ wildcard_constraints:
     seed=r"\d+",
     scene=one_of(SCENES),
     experiment=one_of(CONFIG.mapped()),
-
-
-# Snakemake's own lock, off in profiles/, would outlive a kill.
-onstart:
-    try:
-        claim(".snakemake/polarstem.lock")
-    except PolarstemError as error:
-        raise WorkflowError(str(error))
 
 
 rule all:

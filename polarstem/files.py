@@ -3,21 +3,24 @@
 
 from __future__ import annotations
 
-import errno
+import ctypes
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polarstem.errors import PolarstemError
+from polarstem.machine_faults import FULL
 
 if TYPE_CHECKING:
     import xarray
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOCKS_APART = 5.0  # seconds that clocks of a network may differ
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 
 
 def _remove(path: Path) -> None:
@@ -29,16 +32,61 @@ def _remove(path: Path) -> None:
 
 def _is_full(error: BaseException, temporary: Path) -> bool:
     """Whether a write failed for want of space."""
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and error.errno in FULL:
         return True
-    if isinstance(error, OSError | RuntimeError) and "HDF" in str(error):
-        # HDF5 hides the cause behind its own text: see whether the file can grow
+    hidden = isinstance(error, OSError) and error.errno is None
+    if hidden or (isinstance(error, OSError | RuntimeError) and "HDF" in str(error)):
+        # numpy and HDF5 hide the cause behind texts of their own: see whether the file can grow
         try:
             with temporary.open("ab") as file:
                 file.write(bytes(2**20))
         except OSError as cause:
-            return cause.errno in _FULL
+            return cause.errno in FULL
     return "No space left" in str(error)
+
+
+def _to_disk(path: Path) -> None:
+    """Have a file or folder written out: a power cut after its renaming leaves it whole."""
+    every = (*path.rglob("*"), path) if path.is_dir() else (path,)
+    for each in (one for one in every if not one.is_symlink()):
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _replace_folder(new: Path, old: Path) -> None:
+    """Put a folder in another one's place; at every moment one of them stands whole."""
+    if _exchange(new, old):
+        _remove(new)
+        return
+    aside = _aside(old)
+    _remove(aside)
+    os.rename(old, aside)
+    os.rename(new, old)
+    _remove(aside)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names at once; False where the system or the file system cannot."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)  # Linux
+    return (
+        rename is not None
+        and rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
+    )
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.old{path.suffix}")
+
+
+def _restore(path: Path) -> None:
+    """Undo a replacement that a kill cut short between its two renamings."""
+    aside = _aside(path)
+    if aside.exists() and not path.exists():
+        os.rename(aside, path)
+    _remove(aside)
 
 
 @contextmanager
@@ -54,7 +102,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     ------
     Path
         A path in the same folder with the same suffix. Write a file there, or make a
-        directory of it.
+        directory of it. What a killed call left is cleared away, and an older directory that it
+        had put aside is put back.
 
     Raises
     ------
@@ -66,12 +115,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # one name per target, so that a run after a kill clears away what the killed one left
     temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    _restore(path)
     _remove(temporary)
     try:
         yield temporary
+        _to_disk(temporary)
         if temporary.is_dir() and path.is_dir():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+            _replace_folder(temporary, path)
+        else:
+            os.replace(temporary, path)
     except BaseException as error:
         full = _is_full(error, temporary)
         with suppress(OSError):
@@ -82,6 +134,40 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
                 "free some space and run the same command again."
             ) from error
         raise
+
+
+def check_writable(folder: Path | str) -> None:
+    """Raise a `PolarstemError` if nothing can be written into a folder."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PolarstemError(
+            f"The folder {Path(folder).resolve()} may not be written to; ask for the right to, or "
+            "work in another one (snakemake --directory)."
+        )
+
+
+def check_clock(paths: Iterable[Path | str], now: float | None = None) -> None:
+    """Raise a `PolarstemError` if a file is dated in the future.
+
+    Snakemake would throw away what a job makes from it, however long that took: results that are
+    older than what they were made from look out of date.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files; absent ones are passed over.
+    now : float, optional
+        The time [s since 1970]; by default the clock's.
+    """
+    now = time.time() if now is None else now
+    for path in dict.fromkeys(map(Path, paths)):
+        with suppress(OSError):
+            ahead = path.stat().st_mtime - now
+            if ahead > _CLOCKS_APART:
+                raise PolarstemError(
+                    f"{path} is dated {ahead:.0f} s ahead of this machine's clock, and all that is "
+                    "made from it would look out of date; set the clock right, or `touch` the "
+                    "file, and run the same command again."
+                )
 
 
 def claim(path: Path | str) -> None:
@@ -116,7 +202,7 @@ def claim(path: Path | str) -> None:
 
 
 def open_netcdf(path: Path | str, what: str) -> xarray.Dataset:
-    """Open a netCDF file lazily.
+    """Open a netCDF file lazily; its checksums are verified as it is read.
 
     Parameters
     ----------
@@ -133,19 +219,14 @@ def open_netcdf(path: Path | str, what: str) -> xarray.Dataset:
     Raises
     ------
     PolarstemError
-        If the file is absent, truncated or not netCDF.
+        If the file is absent, truncated, damaged or not netCDF; also later, when a damaged part
+        of it is read.
     """
-    import xarray
-
     path = Path(path)
     if not path.is_file():
         raise PolarstemError(
             f"There is no {what} file {path}; run the workflow to make it, or check the path."
         )
-    try:
-        return xarray.open_dataset(path, engine="netcdf4", decode_timedelta=False)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise PolarstemError(
-            f"The {what} file {path} ({path.stat().st_size} bytes) is truncated or not netCDF; "
-            "delete it and run the same command again."
-        ) from error
+    from polarstem.checked_netcdf import open_checked
+
+    return open_checked(path, what)

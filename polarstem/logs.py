@@ -8,11 +8,12 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from polarstem.errors import PolarstemError
+from polarstem.machine_faults import sentence_of
 
 T = TypeVar("T")
 logger = logging.getLogger("polarstem")
@@ -52,34 +53,49 @@ def progress(
 def job_log(path: str | os.PathLike[str] | None) -> Iterator[None]:
     """Send a workflow job's messages to its log file and to standard error.
 
-    A `PolarstemError` ends the job with its one sentence and exit code 1; any other
-    exception is logged with its traceback.
+    A `PolarstemError`, and what the machine is to blame for (`polarstem.machine_faults`), end the
+    job with one sentence and exit code 1; any other exception is logged with its traceback.
 
     Parameters
     ----------
     path : path or None
         The log file, or None for standard error alone.
     """
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if path is not None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
-    formatter = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
-    for handler in handlers:
-        handler.setFormatter(formatter)
-        logger.addHandler(handler)
+    handlers: list[logging.Handler] = []
     logger.setLevel(logging.INFO)
     try:
+        _add(logging.StreamHandler(sys.stderr), handlers)
+        if path is not None:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            _add(_LogFile(path, mode="w", encoding="utf-8"), handlers)
         yield
         if path is not None:
             logger.info("done")
     except PolarstemError as error:
         logger.error("Error: %s", error)
         sys.exit(1)
-    except Exception:
-        logger.exception("Unexpected error")
-        raise
+    except Exception as error:
+        told = sentence_of(error)
+        if told is None:
+            logger.exception("Unexpected error")
+            raise
+        logger.error("Error: %s", told)
+        sys.exit(1)
     finally:
         for handler in handlers:
             logger.removeHandler(handler)
-            handler.close()
+            with suppress(OSError):  # a log on a full disk
+                handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log that stops on a full disk, where tracebacks of its own would bury the job's error."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """Leave it: standard error tells the same."""
+
+
+def _add(handler: logging.Handler, handlers: list[logging.Handler]) -> None:
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handlers.append(handler)
+    logger.addHandler(handler)

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from polarstem.checked_netcdf import new_netcdf
 from polarstem.config.physics import Simulate
 from polarstem.data.dataset_file import DatasetWriter
 from polarstem.errors import PolarstemError
-from polarstem.files import atomic_path, open_netcdf
+from polarstem.files import open_netcdf
 from polarstem.logs import progress
 from polarstem.provenance import provenance
 from polarstem.seeds import derive_seed
@@ -57,7 +57,7 @@ def assemble_dataset(
     PolarstemError
         If a simulation is unreadable, lacks a thickness or has another detector.
     """
-    with atomic_path(output) as temporary, netCDF4.Dataset(temporary, "w") as file:
+    with new_netcdf(output) as file:
         writer: DatasetWriter | None = None
         detector: NDArray[np.float64] = np.empty(0)
         for path in progress(simulations, len(simulations), f"{domain}: specimens"):

@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 
+from polarstem.checked_netcdf import new_netcdf
 from polarstem.config.conditions import Conditions
 from polarstem.config.physics import Simulate
 from polarstem.data.dataset_file import DatasetWriter
 from polarstem.errors import PolarstemError
-from polarstem.files import atomic_path
 from polarstem.logs import progress
 from polarstem.provenance import provenance
 from polarstem.seeds import derive_seed
@@ -72,14 +71,15 @@ def measure_dataset(
     logger.info("engine scattering_matrix: %s", settings["engine_reason"])
     for specimen in specimens:
         by_crystal.setdefault(specimen["crystal"], []).append(specimen)
-    with atomic_path(output) as temporary, netCDF4.Dataset(temporary, "w") as file:
+    with new_netcdf(output) as file:
         angles = pixel_angles(detector.pixels, detector.mrad_per_pixel)
         writer = DatasetWriter(file, angles, class_names, class_directions, len(specimens))
         crystals = progress(by_crystal.items(), len(by_crystal), f"{domain}: crystals")
         for crystal, members in crystals:
             if crystal not in matrices:
                 raise PolarstemError(f"The scattering matrix of crystal {crystal} was not given.")
-            microscope = VirtualMicroscope(ScatteringMatrix.load(matrices[crystal]), detector)
+            matrix = ScatteringMatrix.load(matrices[crystal], simulate)
+            microscope = VirtualMicroscope(matrix, detector)
             for specimen in members:
                 _measure(writer, domain, settings, simulate, microscope, specimen, seed)
         file.setncatts(provenance({"domain": domain, **settings}, data_domain=domain, seed=seed))

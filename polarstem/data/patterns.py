@@ -12,6 +12,7 @@ import netCDF4
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polarstem.checked_netcdf import told_if_damaged
 from polarstem.data.cells import group_index
 from polarstem.data.dataset_file import SPLITS
 from polarstem.errors import PolarstemError
@@ -185,9 +186,14 @@ class PatternSet:
             # files are read in ascending order without repeats, as HDF5 wants it
             unique, inverse = np.unique(row[mine], return_inverse=True)
             run = unique[-1] - unique[0] + 1 == len(unique)
-            block = source[unique[0] : unique[-1] + 1] if run else source[unique]
+            with told_if_damaged(self._path(source), "data set"):
+                block = source[unique[0] : unique[-1] + 1] if run else source[unique]
             patterns[mine] = block[inverse]
         return patterns
+
+    @staticmethod
+    def _path(source: Any) -> str:
+        return source.group().filepath() if isinstance(source, netCDF4.Variable) else "in memory"
 
     def batches(self, size: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Yield the patterns in order, `size` at a time, with their slice of the set."""

@@ -92,7 +92,8 @@ def _measure(
     for crystal, members in of_crystal.items():
         if crystal not in matrices:
             raise PolarstemError(f"The scattering matrix of crystal {crystal} was not given.")
-        microscope = VirtualMicroscope(ScatteringMatrix.load(matrices[crystal]), simulate.detector)
+        matrix = ScatteringMatrix.load(matrices[crystal], simulate)
+        microscope = VirtualMicroscope(matrix, simulate.detector)
         for member in members:
             (a, b), (c, d) = member["turn"]
             turn: Turn = ((a, b), (c, d))

@@ -228,7 +228,7 @@ class PatternStream:
     ) -> tuple[ThermalMicroscope, float]:
         """Open a crystal at one of its thicknesses [nm]."""
         path = self.paths[crystal]
-        matrices = ThermalMatrices.open(path)
+        matrices = ThermalMatrices.open(path, self.simulate)
         plane = int(random.integers(len(matrices.nominal_nm)))
         members: list[ScatteringMatrix] = matrices.plane(plane)
         return ThermalMicroscope(members, self.simulate.detector), matrices.nominal_nm[plane]

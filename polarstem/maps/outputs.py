@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from polarstem.checked_netcdf import save_netcdf
 from polarstem.maps.summary import plain
 
 MAP_FILE, SUMMARY_FILE, DIAGNOSTICS_FILE = "map.nc", "summary.json", "diagnostics.nc"
@@ -27,7 +28,7 @@ def write_maps(data: xr.Dataset, diagnostics: xr.Dataset, folder: Path) -> None:
     write_hspy(data, folder / "map.hspy")
     write_labels(data, folder / "labels.tif")
     write_cells(data, folder / "cells.csv")
-    diagnostics.to_netcdf(folder / DIAGNOSTICS_FILE)
+    save_netcdf(diagnostics, folder / DIAGNOSTICS_FILE)
 
 
 def write_summary(summary: Mapping[str, Any], folder: Path) -> None:
@@ -43,7 +44,7 @@ def write_netcdf(data: xr.Dataset, path: Path) -> None:
         if name in data and data[name].size:
             step = float(data[name].max()) / (_EMPTY_LEVEL - 1) or 1.0
             encoding[name] = {"dtype": "u2", "scale_factor": step, "_FillValue": _EMPTY_LEVEL}
-    data.to_netcdf(path, encoding=encoding)
+    save_netcdf(data, path, encoding)
 
 
 def write_hspy(data: xr.Dataset, path: Path) -> None:

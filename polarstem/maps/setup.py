@@ -172,11 +172,30 @@ def _check_alike(
             )
 
 
+def _check_library(setup: Setup, directory: Path) -> None:
+    """Refuse the library of another model."""
+    library, trained = setup.library, setup.trained
+    assert library is not None
+    own = {
+        "pixels": library.pixels,
+        "mrad_per_pixel": library.mrad_per_pixel,
+        "semiangle_mrad": library.semiangle_mrad,
+    }
+    same = list(library.class_names) == list(setup.model.class_names)
+    if not same or any(abs(value - trained[name]) > 1e-5 for name, value in own.items()):
+        raise PolarstemError(
+            f"{directory / LIBRARY_FILE} is the library of another model than the one beside it: "
+            "its classes, pixels or convergence semi-angle are others; take the one that was made "
+            "with the model."
+        )
+
+
 def _load_company(setup: Setup, directory: Path) -> None:
     """Read what lies beside the model."""
     if {"thickness", "tilt"} - set(setup.sheet.off):
         if (directory / LIBRARY_FILE).exists():
             setup.library = Library.open(directory)
+            _check_library(setup, directory)
         else:
             setup.warnings.append(
                 f"Thickness, tilt and orientation were not measured: the model {directory} has no "

@@ -24,6 +24,7 @@ _PREPROCESSING = "preprocessing_"
 class ArrayModel(Model):
     """A model that is saved as arrays, with the scaling of the patterns if its options have one."""
 
+    files = (ARRAYS_FILE,)
     _arrays: dict[str, NDArray[Any]]
     _preprocessing: Preprocessing
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +14,14 @@ from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.models.options import FamilyOptions, parse
-from polarstem.models.saved import FORMAT, MODEL_FILE, read_description
+from polarstem.models.saved import (
+    CHECKSUM,
+    FILES,
+    FORMAT,
+    read_description,
+    verify_files,
+    write_description,
+)
 
 if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
@@ -49,6 +55,8 @@ class Model(ABC):
         Whether it sees principal components of the patterns.
     respects_symmetry : bool
         Whether it is made so that turned and mirrored patterns get turned and mirrored answers.
+    files : tuple of str
+        Names of what it writes beside ``model.json``; their checksums are verified at loading.
     settings
         The options of this model, as `options_type`.
     pattern_shape : tuple of int or None
@@ -62,6 +70,7 @@ class Model(ABC):
     is_network: ClassVar[bool] = False
     on_principal_components: ClassVar[bool] = False
     respects_symmetry: ClassVar[bool] = False
+    files: ClassVar[tuple[str, ...]] = ()
     settings: Any
 
     def __init__(
@@ -159,8 +168,7 @@ class Model(ABC):
             "versions": versions(),
             **self.info,
         }
-        text = json.dumps(description, indent=1) + "\n"
-        (directory / MODEL_FILE).write_text(text, encoding="utf-8")
+        write_description(directory, description, self.files)
 
     @classmethod
     def load(cls, directory: Path | str, device: str = "auto") -> Self:
@@ -174,7 +182,9 @@ class Model(ABC):
             )
             ky, kx = description.pop("pattern_shape")
             model.pattern_shape = (int(ky), int(kx))
-            model.info = {k: v for k, v in description.items() if k not in {"format", "family"}}
+            verify_files(Path(directory), description)
+            own = {"format", "family", FILES, CHECKSUM}
+            model.info = {k: v for k, v in description.items() if k not in own}
             model._read(Path(directory), device)
         except PolarstemError:
             raise

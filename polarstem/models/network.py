@@ -43,6 +43,7 @@ class NetworkModel(Model):
     """
 
     is_network = True
+    files = (WEIGHTS_FILE, HISTORY_FILE)
     options_type: ClassVar[type[NetworkOptions]] = NetworkOptions
     settings: NetworkOptions
 

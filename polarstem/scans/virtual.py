@@ -16,6 +16,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
+from polarstem.checked_netcdf import save_netcdf
 from polarstem.config.physics import Simulate
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
@@ -106,8 +107,7 @@ def write_scene(
         attributes = {"units": "mrad", "long_name": text}
         found[f"tilt_{axis}"] = (("y", "x"), np.tile(values, (len(images), 1)), attributes)
     found.attrs |= provenance(settings, seed=seed) | {"conditions": json.dumps(drawn.described())}
-    with atomic_path(truth) as temporary:
-        found.to_netcdf(temporary, engine="netcdf4")
+    save_netcdf(found, truth)
 
     told = {
         "zone_axis": [0, 0, 1],

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from polarstem.checked_netcdf import save_netcdf
 from polarstem.config.limit import KNOWLEDGE
 from polarstem.config.physics import Simulate
 from polarstem.data.chernoff import chernoff_information
@@ -23,7 +24,6 @@ from polarstem.evaluate.limit.bayes_accuracy import (
     mixture_bound,
 )
 from polarstem.evaluate.scores.metrics import FLIP_TOLERANCE_DEG, angular_difference
-from polarstem.files import atomic_path
 from polarstem.logs import progress
 from polarstem.provenance import provenance
 from polarstem.seeds import derive_seed
@@ -85,9 +85,7 @@ def compute_information(
         "probable",
         **provenance(settings, seed=settings["seed"]),
     }
-    with atomic_path(output) as path:
-        compressed = {name: {"zlib": True} for name in ("chernoff", "accuracy")}
-        data.to_netcdf(path, engine="netcdf4", encoding=compressed)
+    save_netcdf(data, output, {name: {"zlib": True} for name in ("chernoff", "accuracy")})
 
 
 def class_patterns(
@@ -114,7 +112,8 @@ def class_patterns(
                     f"The scattering matrix of crystal {name} is missing among those given; run "
                     "the workflow to compute it."
                 )
-            eyes[name] = VirtualMicroscope(ScatteringMatrix.load(matrices[name]), simulate.detector)
+            matrix = ScatteringMatrix.load(matrices[name], simulate)
+            eyes[name] = VirtualMicroscope(matrix, simulate.detector)
         (a, b), (c, d) = member["turn"]
         turn: Turn = ((a, b), (c, d))
         height, width = eyes[name].matrix.grid.size

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from polarstem.checked_netcdf import save_netcdf
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.scores.errors_over_cell import error_maps, positions_per_cell
 from polarstem.evaluate.scores.jackknife import (
@@ -106,8 +107,7 @@ def compute_metrics(
     encoding = {name: {"zlib": True} for name in ("confusion", "position_right", "position_count")}
     with atomic_path(output_csv) as path:
         table.to_csv(path, index=False, float_format="%.9g")
-    with atomic_path(output_confusion_nc) as path:
-        merged.to_netcdf(path, engine="netcdf4", encoding=encoding)
+    save_netcdf(merged, output_confusion_nc, encoding)
 
 
 def _same_training(paths: Sequence[Path | str]) -> list[list[Path | str]]:

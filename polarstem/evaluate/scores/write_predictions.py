@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import netCDF4
 import numpy as np
 
+from polarstem.checked_netcdf import new_netcdf
 from polarstem.errors import PolarstemError
-from polarstem.files import atomic_path
 from polarstem.logs import progress
 from polarstem.models.calibration import PREFIX, Calibration
 from polarstem.provenance import provenance
@@ -119,8 +119,8 @@ def predict_patterns(
         if adaptation is not None:
             sets = [_by_scan(patterns) for patterns in sets]
         fitted = _calibration(loaded, adaptation, calibration, batch)
-        temporary = stack.enter_context(atomic_path(output))
-        with netCDF4.Dataset(temporary, "w") as file:
+        # seeds are alike in all models and sources
+        with new_netcdf(output, folders=3) as file:
             file.setncatts({"title": "Predicted polarization classes", **provenance(labels)})
             file.setncatts(labels)
             file.setncatts(fitted.attributes(PREFIX))

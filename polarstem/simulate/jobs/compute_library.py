@@ -14,8 +14,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from polarstem.checked_netcdf import save_netcdf
 from polarstem.config.physics import Simulate
-from polarstem.files import atomic_path
 from polarstem.provenance import provenance
 from polarstem.seeds import derive_seed
 from polarstem.simulate.microscope.camera import Camera, pixel_angles
@@ -143,9 +143,7 @@ def write_library(path: Path | str, settings: Mapping[str, Any], threads: int = 
         },
     )
     packing = {"zlib": True, "complevel": 5, "shuffle": True}
-    with atomic_path(path) as temporary:
-        encoding = dict.fromkeys(("pacbed", "template"), packing)
-        data.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+    save_netcdf(data, path, dict.fromkeys(("pacbed", "template"), packing))
     size = Path(path).stat().st_size / 1e6
     logger.info("library: %.1f MB in %.0f s", size, time.perf_counter() - start)
 

@@ -16,7 +16,7 @@ from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.potential.lattice_match import TOLERANCE, partners
 from polarstem.simulate.potential.repeating_unit import repeating_unit
-from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix, check_made_for
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.structures.symmetry import Turn
 
@@ -58,6 +58,7 @@ def measure_specimen(
             f"The specimen in {structure} is not the crystal that {matrix} was computed for, "
             "turned; delete both and run the same command again."
         )
+    check_made_for(matrix, loaded.settings, simulate)
     microscope = VirtualMicroscope(loaded, simulate.detector)
     optics = Optics(simulate.semiangle_mrad, simulate.aberrations, simulate.tilt_mrad)
 

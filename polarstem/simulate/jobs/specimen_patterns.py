@@ -17,8 +17,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from polarstem.checked_netcdf import fill_netcdf, new_netcdf
 from polarstem.config.physics import Simulate
-from polarstem.files import atomic_path
 from polarstem.provenance import provenance
 from polarstem.simulate.microscope.camera import Patterns, check_beam, pixel_angles
 from polarstem.simulate.microscope.probe_positions import ProbeGrid, probe_grid
@@ -111,11 +111,10 @@ class Specimen:
             attributes["conditions"] = json.dumps(conditions)
         exits = np.array(periods) * crystal.cell[2] / 10
         coordinates = _coordinates(self.grid, self.simulate, self.nominal, exits, attributes)
-        with atomic_path(output) as temporary:
-            coordinates.to_netcdf(temporary, engine="netcdf4")
-            with netCDF4.Dataset(temporary, "a") as file:
-                _define(file)
-                self._fill(file, patterns_of)
+        with new_netcdf(output) as file:
+            fill_netcdf(coordinates, file)
+            _define(file)
+            self._fill(file, patterns_of)
 
     def announce(self, engine: str) -> None:
         """Log what will be simulated."""

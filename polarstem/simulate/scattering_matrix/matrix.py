@@ -13,12 +13,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from polarstem.checked_netcdf import save_netcdf
+from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
-from polarstem.files import atomic_path, open_netcdf
+from polarstem.files import open_netcdf
 from polarstem.provenance import provenance
 from polarstem.simulate.wave.plane_waves import WaveGrid
 
 _PARTS = {"real": "real", "imaginary": "imag"}
+# whatever is measured on a matrix is of these; detector and illumination may be others
+_FIXED = {"energy_kv", "pixels_per_cell", "slices", "projection"}
 
 
 @dataclass(frozen=True)
@@ -111,20 +115,27 @@ class ScatteringMatrix:
                 **provenance(self.settings),
             },
         )
-        with atomic_path(path) as temporary:
-            data.to_netcdf(temporary, engine="netcdf4")
+        save_netcdf(data, path)
 
     @classmethod
-    def load(cls, path: Path | str) -> ScatteringMatrix:
+    def load(cls, path: Path | str, simulate: Simulate | None = None) -> ScatteringMatrix:
         """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        simulate : Simulate, optional
+            What it must have been computed for, as far as it is set.
 
         Raises
         ------
         PolarstemError
-            If the file is absent, truncated or something else.
+            If the file is absent, truncated, damaged, of other settings or something else.
         """
         with open_netcdf(path, "scattering matrix") as data:
             try:
+                check_made_for(path, json.loads(data.attrs["config"]), simulate)
                 return cls(
                     array=_joined(data, ""),
                     overlap=_joined(data, "overlap_"),
@@ -138,6 +149,22 @@ class ScatteringMatrix:
                     f"{path} is no complete scattering matrix of polarstem; delete it and run the "
                     "same command again."
                 ) from error
+
+
+def check_made_for(
+    path: Path | str, settings: Mapping[str, Any], simulate: Simulate | None
+) -> None:
+    """Raise a `PolarstemError` if a matrix's settings are not those that are asked for."""
+    if simulate is None:
+        return
+    own = settings.get("simulate", {})
+    asked = simulate.model_dump(mode="json", include=_FIXED, exclude_unset=True)
+    for name, value in asked.items():
+        if own.get(name, value) != value:
+            raise PolarstemError(
+                f"{path} belongs to other settings: it was computed for simulate.{name} "
+                f"{own[name]}, and {value} is asked for; delete it and run the same command again."
+            )
 
 
 def _joined(data: xr.Dataset, name: str) -> NDArray[np.complex64]:

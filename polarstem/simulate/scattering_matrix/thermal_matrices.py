@@ -21,12 +21,13 @@ import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
-from polarstem.config.physics import Detector
+from polarstem.checked_netcdf import new_netcdf, told_if_damaged
+from polarstem.config.physics import Detector, Simulate
 from polarstem.errors import PolarstemError
-from polarstem.files import atomic_path, open_netcdf
+from polarstem.files import open_netcdf
 from polarstem.provenance import provenance
 from polarstem.simulate.microscope.optics import Optics
-from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
+from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix, check_made_for
 from polarstem.simulate.wave.plane_waves import WaveGrid, spread_stride, turned
 from polarstem.structures.symmetry import IDENTITY, Turn, inverse
 
@@ -68,7 +69,7 @@ class ThermalMatrices:
 
         Each is written as it comes, so that one at a time need be in memory.
         """
-        with atomic_path(path) as temporary, netCDF4.Dataset(temporary, "w") as file:
+        with new_netcdf(path) as file:
             for number, matrix in enumerate(matrices):
                 if number == 0:
                     cls._define(file, matrix)
@@ -103,16 +104,24 @@ class ThermalMatrices:
         file.setncatts(first.grid.attributes())
 
     @classmethod
-    def open(cls, path: Path | str) -> ThermalMatrices:
+    def open(cls, path: Path | str, simulate: Simulate | None = None) -> ThermalMatrices:
         """Read all but the amplitudes.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        simulate : Simulate, optional
+            What it must have been computed for, as far as it is set.
 
         Raises
         ------
         PolarstemError
-            If the file is absent, truncated or something else.
+            If the file is absent, truncated, damaged, of other settings or something else.
         """
         with open_netcdf(path, "thermal matrices") as data:
             try:
+                check_made_for(path, json.loads(data.attrs["config"]), simulate)
                 return cls(
                     path=Path(path),
                     grid=WaveGrid.of_attributes(data.attrs),
@@ -131,7 +140,8 @@ class ThermalMatrices:
 
         A file of `ScatteringMatrix.save` counts as one configuration.
         """
-        with netCDF4.Dataset(self.path) as file:
+        told = told_if_damaged(self.path, "thermal matrices")
+        with told, netCDF4.Dataset(self.path) as file:
             parts = []
             several = "configuration" in file.dimensions
             offsets = np.asarray(file["offset"][:]).tolist() if several else [self.grid.offset]

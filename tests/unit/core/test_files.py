@@ -64,6 +64,90 @@ def test_directories_are_replaced_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+KILLED = """
+import os, sys
+import polarstem.files as files
+
+target, exchanged, stop = sys.argv[1], sys.argv[2] == "exchanged", int(sys.argv[3])
+calls = 0
+
+def deadly(function):
+    def call(*arguments, **options):
+        global calls
+        calls += 1
+        if calls == stop:
+            os.kill(os.getpid(), 9)
+        return function(*arguments, **options)
+    return call
+
+with files.atomic_path(target) as temporary:
+    temporary.mkdir()
+    for name in ("new", "other"):
+        (temporary / name).touch()
+    exchange = files._exchange if exchanged else lambda *_: False
+    files._exchange = deadly(exchange)
+    files.os.rename, files.shutil.rmtree = deadly(os.rename), deadly(files.shutil.rmtree)
+"""
+
+
+@pytest.mark.parametrize("stop", range(1, 6))
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(
+            "exchanged", marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux")
+        ),
+        "set aside",
+    ],
+)
+def test_a_kill_while_folders_are_replaced_loses_none(tmp_path: Path, how: str, stop: int) -> None:
+    target = tmp_path / "model.v1"
+    target.mkdir()
+    for name in ("old", "other"):
+        (target / name).touch()
+    command = [sys.executable, "-c", KILLED, str(target), how, str(stop)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], check=False)
+    # exchange, removal; or exchange, two renamings and a removal
+    assert done.returncode == (-9 if stop <= {"exchanged": 2, "set aside": 4}[how] else 0)
+    if how == "exchanged":
+        assert target.is_dir(), "at no moment there is none"
+    with pytest.raises(ValueError, match="stop"):
+        fail_halfway(target, ValueError("stop"))
+    found = sorted(path.name for path in target.iterdir())
+    replaced = stop > {"exchanged": 1, "set aside": 3}[how]
+    assert found == (["new", "other"] if replaced else ["old", "other"])
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_written_out_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut leaves an empty file under the final name."""
+    done: list[int] = []
+    fsync, replace = os.fsync, os.replace
+
+    def written(descriptor: int) -> None:
+        done.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    def renamed(old: Path, new: Path) -> None:
+        done.append(0)
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", written)
+    monkeypatch.setattr(os, "replace", renamed)
+    with atomic_path(tmp_path / "a.txt") as temporary:
+        temporary.write_text("x")
+    with atomic_path(tmp_path / "b") as temporary:
+        (temporary / "c").mkdir(parents=True)
+        (temporary / "c" / "d.txt").write_text("x")
+        (temporary / "link").symlink_to("nowhere")
+    a, b, c, d = (
+        tmp_path.joinpath(name).stat().st_ino for name in ("a.txt", "b", "b/c", "b/c/d.txt")
+    )
+    assert done[:2] == [a, 0]
+    assert sorted(done[2:5]) == sorted([b, c, d])
+    assert done[5:] == [0]
+
+
 def test_leftover_of_a_killed_run_is_cleared(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     code = (
