@@ -10,6 +10,7 @@ displaced.
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from polarstem.seeds import derive_seed
 from polarstem.structures.amorphous import with_layers
 from polarstem.structures.crystals import Material, screen_metric
 from polarstem.structures.local_displacements import octahedral_tilts, static_displacements
+from polarstem.structures.polar_vector import PolarMode, displaced_cell, screen_rotation
 from polarstem.structures.recipes import SpecimenRecipe
 from polarstem.structures.templates import QUARTERS, SITES, displacements, polarization
 from polarstem.structures.thermal_motion import rms_displacements
@@ -83,9 +85,14 @@ def build_specimen(recipe: SpecimenRecipe) -> ase.Atoms:
         to average over. ``atoms.info`` holds what a reader needs to know, as JSON values.
     """
     axes = np.array(screen_axes(recipe.zone_axis))
-    rotation = axes / np.linalg.norm(axes, axis=1)[:, None]
+    rotation = screen_rotation(recipe.zone_axis)
     lengths = np.array(recipe.cell_lengths)
-    shifts = recipe.amplitude * displacements(recipe.material, recipe.phase, recipe.variant)
+    if recipe.polar_vector_pm is None:
+        shifts = recipe.amplitude * displacements(recipe.material, recipe.phase, recipe.variant)
+    else:
+        shifts = displaced_cell(
+            recipe.material, recipe.phase, recipe.polar_vector_pm, recipe.zone_axis
+        )
 
     basis_site, basis_quarters = projected_basis(recipe.zone_axis)
     nx, ny, nz = *recipe.cells, recipe.thickness_cells
@@ -165,6 +172,10 @@ def _description(recipe: SpecimenRecipe) -> dict[str, Any]:
     }
     if recipe.a_site == "virtual":
         info["virtual_a_site"] = dict(recipe.material.a_site)
+    if recipe.polar_vector_pm is not None:
+        full = PolarMode.of(recipe.material, recipe.phase).full_pm
+        info["polar_vector_pm"] = list(recipe.polar_vector_pm)
+        info["amplitude"] = math.hypot(*recipe.polar_vector_pm) / full
     return info
 
 
