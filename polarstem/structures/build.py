@@ -10,6 +10,7 @@ displaced.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
@@ -26,6 +27,7 @@ from polarstem.seeds import derive_seed
 from polarstem.structures.amorphous import with_layers
 from polarstem.structures.cell_metric import screen_metric
 from polarstem.structures.local_displacements import octahedral_tilts, static_displacements
+from polarstem.structures.polar_vector import PolarMode, displaced_cell, screen_rotation
 from polarstem.structures.recipes import SpecimenRecipe
 from polarstem.structures.templates import QUARTERS, SITES, displacements, polarization
 from polarstem.structures.thermal_motion import rms_displacements
@@ -85,9 +87,14 @@ def build_specimen(recipe: SpecimenRecipe) -> ase.Atoms:
         values.
     """
     axes = np.array(screen_axes(recipe.zone_axis))
-    rotation = axes / np.linalg.norm(axes, axis=1)[:, None]
+    rotation = screen_rotation(recipe.zone_axis)
     lengths = np.array(recipe.cell_lengths)
-    shifts = recipe.amplitude * displacements(recipe.material, recipe.phase, recipe.variant)
+    if recipe.polar_vector_pm is None:
+        shifts = recipe.amplitude * displacements(recipe.material, recipe.phase, recipe.variant)
+    else:
+        shifts = displaced_cell(
+            recipe.material, recipe.phase, recipe.polar_vector_pm, recipe.zone_axis
+        )
 
     basis_site, basis_quarters = projected_basis(recipe.zone_axis)
     nx, ny, nz = *recipe.cells, recipe.thickness_cells
@@ -174,6 +181,10 @@ def _description(recipe: SpecimenRecipe) -> dict[str, Any]:
         "debye_waller_rms_angstrom": rms_displacements(recipe.material, recipe.phase),
         "seed": recipe.seed,
     }
+    if recipe.polar_vector_pm is not None:
+        full = PolarMode.of(recipe.material, recipe.phase).full_pm
+        info["polar_vector_pm"] = list(recipe.polar_vector_pm)
+        info["amplitude"] = math.hypot(*recipe.polar_vector_pm) / full
     return info | {f"virtual_{site}": shares for site, shares in _averaged(recipe).items()}
 
 

@@ -55,6 +55,10 @@ class SpecimenRecipe(Imperfections):
         Elements on the B sites; None: see `b_order`.
     amplitude : float
         Factor on all displacements; 0 puts every atom on its cubic place.
+    polar_vector_pm : tuple of float or None
+        Displacement of B against the mean of its oxygens: to the right, up and along the beam
+        [pm]. Atoms then follow `polarstem.structures.polar_vector` in place of `variant` and
+        `amplitude`; class and variant are labels.
     metric : {"cubic", "phase"}
         Common cubic cell (default: unequal axes tell the polar axis without any displacement), or
         the axes of the phase. The metric does not scale with the amplitude.
@@ -81,6 +85,7 @@ class SpecimenRecipe(Imperfections):
     a_site: ASite = "random"
     b_site: BSite | None = None
     amplitude: float = 1.0
+    polar_vector_pm: tuple[float, float, float] | None = None
     metric: Metric = "cubic"
     cells: tuple[int, int] = (6, 6)
     thickness_cells: int = 1
@@ -98,6 +103,8 @@ class SpecimenRecipe(Imperfections):
                 self._fail(f"{key} {given!r} is not one of {', '.join(allowed)}")
         if not (math.isfinite(self.amplitude) and self.amplitude >= 0):
             self._fail(f"amplitude {self.amplitude} must be zero or positive")
+        if self.polar_vector_pm is not None:
+            self._check_vector(self.polar_vector_pm)
         sizes = (*self.cells, self.thickness_cells)
         if len(sizes) != 3 or not all(isinstance(n, int) and n >= 1 for n in sizes):
             self._fail(f"cells {self.cells} x {self.thickness_cells} must be three whole numbers")
@@ -125,6 +132,14 @@ class SpecimenRecipe(Imperfections):
             self._fail(
                 f"direction {self.direction_deg:g} degrees does not belong to variant "
                 f"{self.variant}, which points to {direction:g} degrees"
+            )
+
+    def _check_vector(self, vector: tuple[float, ...]) -> None:
+        if len(vector) != 3 or not all(map(math.isfinite, vector)):
+            self._fail(f"polar_vector_pm {vector} must be three numbers: right, up, along the beam")
+        if self.metric != "cubic":
+            self._fail(
+                "polar_vector_pm needs metric cubic: the axes of a phase belong to a variant"
             )
 
     def _check_defect(self, defect: Mapping[str, str]) -> None:
