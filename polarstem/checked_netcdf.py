@@ -183,7 +183,7 @@ def _verify(file: netCDF4.Dataset, path: Path, what: str) -> None:
     if CHECKSUM not in file.ncattrs():
         return
     if file.getncattr(CHECKSUM) != _digest(file):
-        raise _damaged(path, what)
+        raise _damaged(path, what, ", or take out its attribute `checksum` if the change is meant")
     if WRITTEN_AS not in file.ncattrs():
         return
     own = file.getncattr(WRITTEN_AS)
@@ -205,10 +205,10 @@ def told_if_damaged(path: Path | str, what: str) -> Iterator[None]:
         raise _damaged(path, what) from error
 
 
-def _damaged(path: Path | str, what: str) -> PolarstemError:
+def _damaged(path: Path | str, what: str, otherwise: str = "") -> PolarstemError:
     return PolarstemError(
         f"The {what} file {path} is damaged: what it holds does not match its checksums; "
-        f"{_remedy(what)}."
+        f"{_remedy(what)}{otherwise}."
     )
 
 
@@ -233,6 +233,10 @@ class _Store(NetCDF4DataStore):
 
     __slots__ = ("what",)
     what: str
+
+    def get_attrs(self) -> Any:
+        """Without those of the file alone: what is made of the data is another file."""
+        return {n: v for n, v in super().get_attrs().items() if n not in (CHECKSUM, WRITTEN_AS)}
 
     def open_store_variable(self, name: str, var: Any) -> xr.Variable:
         variable = super().open_store_variable(name, var)

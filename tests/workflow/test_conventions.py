@@ -28,7 +28,10 @@ PRESETS = sorted((ROOT / "resources" / "presets").glob("*.yaml"))
 
 # Data flows one way; these are free for all, whatever stands above them.
 ORDER = ("structures", "simulate", "scans", "data", "models", "maps", "evaluate", "report")
-SHARED = {"config", "errors", "files", "import_closure", "logs", "provenance", "seeds"}
+SHARED = {
+    *("checked_netcdf", "config", "errors", "files", "import_closure", "logs"),
+    *("machine_faults", "provenance", "seeds"),
+}
 # What the config must know of a stage to check itself, and how stages name themselves to it.
 CONFIG_MAY_USE = {"structures"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

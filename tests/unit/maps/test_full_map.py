@@ -188,7 +188,7 @@ def _changed(model: Path, folder: Path, section: str, **values: object) -> Path:
     file = folder / "model" / "model.json"
     description = json.loads(file.read_text(encoding="utf-8"))
     description.get("info", description)[section] |= values
-    del description["checksum"]  # a change that is meant
+    description.pop("checksum", None)  # a change that is meant
     file.write_text(json.dumps(description), encoding="utf-8")
     return folder / "model"
 
