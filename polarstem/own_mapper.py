@@ -230,5 +230,5 @@ def make_mapper(
     if not made.is_dir():  # a dry run of Snakemake's own, say
         raise PolarstemError(f"Snakemake made no {made}; leave out what keeps it from working.")
     with atomic_path(folder / MODEL) as temporary:
-        shutil.copytree(made, temporary)
+        shutil.copytree(made, temporary, ignore=shutil.ignore_patterns(".snakemake*"))
     return folder / MODEL

@@ -78,8 +78,9 @@ def domain_rows(config: Config, summary: Mapping[str, Any]) -> list[dict[str, An
             for key, value in (specimens.get(section) or {}).items()
         ]
         if chosen := specimens.get("classes"):
-            named = chosen if isinstance(chosen, str) else ", ".join(chosen)
-            overrides.append(f"classes {named} only")
+            first = isinstance(chosen, str)
+            named = "first class" if first else f"classes {', '.join(chosen)}"
+            overrides.append(f"{named} only")
         rows.append(
             {
                 "name": name,

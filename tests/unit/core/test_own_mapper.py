@@ -118,6 +118,7 @@ def test_an_interrupted_mapper_goes_on_and_keeps_what_is_done(tmp_path, workflow
     time.sleep(0.01)
     made = make_mapper(BATIO3, folder, options, workflow)
     assert made == folder / "model"
+    assert [path.name for path in made.iterdir()] == ["MODEL_CARD.md"]  # nothing of Snakemake's
     assert (made / "MODEL_CARD.md").read_text() == "BaTiO3"
     assert (folder / "steps").read_text() == "first second second "
     assert (folder / CONFIG).stat().st_mtime_ns == written

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from polarstem.config.families import FAMILIES
-from polarstem.report.describe import model_rows
+from polarstem.report.describe import domain_rows, model_rows
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,13 @@ def test_every_family_is_described_as_what_it_is(settings, words, inputs):
     (row,) = model_rows(config)
     assert words in row["what"]
     assert row["input"] == inputs
+
+
+def test_data_domains_say_which_classes_they_have():
+    config = {
+        "evaluate": {"domains": ["some", "one", "all"]},
+        "domains": {n: {"specimens": n, "thicknesses_nm": [20]} for n in ("some", "one", "all")},
+        "specimens": {"some": {"classes": ["RM", "LM"]}, "one": {"classes": "first"}, "all": {}},
+    }
+    told = [row["different"] for row in domain_rows(config, {})]
+    assert told == ["classes RM, LM only", "first class only", "–"]
