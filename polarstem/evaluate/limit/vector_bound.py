@@ -73,7 +73,7 @@ def displacement_covariance(fisher: Floats, nuisance: Sequence[str] = ()) -> Flo
         mixed = fisher[..., :2, :][..., rows] / scale[..., None, :]
         lost = mixed @ np.linalg.pinv(theirs, rcond=1e-10, hermitian=True) @ mixed.swapaxes(-1, -2)
         own = own - lost
-    found: Floats = np.linalg.inv(own)
+    found: Floats = np.asarray(np.linalg.inv(own), dtype=np.float64)
     return found
 
 
