@@ -64,6 +64,8 @@ RATES: Mapping[str, float] = {
     "adapt batch_statistics": 7300.0,
     "information": 0.019,
     "budget": 0.36,
+    "displaced": 22.0,
+    "fitted": 135.0,
     "library": 9.8,
     "mapped": 0.07,
     "compute_metrics": 10.0,

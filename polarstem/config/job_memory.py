@@ -12,7 +12,10 @@ from polarstem.config import jobs, map_jobs, needs
 from polarstem.config.error_budget import accuracy_mb
 from polarstem.config.model import Config
 from polarstem.config.plan import SpecimenPlan, engine_of
+from polarstem.config.vector_bound import bound_matrix, vector_bound_settings
 
+_DISPLACED = 15  # matrices of one polar vector, exit planes beside a thickness counted as more
+_EXPANDED, _FITTED = 19, 150  # arrays of patterns of each, and those of scans that are fitted
 RESERVE = 1.25
 """What is asked for over what is counted: allocators and libraries keep some of what was freed."""
 
@@ -62,6 +65,17 @@ def limit_mb(largest: float) -> int:
 def budget_mb(config: Config) -> int:
     """The widest field's matrix, its factors while it is measured, and the libraries."""
     return 1500 + round(6 * accuracy_mb(config))
+
+
+def vector_bound_mb(config: Config) -> int:
+    """Matrices of one polar vector, five exit planes about each thickness of one, and patterns."""
+    settings = vector_bound_settings(config)
+    if settings is None:
+        return 1500
+    images = 8e-6 * settings["positions"] ** 2 * settings["simulate"]["detector"]["pixels"] ** 2
+    expansions = len(settings["amplitudes"]) * len(settings["thicknesses_nm"]) * _EXPANDED
+    matrices = _DISPLACED * jobs.size_mb(bound_matrix(settings))
+    return 2000 + round(3 * matrices + images * (expansions + _FITTED))
 
 
 def training_mb(config: Config) -> int:

@@ -93,7 +93,11 @@ def matrix_mb(config: Config, crystal: SpecimenPlan) -> float:
     Plane waves in the aperture times beams on the detector and products within each group of
     waves, which ``WaveGrid.predicted_mb`` counts one by one.
     """
-    settings = matrix_settings(config, crystal)
+    return size_mb(matrix_settings(config, crystal))
+
+
+def size_mb(settings: Mapping[str, Any]) -> float:
+    """As `matrix_mb`, of a matrix's settings."""
     structures, simulate = settings["structure"], settings["simulate"]
     groups, beams = 1, 1.0  # groups of waves that differ by lattice vectors
     lengths = lengths_of(structures)

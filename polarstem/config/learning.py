@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 
 from polarstem.config.conditions import LISTED, MAPPED, Conditions, list_or_section
 from polarstem.config.physics import Count, NonNegative, Positive, Section
+from polarstem.config.vector_bound import VectorBound
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -179,6 +180,11 @@ class Evaluate(Section):
     )
     adaptation: tuple[Adaptation, ...] = Field(
         (), description="models fitted to unlabelled scans before they are tested"
+    )
+    vector_bound: VectorBound | None = Field(
+        None,
+        description="how exactly a displacement can be measured at most: the Cramér-Rao bound, see "
+        "docs/vector.md; null: not computed",
     )
     crystal_separation: NonNegative = Field(
         0.1,

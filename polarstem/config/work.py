@@ -13,6 +13,7 @@ from polarstem.config.limit import limit_crystals
 from polarstem.config.model import Config
 from polarstem.config.scene_limits import SAMPLES_PER_CELL
 from polarstem.config.separation import separation_crystals
+from polarstem.config.vector_bound import bound_matrix, vector_bound_settings
 from polarstem.structures.scenes.recipe import make_scene
 from polarstem.structures.symmetry import representative
 
@@ -240,6 +241,13 @@ def _evaluation(run: _Run) -> Iterator[Job]:
         yield Job("compute_information", "", {"information": size}, memory)
     budget = job_memory.budget_mb(config)
     yield Job("measure_accuracy", "", {"budget": accuracy_mb(config)}, budget)
+    if (bound := vector_bound_settings(config)) is not None:
+        vectors, places = len(bound["amplitudes"]), bound["positions"] ** 2
+        matrices = 1e-9 * _propagated(bound_matrix(bound)) * vectors
+        pixels = bound["simulate"]["detector"]["pixels"] ** 2
+        counted = 1e-9 * bound["draws"] * vectors * len(bound["doses"]) * places * pixels
+        work = {"displaced": matrices, "fitted": counted}
+        yield Job("compute_vector_bound", "", work, job_memory.vector_bound_mb(config))
 
 
 def _maps(config: Config) -> Iterator[Job]:

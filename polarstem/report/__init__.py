@@ -18,6 +18,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "confusion": ("png", "svg"),
     "thickness": ("png", "svg"),
     "information": ("png", "svg"),
+    "vector_bound": ("png", "svg"),
     "position": ("png",),
     "resources": ("png", "svg"),
 }

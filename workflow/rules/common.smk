@@ -8,12 +8,14 @@ from polarstem.config import jobs, plan
 from polarstem.config.error_budget import accuracy_settings
 from polarstem.config.independence import independent_crystals
 from polarstem.config.limit import limit_crystals, limit_settings
+from polarstem.config.vector_bound import vector_bound_settings
 from polarstem.import_closure import digest_of
 
 SPECIMENS = {specimen.name: specimen for specimen in plan.all_specimens(CONFIG)}
 ADAPTATIONS = CONFIG.adaptations()
 CRYSTALS = {crystal.name: crystal for crystal in plan.all_crystals(CONFIG)}
 LIMIT_CRYSTALS = limit_crystals(CONFIG)
+VECTOR_BOUND = ["<results>/vector_bound.nc"] if CONFIG.evaluate.vector_bound else []
 
 
 def one_of(names):

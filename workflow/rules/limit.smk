@@ -24,10 +24,35 @@ rule compute_information:
         "../scripts/compute_information.py"
 
 
+rule compute_vector_bound:
+    """Compute how exactly a displacement can be measured at most, from displaced crystals."""
+    input:
+        crystals=source_file("resources/crystals.yaml"),
+    output:
+        nc=ensure("<results>/vector_bound.nc", non_empty=True),
+    log:
+        "<logs>/compute_vector_bound.log",
+    benchmark:
+        "<benchmarks>/compute_vector_bound.jsonl"
+    conda:
+        "../../envs/simulate.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(vector_bound_mem_mb),
+        runtime=grows(120),
+        gpu=accuracy_gpus,
+    params:
+        code=code_of("compute_vector_bound"),
+        settings=vector_bound_settings(CONFIG),
+    script:
+        "../scripts/compute_vector_bound.py"
+
+
 rule compare_with_limit:
     """Hold the scores of every model against the information limit."""
     input:
         information="<results>/information.nc",
+        vector_bound=VECTOR_BOUND,
         metrics="<results>/metrics.csv",
         predictions=rules.compute_metrics.input.predictions,
         config="<results>/config.resolved.yaml",

@@ -101,6 +101,10 @@ def limit_mem_mb(wildcards):
     return job_memory.limit_mb(largest_matrix(LIMIT_CRYSTALS))
 
 
+def vector_bound_mem_mb(wildcards):
+    return job_memory.vector_bound_mb(CONFIG)
+
+
 def accuracy_mem_mb(wildcards):
     return job_memory.budget_mb(CONFIG)
 

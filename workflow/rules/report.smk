@@ -55,6 +55,7 @@ rule draw_figures:
         confusion="<results>/confusion.nc",
         summary="<results>/summary.json",
         information="<results>/information.nc",
+        vector_bound=VECTOR_BOUND,
         config="<results>/config.resolved.yaml",
     output:
         **figure_outputs(FIGURES),

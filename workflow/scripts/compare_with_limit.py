@@ -14,4 +14,5 @@ with job_log(snakemake.log[0]):
         snakemake.input.predictions,
         config,
         snakemake.output.json,
+        vector_bound_nc=next(iter(snakemake.input.vector_bound), None),
     )

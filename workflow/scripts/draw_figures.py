@@ -22,4 +22,5 @@ with job_log(snakemake.log[0]):
         information_nc=snakemake.input.information,
         config=config,
         output_dir=Path(snakemake.output[0]).parent,
+        vector_bound_nc=next(iter(snakemake.input.vector_bound), None),
     )

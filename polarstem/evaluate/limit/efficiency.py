@@ -15,6 +15,7 @@ import xarray as xr
 from polarstem.config.independence import independent_crystals
 from polarstem.config.limit import KNOWLEDGE, ideal_domains
 from polarstem.config.model import Config
+from polarstem.evaluate.limit.vector_bound import bound_entries
 from polarstem.evaluate.scores.errors_over_cell import error_maps, error_rates, rank_correlation
 from polarstem.evaluate.scores.jackknife import Replicates, crystals_of_part, leave_one_out
 from polarstem.evaluate.scores.metrics import FloatArray
@@ -40,6 +41,7 @@ def compare_with_limit(
     prediction_paths: Sequence[Path | str],
     config: Mapping[str, Any],
     output_json: Path | str,
+    vector_bound_nc: Path | str | None = None,
 ) -> None:
     """Hold every model against the information limit.
 
@@ -54,7 +56,10 @@ def compare_with_limit(
     config : mapping
         The resolved config.
     output_json : path
-        Entries of the summary, all under ``learning.limit``; none where there is no limit.
+        Entries of the summary under ``learning.limit``; none where there is no limit.
+    vector_bound_nc : path, optional
+        From `polarstem.evaluate.limit.displacement_limit.compute_vector_bound`: its entries, under
+        ``vector``, stand with the others.
     """
     information = read_information(information_nc)
     entries: dict[str, Entry] = {}
@@ -62,6 +67,8 @@ def compare_with_limit(
         entries |= limit_entries(information, config)
         entries |= _fractions(information, metrics_csv, config)
         entries |= _correlations(information, prediction_paths, config)
+    if vector_bound_nc is not None:
+        entries |= bound_entries(vector_bound_nc)
     with atomic_path(output_json) as path:
         text = json.dumps(entries, indent=1, ensure_ascii=False, allow_nan=False)
         path.write_text(text + "\n", encoding="utf-8")

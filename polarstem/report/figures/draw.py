@@ -22,6 +22,7 @@ from polarstem.report.figures.resources import draw_resources
 from polarstem.report.figures.scores import draw_confusion, draw_thickness, draw_transfer
 from polarstem.report.figures.structure import draw_structure
 from polarstem.report.figures.training import draw_training
+from polarstem.report.figures.vector_bound import draw_vector_bound
 
 
 def draw_figures(
@@ -36,6 +37,7 @@ def draw_figures(
     information_nc: Path | str,
     config: Mapping[str, Any],
     output_dir: Path | str,
+    vector_bound_nc: Path | str | None = None,
 ) -> None:
     """Draw every figure in every format of `polarstem.report.FIGURES`.
 
@@ -58,6 +60,8 @@ def draw_figures(
         The resolved config.
     output_dir : path
         Folder of the figures, ``{name}.png`` and ``{name}.svg``.
+    vector_bound_nc : path, optional
+        The bound of displacements, where it was asked for.
     """
     summary = json.loads(Path(summary_json).read_text(encoding="utf-8"))
     chance = float(summary["chance"]["value"])
@@ -82,6 +86,7 @@ def draw_figures(
         "position": lambda to: draw_position(information_nc, predictions, config, to),
         "thickness": lambda to: draw_thickness(metrics_csv, config, chance, to),
         "information": lambda to: draw_information(information_nc, metrics_csv, config, to),
+        "vector_bound": lambda to: draw_vector_bound(vector_bound_nc, config, to),
         "resources": lambda to: draw_resources(summary, to),
     }
     for name, paths in progress(outputs.items(), len(outputs), "drawing"):

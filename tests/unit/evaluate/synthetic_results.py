@@ -12,8 +12,11 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from polarstem.config.vector_bound import PARAMETERS
 from polarstem.data.dataset_file import DatasetWriter
 from polarstem.evaluate.limit.crystal_information import information_dataset
+from polarstem.evaluate.limit.displaced_patterns import Expansion
+from polarstem.evaluate.limit.displacement_limit import bound_dataset
 from polarstem.evaluate.summary.entries import RELATIVE, entry
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.crystals import load_material
@@ -189,6 +192,26 @@ def class_patterns(bins: int = 4, pixels: int = 16) -> np.ndarray:
         for d in DIRECTIONS
     ]
     return np.array(found, dtype=np.float32)
+
+
+def write_vector_bound(path: Path) -> Path:
+    """A bound of displacements, of made-up patterns that follow all parameters."""
+    rng = np.random.default_rng(11)
+    thicknesses, bins, pixels = [5.0, 20.0], 3, 60
+    settings = {
+        **{"amplitudes": [0.0, 1.0], "thicknesses_nm": thicknesses, "doses": [1e3, 1e5]},
+        **{"positions": bins, "nuisance": ["tilt_x", "tilt_y", "defocus"], "draws": 40, "seed": 7},
+    }
+    expansions = []
+    for _ in settings["amplitudes"]:
+        patterns = rng.gamma(3, size=(len(thicknesses), bins**2, pixels))
+        patterns /= patterns.sum(-1, keepdims=True)
+        slopes = 0.03 * patterns * rng.standard_normal((len(PARAMETERS), *patterns.shape))
+        expansions.append(Expansion(patterns, slopes, 0 * slopes))
+    data = bound_dataset(expansions, settings)
+    data.attrs = {"nuisance": "tilt_x tilt_y defocus", "template_pm": 20.0}
+    data.to_netcdf(path)
+    return path
 
 
 def write_information(path: Path, groups: int = 1) -> Path:

@@ -19,7 +19,7 @@ HEAVY = ("abtem", "torch", "lightning", "timm", "sklearn", "matplotlib", "scipy.
 PYFFTW = {"dask"}
 """What it imports by itself."""
 MATRICES = ("compute_scattering_matrix", "compute_thermal_matrices")
-MEASURED_AT_ONCE = ("compute_library", "measure_accuracy")
+MEASURED_AT_ONCE = ("compute_library", "measure_accuracy", "compute_vector_bound")
 TABLES = ("assemble_dataset", "compute_metrics", "compare_with_limit")
 TABLES += ("answer_claims", "summarise_maps", "summarise_results", "write_reference_model")
 DRAWN = ("draw_maps", "draw_reality", "write_report")

@@ -25,6 +25,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder: Path = tmp_path_factory.mktemp("report")
     config = ladder.make_config()
     config["evaluate"]["recommended"] = {"model": "equivariant", "source": "random"}
+    config["evaluate"]["vector_bound"] = {"nuisance": ["tilt", "defocus"]}
     (folder / "structures").mkdir()
     (folder / "datasets").mkdir()
     structures = synthetic.write_structures(folder / "structures")
@@ -37,10 +38,13 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         "summary_json": folder / "summary.json",
         "information_nc": synthetic.write_information(folder / "information.nc"),
     }
+    bound = synthetic.write_vector_bound(folder / "vector_bound.nc")
     compute_metrics(predictions, paths["metrics_csv"], paths["confusion_nc"])
     benchmarks = synthetic.write_benchmarks(folder / "benchmarks", config)
     limit = folder / "limit.json"
-    compare_with_limit(paths["information_nc"], paths["metrics_csv"], predictions, config, limit)
+    compare_with_limit(
+        paths["information_nc"], paths["metrics_csv"], predictions, config, limit, bound
+    )
     answer_claims(
         predictions,
         models,
@@ -66,6 +70,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         predictions=predictions,
         config=config,
         output_dir=folder / "figures",
+        vector_bound_nc=bound,
         **paths,
     )
     resolved = folder / "config.resolved.yaml"
@@ -76,6 +81,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         config_yaml=resolved,
         structures=structures,
         examples=examples,
+        vector_bound=bound,
         figures=folder / "figures",
         summary=json.loads(paths["summary_json"].read_text()),
         **paths,
