@@ -15,11 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.variants import Phase, Vector, dot, screen_axes
+from polarstem.yaml_files import read_yaml
 
 CRYSTALS = Path(__file__).resolve().parents[2] / "resources" / "crystals.yaml"
 Metric = Literal["cubic", "phase"]
@@ -312,12 +312,7 @@ def lengths_of(structure: Mapping[str, Any]) -> tuple[float, float, float]:
 
 @cache
 def _library(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PolarstemError(
-            f"The crystal file {path} cannot be read as YAML; restore it from the repository."
-        ) from error
+    content = read_yaml(path, "The crystal file")
     if not isinstance(content, dict):
         raise PolarstemError(
             f"The crystal file {path} must map names to materials; restore it from the repository."

@@ -29,8 +29,11 @@ PRESETS = sorted((ROOT / "resources" / "presets").glob("*.yaml"))
 # Data flows one way; these are free for all, whatever stands above them.
 ORDER = ("structures", "simulate", "scans", "data", "models", "maps", "evaluate", "report")
 SHARED = {"config", "errors", "files", "import_closure", "logs", "provenance", "seeds"}
+SHARED |= {"yaml_files"}
 # What the config must know of a stage to check itself, and how stages name themselves to it.
 CONFIG_MAY_USE = {"structures"}
+RUNS_TEXT = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "pd.read_pickle"}
+SAFE_YAML = {"yaml.safe_load", "yaml.safe_dump", "yaml.SafeLoader"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
@@ -154,6 +157,8 @@ def test_nothing_a_user_loads_is_a_pickle() -> None:
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
+            if called in RUNS_TEXT or (called.startswith("yaml.") and called not in SAFE_YAML):
+                wrong.append(f"{name_of(path)}:{node.lineno}: {called}")
             values = {k.arg: getattr(k.value, "value", None) for k in node.keywords}
             if values.get("allow_pickle") or values.get("weights_only") is False:
                 wrong.append(f"{name_of(path)}:{node.lineno}")

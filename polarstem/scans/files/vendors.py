@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 from polarstem.scans.files.axes import facts_of, mirrored, scan_first
+from polarstem.scans.files.declared import refuse_unbelievable_hdf5
 from polarstem.scans.files.shapes import shaped
 from polarstem.scans.files.stored import ArrayFrames, DatasetFrames, Frames, Stored
 from polarstem.scans.files.troubles import unreadable
@@ -34,6 +36,7 @@ PLUGINS = {
 }
 # formats that are mapped into memory: as one piece, which nothing reads before it is sliced
 _MAPPED = {"mib", "dm", "blo", "mrc", "prz"}
+_HDF5 = {"emd", "hspy", "app5", "hdf5"}
 _HYPERSPY = {"hspy", "zspy"}
 
 
@@ -80,6 +83,18 @@ def read_plugin(name: str, path: Path, sheet: Sheet) -> Stored:
         options["dataset_path"] = [str(named), str(named.parent)]
     if name == "hdf5":
         options["skip_array_metadata"] = True
+    if name in _HDF5 and path.is_file():
+        try:
+            refuse_unbelievable_hdf5(path)
+        except PolarstemError:
+            raise
+        except Exception as error:  # as many as a file can be broken
+            raise unreadable(path, name, error) from error
+    if name == "prz" and _packed(path):
+        raise PolarstemError(
+            f"{path} keeps its patterns compressed, as RosettaSciIO writes them, so that none can "
+            "be read by itself; save the scan as .hspy instead."
+        )
     found = signals(name, path, **options)
     if name in _HYPERSPY and sheet.dataset:
         found = [s for s in found if s["metadata"]["General"].get("title") == sheet.dataset]
@@ -121,6 +136,7 @@ def stored_of(name: str, path: Path, sheet: Sheet, signal: dict[str, Any]) -> St
 
 def _chosen(path: Path, sheet: Sheet, found: list[dict[str, Any]]) -> dict[str, Any]:
     """The one array that can be the patterns: the largest."""
+    found = [s for s in found if "data" in s]
     largest = max((s["data"].size for s in found if s["data"].ndim >= 2), default=0)
     found = [s for s in found if s["data"].size == largest]
     if not largest:
@@ -143,6 +159,15 @@ def _dataset(data: Any) -> Any:
         return None
     sources = [s for s in dict(data.dask).values() if isinstance(s, h5py.Dataset)]
     return sources[0] if len(sources) == 1 else None
+
+
+def _packed(path: Path) -> bool:
+    """Whether the array in a .prz file is compressed: it would be mapped all the same."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.getinfo("data.npy").compress_type != zipfile.ZIP_STORED
+    except (OSError, KeyError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False  # told of by its reader
 
 
 def _newer(name: str, path: Path) -> str:
