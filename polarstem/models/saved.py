@@ -18,8 +18,8 @@ def read_description(directory: Path | str) -> dict[str, Any]:
     path = Path(directory) / MODEL_FILE
     try:
         description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        written, family = description["format"], description["family"]
-        if not isinstance(family, str):
+        written = description["format"]
+        if written == FORMAT and not isinstance(description["family"], str):
             raise ValueError("its family is no name")
     except FileNotFoundError:
         raise PolarstemError(

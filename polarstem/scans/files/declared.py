@@ -6,8 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from polarstem.errors import PolarstemError
 from polarstem.scans.files.stored import Stored
 from polarstem.scans.files.troubles import size_of
@@ -37,28 +35,46 @@ def believe(file: Path, size: int) -> None:
         raise ValueError(f"it states {size} bytes of pixels, which its {held} cannot hold")
 
 
+def refuse_large_patterns(stored: Stored) -> None:
+    """Refuse a scan whose patterns alone are larger than its file could hold, or are nothing.
+
+    Raises
+    ------
+    PolarstemError
+        If they are: to be called before one is read.
+    """
+    rows, columns = stored.frames.scan_shape
+    height, width = stored.frames.frame_shape
+    if 0 in (rows, columns, height, width):
+        raise PolarstemError(
+            f"{stored.path} states {rows} x {columns} patterns of {height} x {width} pixels, which "
+            "is nothing to look at; choose another `dataset` in the scan sheet, or record the "
+            "scan again."
+        )
+    _refuse(stored, 1)
+
+
 def refuse_unbelievable(stored: Stored) -> None:
-    """Refuse a scan that is larger than its file could hold, or that has no pixels.
+    """Refuse a scan that is larger than its file could hold.
 
     Raises
     ------
     PolarstemError
         If it is: a damaged header, or data that were never written.
     """
-    frames = stored.frames
-    shape = (*frames.scan_shape, *frames.frame_shape)
-    told = f"{shape[0]} x {shape[1]} patterns of {shape[2]} x {shape[3]} pixels"
-    if 0 in shape:
-        raise PolarstemError(
-            f"{stored.path} states {told}, which is nothing to look at; choose another `dataset` "
-            "in the scan sheet, or record the scan again."
-        )
-    size = int(np.prod(shape, dtype=object)) * frames.dtype.itemsize
-    held = size_of(stored.path)
+    rows, columns = stored.frames.scan_shape
+    _refuse(stored, rows * columns)
+
+
+def _refuse(stored: Stored, count: int) -> None:
+    """Refuse if a number of its patterns is too much."""
+    (rows, columns), (height, width) = stored.frames.scan_shape, stored.frames.frame_shape
+    size, held = count * height * width * stored.frames.dtype.itemsize, size_of(stored.path)
     if not believable(size, held) and not believable(size, held := _around(stored)):
         raise PolarstemError(
-            f"{stored.path} states {told}, {size / 1e9:.3g} GB, which its {held} bytes cannot "
-            "hold; it is damaged or was never filled: copy it again."
+            f"{stored.path} states {rows} x {columns} patterns of {height} x {width} pixels, "
+            f"{size / 1e9:.3g} GB, which its {held} bytes cannot hold; it is damaged or was never "
+            "filled: copy it again."
         )
 
 
@@ -68,9 +84,7 @@ def refuse_unbelievable_hdf5(path: Path) -> None:
     Raises
     ------
     PolarstemError
-        If there is one.
-    OSError, RuntimeError
-        If the file is broken.
+        If there is one. What else is wrong with the file, its reader tells.
     """
     import h5py
 
@@ -85,8 +99,13 @@ def refuse_unbelievable_hdf5(path: Path) -> None:
                 "cannot hold; it is damaged or was never filled: copy it again."
             )
 
-    with h5py.File(path) as file:
-        file.visititems(look)
+    try:
+        with h5py.File(path) as file:
+            file.visititems(look)
+    except PolarstemError:
+        raise
+    except Exception:  # as many as a file can be broken
+        return
 
 
 def _around(stored: Stored) -> int:

@@ -9,7 +9,11 @@ from pathlib import Path
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 from polarstem.scans.files.bare import read_dot_raw
-from polarstem.scans.files.declared import refuse_unbelievable
+from polarstem.scans.files.declared import (
+    refuse_large_patterns,
+    refuse_unbelievable,
+    refuse_unbelievable_hdf5,
+)
 from polarstem.scans.files.dectris import companion, is_master, read_dectris
 from polarstem.scans.files.images import read_images, read_stack
 from polarstem.scans.files.merlin import read_mib
@@ -45,6 +49,7 @@ _SUFFIXES = {
 }
 _CONTAINERS = {".h5", ".hdf5", ".he5", ".emd"}
 _ATOMS = {".xyz", ".cif", ".pdb", ".vasp", ".poscar", ".cel"}
+_HDF5 = {"emd", "hspy", "app5", "hdf5", "py4dstem", "arina", "netcdf"}
 _FOLDERS = {"images", "zspy"}  # what a folder can be; the second, a file too
 _ANY_ORDER = {"netcdf", "images"}  # names, not places, tell axes of scan and detector apart
 
@@ -62,13 +67,16 @@ def stored_file(path: Path, sheet: Sheet) -> Stored:
     name = "raw" if sheet.raw is not None and path.is_file() else _name(path, sheet)
     own = _OWN.get(name)
     try:
+        if name in _HDF5 and path.is_file():
+            refuse_unbelievable_hdf5(path)
         stored = own(path, sheet) if own else read_plugin(name, path, sheet)
-        refuse_unbelievable(stored)
+        refuse_large_patterns(stored)
     except PolarstemError:
         raise
     except Exception as error:  # readers fail in as many ways as a file can be broken
         raise unreadable(path, name, error) from error
-    last_pattern(stored)
+    last_pattern(stored)  # tells of a file that is missing
+    refuse_unbelievable(stored)
     return stored
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
 from polarstem.scans.files.axes import facts_of, mirrored, scan_first
-from polarstem.scans.files.declared import refuse_unbelievable_hdf5
 from polarstem.scans.files.shapes import shaped
 from polarstem.scans.files.stored import ArrayFrames, DatasetFrames, Frames, Stored
 from polarstem.scans.files.troubles import unreadable
@@ -36,7 +35,6 @@ PLUGINS = {
 }
 # formats that are mapped into memory: as one piece, which nothing reads before it is sliced
 _MAPPED = {"mib", "dm", "blo", "mrc", "prz"}
-_HDF5 = {"emd", "hspy", "app5", "hdf5"}
 _HYPERSPY = {"hspy", "zspy"}
 
 
@@ -83,13 +81,6 @@ def read_plugin(name: str, path: Path, sheet: Sheet) -> Stored:
         options["dataset_path"] = [str(named), str(named.parent)]
     if name == "hdf5":
         options["skip_array_metadata"] = True
-    if name in _HDF5 and path.is_file():
-        try:
-            refuse_unbelievable_hdf5(path)
-        except PolarstemError:
-            raise
-        except Exception as error:  # as many as a file can be broken
-            raise unreadable(path, name, error) from error
     if name == "prz" and _packed(path):
         raise PolarstemError(
             f"{path} keeps its patterns compressed, as RosettaSciIO writes them, so that none can "

@@ -117,7 +117,7 @@ def test_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
     broken = tmp_path / "crystals.yaml"
     broken.write_text("KNN: [", encoding="utf-8")
     with pytest.raises(
-        PolarstemError, match="The crystal file .* cannot be read: expected the node"
+        PolarstemError, match=r"The crystal file .* cannot be read: expected the node"
     ):
         load_material("KNN", broken)
 
