@@ -8,16 +8,18 @@ import fcntl
 import os
 import shutil
 import time
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from polarstem.errors import PolarstemError
 from polarstem.machine_faults import FULL
 
 if TYPE_CHECKING:
     import xarray
+    from numpy.typing import NDArray
 
 _CLOCKS_APART = 5.0  # seconds that clocks of a network may differ
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
@@ -199,6 +201,40 @@ def claim(path: Path | str) -> None:
         ) from None
     except OSError:  # a file system without locks: better unprotected than not at all
         os.close(descriptor)
+
+
+def read_arrays(path: Path | str) -> dict[str, NDArray[Any]]:
+    """Read the arrays of a .npz file that `numpy.savez` wrote.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    dict of str to ndarray
+        By name.
+
+    Raises
+    ------
+    ValueError
+        If one states a size other than it has: no memory is taken on the word of a header.
+    Exception
+        Whatever else zipfile and NumPy stumble over in a broken file.
+    """
+    import numpy as np
+
+    with zipfile.ZipFile(path) as file:
+        for member in file.infolist():
+            with file.open(member) as array:
+                major, _ = np.lib.format.read_magic(array)
+                name = f"read_array_header_{'1_0' if major == 1 else '2_0'}"
+                shape, _, kind = getattr(np.lib.format, name)(array)
+                stated = int(np.prod(shape, dtype=object)) * kind.itemsize + array.tell()
+            if stated != member.file_size or member.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{member.filename} states {stated} bytes and is not so many")
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
 def open_netcdf(path: Path | str, what: str) -> xarray.Dataset:

@@ -15,20 +15,18 @@ from polarstem.config.cross_checks import cross_checks, nearest
 from polarstem.config.experiment_checks import experiment_checks
 from polarstem.config.families import FAMILIES
 from polarstem.config.learning import Stream, Training
-from polarstem.config.model import Config, merge
+from polarstem.config.model import LONGEST_NAME, Config, merge
 from polarstem.config.physics import NUMBER, WORD, Simulate, Structures
 from polarstem.config.physics_checks import physics_checks
-from polarstem.errors import PolarstemError
+from polarstem.errors import ProblemsError
+from polarstem.yaml_files import excess, read_yaml
 
 
-class ConfigError(PolarstemError):
+class ConfigError(ProblemsError):
     """A wrong configuration; the text lists every problem that was found."""
 
     def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"The configuration has {count}:\n{lines}")
+        super().__init__("The configuration", problems)
 
 
 STANDARD = Path(__file__).resolve().parents[2] / "config.yaml"
@@ -54,12 +52,7 @@ def load(*paths: Path | str) -> Config:
 
 
 def _read(path: Path | str) -> dict[str, Any]:
-    import yaml
-
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PolarstemError(f"The configuration {path} cannot be read: {error}") from error
+    data = read_yaml(path, "The configuration")
     if not isinstance(data, dict):
         raise ConfigError([f"{path}: expected a mapping of sections such as `structures`"])
     return data
@@ -100,6 +93,8 @@ def check(data: object) -> Config:
     """
     if not isinstance(data, Mapping):
         raise ConfigError(["(top level): expected a mapping of sections such as `structures`"])
+    if trouble := excess(data):
+        raise ConfigError([f"(top level): {trouble}"])
     try:
         config = Config.model_validate(data)
     except ValidationError as error:
@@ -140,10 +135,11 @@ def explain(error: ValidationError, model: type[BaseModel], prefix: str = "") ->
                 family = item["input"].get("family") if isinstance(item["input"], Mapping) else None
                 hint = nearest(family, list(FAMILIES))
                 problems.append(f"{where}.family: {family!r} is no model family; {hint}")
-            case "string_pattern_mismatch" if path[-1] == "[key]":
+            case "string_pattern_mismatch" | "string_too_long" if path[-1] == "[key]":
                 where = prefix + _dotted(path[:-2])
                 problems.append(
-                    f"{where}: {found} is no valid name; use letters, digits and underscores"
+                    f"{where}: {found} is no valid name; use letters, digits and underscores, at "
+                    f"most {LONGEST_NAME}"
                 )
             case "literal_error":
                 expected = item["ctx"]["expected"]

@@ -33,7 +33,9 @@ from polarstem.config.specimens import DataDomain, SpecimenSet
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import Material, load_material
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+LONGEST_NAME = 60
+"""Characters of a name: three of them and more make a name of a file, of at most 255."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$", max_length=LONGEST_NAME)]
 
 
 def merge(

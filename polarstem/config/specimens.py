@@ -18,6 +18,10 @@ SOURCE_STEPS = 1.5
 Thicknesses = Annotated[tuple[Positive, ...], Field(min_length=1)]
 
 
+# each is a job and a file: the plan of a run is made before it, and all of it is kept in memory
+_Specimens = Annotated[int, Field(ge=0, le=10_000)]
+
+
 def _names_or_word(value: Any) -> str:
     return WORD if isinstance(value, str) else LISTED
 
@@ -25,11 +29,9 @@ def _names_or_word(value: Any) -> str:
 class PerClass(Section):
     """Number of specimens of each class, in each split."""
 
-    train: Annotated[int, Field(ge=0)] = Field(0, description="specimens to train on")
-    validation: Annotated[int, Field(ge=0)] = Field(
-        0, description="specimens for early stopping and for choosing"
-    )
-    test: Annotated[int, Field(ge=0)] = Field(0, description="specimens for evaluation only")
+    train: _Specimens = Field(0, description="specimens to train on")
+    validation: _Specimens = Field(0, description="specimens for early stopping and for choosing")
+    test: _Specimens = Field(0, description="specimens for evaluation only")
 
 
 class SpecimenSet(Section):

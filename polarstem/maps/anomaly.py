@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from polarstem.errors import PolarstemError
-from polarstem.files import atomic_path
+from polarstem.files import atomic_path, read_arrays
 from polarstem.maps.neighbours import cell_side, local_median, neighbourhood
 
 FILE = "anomaly.npz"
@@ -144,14 +144,12 @@ class AnomalyReference:
         path = Path(directory) / FILE
         remedy = "make it anew with `polarstem.maps.anomaly_fit`, or take it from where the model"
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                lacking = {field.name for field in fields(cls)} - set(stored.files)
-                values = {n: stored[n] for n in stored.files if not lacking}
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            values = read_arrays(path)
+        except Exception as error:  # as many as a file can be broken
             raise PolarstemError(
                 f"The anomaly reference {path} is missing or damaged; {remedy} came from."
             ) from error
-        if lacking:
+        if lacking := {field.name for field in fields(cls)} - set(values):
             raise PolarstemError(
                 f"The anomaly reference {path} is missing or damaged, or of an earlier version, "
                 f"whose scores were others: it lacks {', '.join(sorted(lacking))}; {remedy} came "

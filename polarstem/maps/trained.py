@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from polarstem.errors import PolarstemError
+from polarstem.structures.variants import ZONE_AXES
 
 if TYPE_CHECKING:
     from polarstem.models.base import Model
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 KEY = "trained_for"
 """Section of a saved model's description that says what patterns it was trained for."""
+_NUMBERS = ("energy_kv", "semiangle_mrad", "mrad_per_pixel", "pixels")
+_PAIRS = ("cell_angstrom", "thickness_nm")
 _ENERGY_TOLERANCE = 0.01  # relative
 _SEMIANGLE_TOLERANCE = 0.03  # of the disc's radius: about a quarter of a pixel of 32
 
@@ -35,12 +40,25 @@ def trained_for(model: Model, directory: Path | str) -> dict[str, Any]:
         If the model does not say.
     """
     found = model.info.get(KEY)
-    if not found or model.pattern_shape != (found["pixels"],) * 2:
+    if found is None or not _is_whole(found) or model.pattern_shape != (found["pixels"],) * 2:
         raise PolarstemError(
             f"The model {directory} does not say what optics, detector and crystal it was trained "
             f"for ({KEY} in its model.json); train it again with this version."
         )
     return dict(found)
+
+
+def _is_whole(found: Any) -> bool:
+    """Whether a section has all that maps are made with, in numbers that can be."""
+    try:
+        numbers = [np.ravel([found[name]]) for name in _NUMBERS]
+        pairs = [np.ravel(found[name]) for name in _PAIRS]
+        zone = tuple(found["zone_axis"])
+    except (KeyError, TypeError, ValueError):
+        return False
+    alike = [values.size == 1 for values in numbers] + [values.size == 2 for values in pairs]
+    possible = [v.dtype.kind in "iuf" and bool((v > 0).all()) for v in [*numbers, *pairs]]
+    return all(alike) and all(possible) and zone in ZONE_AXES
 
 
 def differences(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polarstem.files import read_arrays
 from polarstem.models.base import Array, Model
 from polarstem.models.staging import stage
 
@@ -55,8 +56,7 @@ class ArrayModel(Model):
         np.savez(directory / ARRAYS_FILE, **arrays)
 
     def _read(self, directory: Path, device: str) -> None:
-        with np.load(directory / ARRAYS_FILE, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+        arrays = read_arrays(directory / ARRAYS_FILE)
         scaling = {
             key.removeprefix(_PREPROCESSING): arrays.pop(key)
             for key in list(arrays)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from polarstem.models.job import FitJob
 
 Array = NDArray[np.float32]
+_MOST_PIXELS = 2048**2
+"""Of a pattern that a model looks at: what `model.json` says of it is believed up to that."""
 
 
 class Model(ABC):
@@ -182,10 +184,16 @@ class Model(ABC):
             )
             ky, kx = description.pop("pattern_shape")
             model.pattern_shape = (int(ky), int(kx))
+            if not 0 < ky * kx <= _MOST_PIXELS:
+                raise ValueError(f"patterns of {ky} x {kx} pixels")
             verify_files(Path(directory), description)
             own = {"format", "family", FILES, CHECKSUM}
             model.info = {k: v for k, v in description.items() if k not in own}
             model._read(Path(directory), device)
+            # what does not fit together is found here, not in the middle of a map
+            answer = model.predict_proba(np.ones((1, int(ky), int(kx)), np.float32))
+            if answer.shape != (1, len(model.class_names)):
+                raise ValueError(f"answers of shape {answer.shape}")
         except PolarstemError:
             raise
         except Exception as error:

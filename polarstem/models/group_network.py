@@ -50,13 +50,14 @@ class Group:
     """
 
     def __init__(self, shape: tuple[int, int], directions: Sequence[float]) -> None:
-        symmetry = SquareSymmetry(shape, directions)
-        image = torch.arange(shape[0] * shape[1]).reshape(1, *shape)
-        label = torch.zeros(1, dtype=torch.long)
-        count = len(symmetry.operations)
-        self.pixels = np.stack(
-            [symmetry.apply(number, image, label)[0].ravel().numpy() for number in range(count)]
-        )
+        with torch.device("cpu"):  # whatever the network is made on
+            symmetry = SquareSymmetry(shape, directions)
+            image = torch.arange(shape[0] * shape[1]).reshape(1, *shape)
+            label = torch.zeros(1, dtype=torch.long)
+            count = len(symmetry.operations)
+            self.pixels = np.stack(
+                [symmetry.apply(number, image, label)[0].ravel().numpy() for number in range(count)]
+            )
         number = {places.tobytes(): index for index, places in enumerate(self.pixels)}
         self.product = np.array(
             [[number[second[first].tobytes()] for second in self.pixels] for first in self.pixels]

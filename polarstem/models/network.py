@@ -192,12 +192,18 @@ class NetworkModel(Model):
         write_history(directory / HISTORY_FILE, self.history)
 
     def _read(self, directory: Path, device: str) -> None:
+        import torch
         from safetensors.torch import load_file
 
         from polarstem.models.pattern_network import resolve_device
 
+        weights = load_file(directory / WEIGHTS_FILE)
+        with torch.device("meta"):  # without memory: options may ask for more than the file holds
+            shapes = {k: v.shape for k, v in self._build(pretrained=False).state_dict().items()}
+        if shapes != {key: value.shape for key, value in weights.items()}:
+            raise ValueError("the weights are those of another network")
         network = self._build(pretrained=False)
-        network.load_state_dict(load_file(directory / WEIGHTS_FILE))
+        network.load_state_dict(weights)
         self.device = resolve_device(device)
         self.network = network.to(self.device).eval()
         self.history = read_history(directory / HISTORY_FILE)

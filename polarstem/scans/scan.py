@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polarstem.config.sheet import Sheet
-from polarstem.errors import PolarstemError
+from polarstem.errors import PolarstemError, reason_of
 from polarstem.scans.corrections import corrections_of, upright
 from polarstem.scans.files.references import read_mask
 from polarstem.scans.files.shapes import shaped
@@ -193,10 +193,13 @@ class Scan:
         index = self._numbers[rows, columns][part]
         try:
             raw = self._frames.take(rows, columns, part)
-        except (OSError, ValueError, RuntimeError) as error:
+        except PolarstemError:
+            raise
+        except Exception as error:  # decoders fail in as many ways as a file can be broken
             raise PolarstemError(
                 f"The patterns at stored scan rows {rows.start} to {rows.stop - 1} of "
-                f"{self.path} cannot be read ({error}); the file is damaged, copy it again."
+                f"{self.path} cannot be read ({reason_of(error)}); the file is damaged, copy it "
+                "again."
             ) from error
         seen = np.ascontiguousarray(upright(raw, self.sheet), dtype=self._native)
         return index, self.corrections.apply(index, seen)

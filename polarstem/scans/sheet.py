@@ -7,25 +7,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from polarstem.config.check import explain
 from polarstem.config.experiments import Experiment
 from polarstem.config.sheet import Sheet
-from polarstem.errors import PolarstemError
+from polarstem.errors import ProblemsError
+from polarstem.yaml_files import read_yaml
 
 __all__ = ["Sheet", "SheetError", "load_sheet"]
 
 
-class SheetError(PolarstemError):
+class SheetError(ProblemsError):
     """A wrong scan sheet; the text lists every problem that was found."""
-
-    def __init__(self, name: str, problems: list[str]) -> None:
-        self.problems = problems
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"{name} has {count}:\n{lines}")
 
 
 def load_sheet(source: Path | str | Mapping[str, Any] | Sheet | None) -> Sheet:
@@ -53,10 +47,7 @@ def load_sheet(source: Path | str | Mapping[str, Any] | Sheet | None) -> Sheet:
     if isinstance(source, Mapping):
         return _check(source, "The scan sheet")
     path = Path(source)
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PolarstemError(f"The scan sheet {path} cannot be read: {error}") from error
+    data = read_yaml(path, "The scan sheet")
     sheet = _check({} if data is None else data, f"The scan sheet {path}")
     files = {k: getattr(sheet, k) for k in ("mask", "bad_pixels", "dark", "gain")}
     beside = {k: str(path.parent / v) for k, v in files.items() if isinstance(v, str)}

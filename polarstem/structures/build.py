@@ -26,6 +26,7 @@ from polarstem.files import atomic_path
 from polarstem.seeds import derive_seed
 from polarstem.structures.amorphous import with_layers
 from polarstem.structures.cell_metric import screen_metric
+from polarstem.structures.description import check_description
 from polarstem.structures.local_displacements import octahedral_tilts, static_displacements
 from polarstem.structures.polar_vector import PolarMode, displaced_cell, screen_rotation
 from polarstem.structures.recipes import SpecimenRecipe
@@ -312,8 +313,12 @@ def read_specimen(path: Path | str) -> ase.Atoms:
         if not path.read_bytes().endswith(b"\n"):
             raise ValueError("the last line is cut")
         atoms = ase.io.read(path, index=0, format="extxyz")
-        if not isinstance(atoms, ase.Atoms) or not isinstance(atoms.info[_INFO], dict):
-            raise ValueError("its description is cut")
+        if not isinstance(atoms, ase.Atoms):
+            raise ValueError("it holds no atoms")
+        check_description(atoms.info[_INFO])
+        lengths = atoms.cell.lengths()
+        if not (np.isfinite(atoms.positions).all() and (lengths > 0).all() and lengths.max() < 1e6):
+            raise ValueError("its atoms are nowhere")
     # ASE's reader fails in as many ways as a file can be broken
     except Exception as error:
         raise PolarstemError(f"{broken}; delete it and run the same command again.") from error

@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -28,6 +27,7 @@ from pydantic import (
 from polarstem.errors import PolarstemError
 from polarstem.structures.elements import ATOMIC_NUMBERS
 from polarstem.structures.variants import Phase
+from polarstem.yaml_files import read_yaml
 
 CRYSTALS = Path(__file__).resolve().parents[2] / "resources" / "crystals.yaml"
 ROOM_KELVIN = 300.0
@@ -261,12 +261,7 @@ class Material(_Frozen):
 
 @cache
 def _library(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PolarstemError(
-            f"The crystal file {path} cannot be read as YAML; restore it from the repository."
-        ) from error
+    content = read_yaml(path, "The crystal file")
     if not isinstance(content, dict):
         raise PolarstemError(
             f"The crystal file {path} must map names to materials; restore it from the repository."

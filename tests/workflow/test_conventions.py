@@ -30,10 +30,12 @@ PRESETS = sorted((ROOT / "resources" / "presets").glob("*.yaml"))
 ORDER = ("structures", "simulate", "scans", "data", "models", "maps", "evaluate", "report")
 SHARED = {
     *("checked_netcdf", "config", "errors", "files", "import_closure", "logs"),
-    *("machine_faults", "provenance", "seeds"),
+    *("machine_faults", "provenance", "seeds", "yaml_files"),
 }
 # What the config must know of a stage to check itself, and how stages name themselves to it.
 CONFIG_MAY_USE = {"structures"}
+RUNS_TEXT = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "pd.read_pickle"}
+SAFE_YAML = {"yaml.safe_load", "yaml.safe_dump", "yaml.SafeLoader"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
@@ -157,6 +159,8 @@ def test_nothing_a_user_loads_is_a_pickle() -> None:
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
+            if called in RUNS_TEXT or (called.startswith("yaml.") and called not in SAFE_YAML):
+                wrong.append(f"{name_of(path)}:{node.lineno}: {called}")
             values = {k.arg: getattr(k.value, "value", None) for k in node.keywords}
             if values.get("allow_pickle") or values.get("weights_only") is False:
                 wrong.append(f"{name_of(path)}:{node.lineno}")

@@ -81,7 +81,7 @@ def _beside(path: Path) -> tuple[dict[str, Sourced], tuple[int, int] | None]:
     try:
         with h5py.File(beside) as file:
             told = {key: np.ravel(value) for key, value in file["STEM Metadata"].attrs.items()}
-    except (OSError, KeyError):
+    except Exception:  # broken in whatever way: the master tells of its patterns without it
         return facts, None
 
     def number(key: str) -> float:

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from polarstem.config.sheet import Sheet
 from polarstem.errors import PolarstemError
-from polarstem.scans.files.bare import read_bare, read_dot_raw
+from polarstem.scans.files.bare import read_dot_raw
+from polarstem.scans.files.declared import (
+    refuse_large_patterns,
+    refuse_unbelievable,
+    refuse_unbelievable_hdf5,
+)
 from polarstem.scans.files.dectris import companion, is_master, read_dectris
 from polarstem.scans.files.images import read_images, read_stack
 from polarstem.scans.files.merlin import read_mib
@@ -44,6 +49,7 @@ _SUFFIXES = {
 }
 _CONTAINERS = {".h5", ".hdf5", ".he5", ".emd"}
 _ATOMS = {".xyz", ".cif", ".pdb", ".vasp", ".poscar", ".cel"}
+_HDF5 = {"emd", "hspy", "app5", "hdf5", "py4dstem", "arina", "netcdf"}
 _FOLDERS = {"images", "zspy"}  # what a folder can be; the second, a file too
 _ANY_ORDER = {"netcdf", "images"}  # names, not places, tell axes of scan and detector apart
 
@@ -58,8 +64,24 @@ def stored_file(path: Path, sheet: Sheet) -> Stored:
     """
     if not path.exists():
         raise PolarstemError(f"There is no scan {path}; check the path.")
-    if sheet.raw is not None and path.is_file():
-        return _complete(read_bare(path, sheet))
+    name = "raw" if sheet.raw is not None and path.is_file() else _name(path, sheet)
+    own = _OWN.get(name)
+    try:
+        if name in _HDF5 and path.is_file():
+            refuse_unbelievable_hdf5(path)
+        stored = own(path, sheet) if own else read_plugin(name, path, sheet)
+        refuse_large_patterns(stored)
+    except PolarstemError:
+        raise
+    except Exception as error:  # readers fail in as many ways as a file can be broken
+        raise unreadable(path, name, error) from error
+    last_pattern(stored)  # tells of a file that is missing
+    refuse_unbelievable(stored)
+    return stored
+
+
+def _name(path: Path, sheet: Sheet) -> str:
+    """The reader of a file, which the sheet can tell, and which must fit what the path is."""
     name = sheet.reader if sheet.reader != "auto" else _guess(path)
     if (path.is_dir() and name not in _FOLDERS) or (path.is_file() and name == "images"):
         what = "a folder" if path.is_dir() else "a file"
@@ -69,13 +91,7 @@ def stored_file(path: Path, sheet: Sheet) -> Stored:
             f"The axes in {path} are told apart by their names; leave exchange_axes out of the "
             "scan sheet."
         )
-    own = _OWN.get(name)
-    return _complete(own(path, sheet) if own else read_plugin(name, path, sheet))
-
-
-def _complete(stored: Stored) -> Stored:
-    last_pattern(stored)
-    return stored
+    return name
 
 
 def _guess(path: Path) -> str:
@@ -109,7 +125,7 @@ def _content(path: Path, otherwise: str) -> str:
             if is_master(file):
                 return "arina"
         beside = companion(path)
-    except OSError as error:
+    except Exception as error:  # as many ways as a file can be broken
         raise unreadable(path, otherwise, error) from error
     if beside is not None:
         raise beside

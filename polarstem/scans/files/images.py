@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.config.sheet import Sheet
-from polarstem.errors import PolarstemError
+from polarstem.errors import PolarstemError, reason_of
+from polarstem.scans.files.declared import believe
 from polarstem.scans.files.shapes import folded, shaped
 from polarstem.scans.files.stored import ArrayFrames, Frames, Stored
 from polarstem.scans.files.troubles import unreadable
@@ -184,6 +185,7 @@ def read_stack(path: Path, sheet: Sheet) -> Stored:
     try:
         file = tifffile.TiffFile(path)
         series = max(file.series, key=lambda each: each.size)
+        believe(path, series.nbytes)
         return _stack(path, sheet, file, series)
     except PolarstemError:
         if file is not None:
@@ -241,11 +243,14 @@ def grey(file: Path) -> NDArray[Any]:
         if file.suffix.lower() in _TIFF:
             import tifffile
 
-            image: NDArray[Any] = tifffile.imread(file)
+            with tifffile.TiffFile(file) as opened_tiff:
+                believe(file, sum(series.nbytes for series in opened_tiff.series))
+                image: NDArray[Any] = opened_tiff.asarray()
         else:
             from PIL import Image
 
             with Image.open(file) as opened:
+                believe(file, 4 * opened.width * opened.height)
                 if opened.mode in ("P", "PA", "CMYK"):
                     opened = opened.convert("RGB")  # type: ignore[assignment]
                 image = np.asarray(opened)
@@ -253,8 +258,8 @@ def grey(file: Path) -> NDArray[Any]:
             raise ValueError("no image in it")
     except Exception as error:  # whatever the decoder stumbles over
         raise PolarstemError(
-            f"The image {file} cannot be read ({error}); it is truncated or no image, copy it "
-            "again."
+            f"The image {file} cannot be read ({reason_of(error)}); it is truncated or no "
+            "image, copy it again."
         ) from error
     if image.ndim == 3 and image.shape[-1] in (2, 3, 4):
         colours = image[..., : 1 if image.shape[-1] == 2 else 3]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.config.sheet import Sheet
-from polarstem.errors import PolarstemError
+from polarstem.errors import PolarstemError, reason_of
+from polarstem.scans.files.declared import believe
 
 _IMAGES = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".gif")
 _MEMORY = 64e6  # bytes of frames that are averaged at once
@@ -63,8 +64,11 @@ def _frames(file: Path, key: str) -> NDArray[Any]:
             found = _pages(file) if suffix in (".tif", ".tiff") else grey(file)
         else:
             found = _detector_file(file)
-    except (OSError, ValueError) as error:
-        raise PolarstemError(f"The {key} reference {file} cannot be read: {error}") from error
+    except PolarstemError:
+        raise
+    except Exception as error:  # whatever a decoder stumbles over
+        reason = reason_of(error)
+        raise PolarstemError(f"The {key} reference {file} cannot be read: {reason}.") from error
     if found.ndim < 2 or found.dtype.kind not in "uif":
         raise PolarstemError(
             f"The {key} reference {file} holds an array of shape {found.shape} {found.dtype}, "
@@ -80,7 +84,9 @@ def _pages(file: Path) -> NDArray[Any]:
     from polarstem.scans.files.images import grey
 
     try:
-        stack: NDArray[Any] = tifffile.imread(file)
+        with tifffile.TiffFile(file) as opened:
+            believe(file, sum(series.nbytes for series in opened.series))
+            stack: NDArray[Any] = opened.asarray()
     except Exception as error:  # whatever the decoder stumbles over
         raise ValueError(str(error)) from error
     return stack if stack.ndim == 3 and stack.shape[-1] not in (3, 4) else grey(file)
@@ -112,20 +118,23 @@ def read_mask(path: str, shape: tuple[int, ...], key: str, what: str) -> NDArray
     PolarstemError
         If it cannot be read or has another shape.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
+            if (image.height, image.width) != tuple(shape):  # before it is unpacked
+                raise PolarstemError(
+                    f"The {key} image {path} has {image.height} x {image.width} pixels, but needs "
+                    f"one per {what}: {shape[0]} x {shape[1]}."
+                )
             if image.mode in ("P", "PA", "CMYK"):
                 image = image.convert("RGB")  # type: ignore[assignment]
             values, alpha = np.asarray(image) != 0, image.mode[-1] in "Aa"
-    except (OSError, UnidentifiedImageError) as error:
-        raise PolarstemError(f"The {key} image {path} cannot be read: {error}") from error
+    except PolarstemError:
+        raise
+    except Exception as error:  # decoders fail in as many ways as a file can be broken
+        reason = reason_of(error)
+        raise PolarstemError(f"The {key} image {path} cannot be read: {reason}.") from error
     if values.ndim == 3:
         values = np.any(values[..., : -1 if alpha else None], axis=-1)
-    if values.shape != tuple(shape):
-        raise PolarstemError(
-            f"The {key} image {path} has {values.shape[0]} x {values.shape[1]} pixels, but needs "
-            f"one per {what}: {shape[0]} x {shape[1]}."
-        )
     return values

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from polarstem.errors import PolarstemError
+from polarstem.errors import PolarstemError, reason_of
 
 # extras of rosettasciio, beside those that are always there
 _EXTRAS = {"blo": "blockfile", "arina": "arina", "zspy": "zspy"}
@@ -37,7 +37,7 @@ def unreadable(path: Path, name: str, error: Exception) -> PolarstemError:
             f"Reading {path} needs the package {error.name}; install "
             f"`rosettasciio[{_EXTRAS.get(name, 'all')}]`."
         )
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = reason_of(error, whole=True)
     if isinstance(error, BlockingIOError) or any(said in text for said in _IN_USE):
         return PolarstemError(
             f"{path} is open in another program, which may still write to it; close it there, or "

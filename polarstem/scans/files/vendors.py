@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,11 @@ def read_plugin(name: str, path: Path, sheet: Sheet) -> Stored:
         options["dataset_path"] = [str(named), str(named.parent)]
     if name == "hdf5":
         options["skip_array_metadata"] = True
+    if name == "prz" and _packed(path):
+        raise PolarstemError(
+            f"{path} keeps its patterns compressed, as RosettaSciIO writes them, so that none can "
+            "be read by itself; save the scan as .hspy instead."
+        )
     found = signals(name, path, **options)
     if name in _HYPERSPY and sheet.dataset:
         found = [s for s in found if s["metadata"]["General"].get("title") == sheet.dataset]
@@ -121,6 +127,7 @@ def stored_of(name: str, path: Path, sheet: Sheet, signal: dict[str, Any]) -> St
 
 def _chosen(path: Path, sheet: Sheet, found: list[dict[str, Any]]) -> dict[str, Any]:
     """The one array that can be the patterns: the largest."""
+    found = [s for s in found if "data" in s]
     largest = max((s["data"].size for s in found if s["data"].ndim >= 2), default=0)
     found = [s for s in found if s["data"].size == largest]
     if not largest:
@@ -143,6 +150,15 @@ def _dataset(data: Any) -> Any:
         return None
     sources = [s for s in dict(data.dask).values() if isinstance(s, h5py.Dataset)]
     return sources[0] if len(sources) == 1 else None
+
+
+def _packed(path: Path) -> bool:
+    """Whether the array in a .prz file is compressed: it would be mapped all the same."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.getinfo("data.npy").compress_type != zipfile.ZIP_STORED
+    except (OSError, KeyError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False  # told of by its reader
 
 
 def _newer(name: str, path: Path) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from polarstem.licences import PAGE
+
 ROOT = Path(__file__).resolve().parents[3]
 LOCK = ROOT / "requirements.lock"
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
@@ -52,3 +54,12 @@ def test_every_environment_is_used_and_every_used_one_is_there():
     rules = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
     used = set(re.findall(r'"\.\./\.\./envs/(\w+)\.yaml"', rules))
     assert used == {path.stem for path in ENVIRONMENTS}
+
+
+def test_page_of_licences_is_of_this_lock():
+    rows = re.findall(r"^\| ([a-z0-9-]+) \| (\d\S*) \| (.+) \|$", PAGE.read_text(), re.MULTILINE)
+    assert {name: version for name, version, _ in rows} == locked(), (
+        "run `python -m polarstem.licences`"
+    )
+    told = [licence for _, _, licence in rows]
+    assert sum("not installed" in each or "see its" in each for each in told) <= len(told) // 10
