@@ -36,8 +36,9 @@ class ExperimentConditions(Conditions):
     )
     octahedral_tilt_deg: Annotated[Range, _at_most(MOST_TILT_DEG)] = Field(
         _NONE,
-        description="turn of the oxygen octahedra about [001], a0a0c+ in Glazer's notation "
-        "[degrees]; it doubles the cell seen along [001]",
+        description="turn of the oxygen octahedra [degrees] about each axis that the material's "
+        "`octahedral_tilts` of the phase turns them about: a0a0c+ in Glazer's notation, about "
+        "[001], where it names none; it doubles the cell seen along [001]",
     )
     amorphous_nm: Annotated[Range, _at_most(MOST_AMORPHOUS)] = Field(
         _NONE,

@@ -236,7 +236,7 @@ def _imperfect(
     """Imperfections that a crystal cannot have, or its box cannot hold."""
     if problem := disorder_problem(conditions, simulate, material):
         yield _Problem("conditions.disorder", problem)
-    doubled = doubled_cells(structures.zone_axis)
+    doubled = doubled_cells(structures.zone_axis, material.tilt_system(structures.phase))
     for axis, count, unit in zip("xy", structures.cells, doubled, strict=True):
         if conditions.octahedral_tilt_deg[1] and count % unit:
             yield _Problem(

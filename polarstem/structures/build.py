@@ -109,12 +109,14 @@ def build_specimen(recipe: SpecimenRecipe) -> ase.Atoms:
     volume = float(np.prod(lengths)) * len(SITES) / len(basis_site)
     if recipe.octahedral_tilt_deg:
         cubic = quarters @ axes // 4
-        tilts = octahedral_tilts(site, cubic, volume ** (1 / 3), recipe.octahedral_tilt_deg)
+        system = recipe.material.tilt_system(recipe.phase)
+        edge, angle = volume ** (1 / 3), recipe.octahedral_tilt_deg
+        tilts = octahedral_tilts(site, cubic, edge, angle, system, recipe.variant)
         positions += tilts @ rotation.T
 
     symbols = np.full(len(site), "O", dtype="<U2")
     symbols[site == _A] = _a_symbols(recipe, quarters[site == _A])
-    symbols[site == _B] = _mixture(recipe, "b_site", np.count_nonzero(site == _B), "b_site")
+    symbols[site == _B] = _mixture(recipe, "b_site", int((site == _B).sum()), "b_site")
     defect: dict[str, Any] | None = None
     if recipe.defect is not None:
         column = _central_column(recipe.defect["site"], site, quarters, lengths, box)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,6 +27,7 @@ from pydantic import (
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.elements import ATOMIC_NUMBERS
+from polarstem.structures.glazer import IN_PHASE, tilt_signs
 from polarstem.structures.variants import Phase
 from polarstem.yaml_files import read_yaml
 
@@ -37,6 +39,11 @@ _CELL_KEYS = {"T": {"a", "c"}, "O": {"a", "b", "c"}, "R": {"a", "alpha"}}
 # Born charges of a cell add to zero; published ones do so within their rounding and the
 # difference between end members. More means a wrong digit or sign.
 _SUM_RULE_TOLERANCE = 0.2
+
+
+def _tilt_system(given: str) -> str:
+    tilt_signs(given)
+    return given
 
 
 def _shares(given: Any) -> Any:
@@ -107,6 +114,9 @@ class Material(_Frozen):
         `polarstem.structures.thermal_motion` has those of a phase.
     temperature_kelvin : dict
         Temperature of each phase [K], 300 where it is not named.
+    octahedral_tilts : dict
+        Tilt system of each phase in Glazer's notation, see `polarstem.structures.glazer`; its angle
+        is a condition of a specimen.
     static_disorder_rms_angstrom : dict
         Root-mean-square static displacement of every element along one axis [Å]; empty where it
         is not known.
@@ -124,6 +134,9 @@ class Material(_Frozen):
         default_factory=dict
     )
     static_disorder_rms_angstrom: dict[str, Annotated[float, Field(ge=0, le=0.3)]] = Field(
+        default_factory=dict
+    )
+    octahedral_tilts: dict[Phase, Annotated[str, AfterValidator(_tilt_system)]] = Field(
         default_factory=dict
     )
     sources: dict[str, str] = Field(default_factory=dict)
@@ -174,8 +187,9 @@ class Material(_Frozen):
         if not self.lattice or set(self.lattice) != set(self.template):
             return ["lattice and template must describe the same phases, at least one"]
         problems = []
-        if unknown := [p for p in self.temperature_kelvin if p not in self.lattice]:
-            problems.append(f"temperature_kelvin names {', '.join(unknown)}, which has no lattice")
+        for name in ("temperature_kelvin", "octahedral_tilts"):
+            if unknown := [p for p in getattr(self, name) if p not in self.lattice]:
+                problems.append(f"{name} names {', '.join(unknown)}, which has no lattice")
         for phase, cell in self.lattice.items():
             given = set(cell.model_dump(exclude_none=True))
             if given != _CELL_KEYS[phase]:
@@ -227,6 +241,10 @@ class Material(_Frozen):
             )
         rest = {element: round((1 - share) * part / (1 - own), 9) for element, part in others}
         return self.model_copy(update={site: {first: share} | rest})
+
+    def tilt_system(self, phase: Phase) -> str:
+        """Tilt system of a phase, in Glazer's notation."""
+        return self.octahedral_tilts.get(phase, IN_PHASE)
 
     def require_phase(self, phase: str) -> Phase:
         """Return `phase` if the material describes it, else say which phases it does."""

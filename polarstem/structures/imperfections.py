@@ -28,8 +28,8 @@ class Imperfections:
         Factor on the material's static displacements: each atom has its own, the same in every
         thermal configuration.
     octahedral_tilt_deg : float
-        Angle by which octahedra are turned about the pseudo-cubic [001], neighbours along [100]
-        and [010] in opposite senses, along [001] in the same one (Glazer's a0a0c+) [degrees].
+        Angle by which octahedra are turned about each axis that the material's tilt system turns
+        them about, `polarstem.structures.crystals.Material.tilt_system` [degrees].
     amorphous_nm : tuple of float
         Thickness of an amorphous layer on the entrance and on the exit surface [nm].
     amorphous_of : {"crystal", "carbon"}

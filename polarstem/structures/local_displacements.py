@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from polarstem.seeds import derive_seed
 from polarstem.structures.crystals import Material
+from polarstem.structures.glazer import IN_PHASE, tilt_signs, turns_back
+from polarstem.structures.variants import Vector
 
 Floats = NDArray[np.float64]
-_O_X, _O_Y = 2, 3  # rows of `SITES`: oxygens on the faces across [100] and [010]
+_FIRST_O = 2  # row of `SITES`: oxygens on the faces across [100], [010] and [001]
+_STEPS: tuple[Vector, ...] = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 
 
 def static_displacements(
@@ -43,15 +46,20 @@ def static_displacements(
 
 
 def octahedral_tilts(
-    site: NDArray[np.int64], cells: NDArray[np.int64], edge: float, tilt_deg: float
+    site: NDArray[np.int64],
+    cells: NDArray[np.int64],
+    edge: float,
+    tilt_deg: float,
+    system: str = IN_PHASE,
+    variant: Vector = (0, 0, 0),
 ) -> Floats:
-    """Turn the octahedra about [001]: in phase along it, against their neighbours across it.
+    """Turn the octahedra about pseudo-cubic axes.
 
-    That is a0a0c+ in the notation of A. M. Glazer, Acta Cryst. B28, 3384 (1972): one in-phase
-    tilt, as in Pm of K0.3Na0.7NbO3 at room temperature (a0b+c0, D. W. Baker et al., Acta Cryst.
-    B65, 22 (2009)), its axis along [001]. Seen along that axis it is plainest: it doubles the
-    projected cell. The lattice stays: with B where it is, an octahedron that turns by t keeps
-    its corners to the second order, and the angle B-O-B is 180 degrees - 2 t.
+    A step to the next cell across an axis reverses the turn about it, since the octahedra share
+    corners; a step along it does where they turn against each other. The lattice stays: with B
+    where it is, an octahedron that turns by t about one axis keeps its corners to the second order,
+    and the angle B-O-B is 180 degrees - 2 t. With the same turn t about all three axes the
+    octahedra turn by atan(sqrt(3) tan(t)) about a body diagonal.
 
     Parameters
     ----------
@@ -62,17 +70,29 @@ def octahedral_tilts(
     edge : float
         Edge of that cell [Å].
     tilt_deg : float
-        Angle of the octahedron in cell (0, 0, 0), counter-clockwise [degrees].
+        Angle about each tilted axis, counter-clockwise in cell (0, 0, 0) [degrees].
+    system : str
+        Tilt system, see `polarstem.structures.glazer`.
+    variant : tuple of int
+        Polar axis. About an axis that it has a negative component along, octahedra that turn
+        against each other have the other sense: a-a-a- turns them about a polar <111>.
 
     Returns
     -------
     ndarray, shape (n, 3)
         Displacements along the pseudo-cubic axes [Å].
     """
-    sense = 1 - 2 * (cells[:, :2].sum(axis=1) % 2)
-    size = edge / 2 * np.tan(np.radians(tilt_deg)) * sense
     found = np.zeros((len(site), 3))
-    # the oxygens of a cell are those on the lower sides of its B
-    found[:, 1] -= size * (site == _O_X)
-    found[:, 0] += size * (site == _O_Y)
+    for axis, sign in enumerate(tilt_signs(system)):
+        if not sign:
+            continue
+        steps = [turns_back(system, step)[axis] for step in _STEPS]
+        sense = 1 - 2 * (cells @ steps % 2)
+        if sign < 0 and variant[axis] < 0:
+            sense = -sense
+        size = edge / 2 * np.tan(np.radians(tilt_deg)) * sense
+        # the oxygens of a cell are those on the lower sides of its B
+        first, second = (axis + 1) % 3, (axis + 2) % 3
+        found[:, second] -= size * (site == _FIRST_O + first)
+        found[:, first] += size * (site == _FIRST_O + second)
     return found

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from polarstem.errors import PolarstemError
 from polarstem.structures.cell_metric import Metric, cell_lengths
 from polarstem.structures.crystals import Material, load_material
+from polarstem.structures.glazer import turns_back
 from polarstem.structures.imperfections import Imperfections, imperfection_problem
 from polarstem.structures.variants import (
     Phase,
@@ -113,7 +114,7 @@ class SpecimenRecipe(Imperfections):
         if problem := imperfection_problem(self, self.material):
             self._fail(problem)
         if self.octahedral_tilt_deg:
-            x, y = doubled_cells(self.zone_axis)
+            x, y = doubled_cells(self.zone_axis, self.material.tilt_system(self.phase))
             if self.cells[0] % x or self.cells[1] % y:
                 self._fail(
                     f"octahedral tilts alternate from cell to cell and need an even number of "
@@ -164,9 +165,9 @@ def b_order(a_site: ASite, b_site: BSite | None) -> BSite:
     return b_site or ("random" if a_site == "random" else "virtual")
 
 
-def doubled_cells(zone_axis: Vector) -> tuple[int, int]:
-    """Projected cells along x and y after which octahedral tilts about [001] repeat."""
-    x, y = (1 + (axis[0] + axis[1]) % 2 for axis in screen_axes(zone_axis)[:2])
+def doubled_cells(zone_axis: Vector, tilt_system: str) -> tuple[int, int]:
+    """Projected cells along x and y after which octahedral tilts repeat."""
+    x, y = (1 + max(turns_back(tilt_system, axis)) for axis in screen_axes(zone_axis)[:2])
     return x, y
 
 

@@ -57,8 +57,8 @@ MUTATIONS = [
     Mutation(
         "B cations in the order of A",
         _BUILD,
-        'np.count_nonzero(site == _B), "b_site")',
-        'np.count_nonzero(site == _B), "a_site")',
+        'int((site == _B).sum()), "b_site")',
+        'int((site == _B).sum()), "a_site")',
         f"{_SITES}::test_random_order_has_the_exact_composition_and_follows_the_seed",
     ),
     Mutation(

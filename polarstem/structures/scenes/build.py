@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from polarstem.seeds import derive_seed
 from polarstem.structures.amorphous import with_layers
 from polarstem.structures.build import projected_basis, shuffled
+from polarstem.structures.glazer import tilt_signs
 from polarstem.structures.local_displacements import octahedral_tilts, static_displacements
 from polarstem.structures.scenes.defects import column_places, moved
 from polarstem.structures.scenes.domains import lay_out
@@ -70,22 +71,20 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
     symbols = np.full(len(site), "O", "<U2")
     cation = site == _A
     symbols[cation] = _a_symbols(recipe, places[cation] - origin)
-    symbols[site == _B] = _b_symbols(recipe, np.count_nonzero(site == _B), "b_site")
-    tilts = octahedral_tilts(
-        site, np.repeat(cells, len(basis_site), axis=0)[rows[inside]], a, recipe.octahedral_tilt_deg
-    )
+    symbols[site == _B] = _b_symbols(recipe, int((site == _B).sum()), "b_site")
     kept = np.ones(len(site), bool)
     if recipe.kind in ("a_vacancy_column", "nb_antisite"):
         apart = places[:, None, :2] - origin[:2] - column_places(recipe)
         column = cation & (np.linalg.norm(apart, axis=2) < a / 8).any(axis=1)
         if recipe.kind == "nb_antisite":
-            symbols[column] = _b_symbols(recipe, np.count_nonzero(column), "antisite")
+            symbols[column] = _b_symbols(recipe, int(column.sum()), "antisite")
         kept = (recipe.kind == "nb_antisite") | ~column
 
     domains = lay_out(recipe)
     shares = domains.shares(places - origin)
     places = places + np.einsum("nd,ndi->ni", shares, domains.templates[:, site].swapaxes(0, 1))
-    places += tilts
+    own = np.repeat(cells, len(basis_site), axis=0)[rows[inside]]
+    places += _tilts(recipe, site, own, shares)
     places[:, 2] += a / 4  # atomic planes in the middle of their slices
     if recipe.disorder:
         places += static_displacements(
@@ -107,6 +106,20 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
     if (wedge := wedge_of(recipe)) is not None:
         atoms.info["wedge"] = wedge.described()
     return with_layers(atoms, recipe, recipe.material, a**3, recipe.seed)
+
+
+def _tilts(
+    recipe: SceneRecipe, site: NDArray[np.int64], cells: NDArray[np.int64], shares: Floats
+) -> Floats:
+    """Octahedral tilts of atoms in the domains that have `shares` in them, shape (n, domain)."""
+    system = recipe.material.tilt_system(recipe.phase)
+    given = (site, cells, recipe.cell, recipe.octahedral_tilt_deg, system)
+    if min(tilt_signs(system)) >= 0:
+        return octahedral_tilts(*given)  # the same in every domain
+    found = np.zeros((len(site), 3))
+    for share, variant in zip(shares.T, recipe.domain_variants, strict=True):
+        found += share[:, None] * octahedral_tilts(*given, variant)
+    return found
 
 
 def _a_symbols(recipe: SceneRecipe, places: Floats) -> NDArray[np.str_]:

@@ -24,7 +24,7 @@ def test_every_shipped_material_loads_and_names_its_sources(name: str) -> None:
     material = load_material(name)
     needed = {"template", "born_charges", "debye_waller_rms_angstrom"}
     needed |= {f"lattice.{phase}" for phase in material.lattice}
-    needed |= {"static_disorder_rms_angstrom"} & set(material.model_fields_set)
+    needed |= {"static_disorder_rms_angstrom", "octahedral_tilts"} & set(material.model_fields_set)
     assert set(material.sources) == needed
 
 
