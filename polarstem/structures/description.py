@@ -41,6 +41,7 @@ class _Any(_Part):
     planes: _Count
     debye_waller_rms_angstrom: dict[str, _Length]
     virtual_a_site: dict[str, _Share] = {}
+    virtual_b_site: dict[str, _Share] = {}
     amorphous: _Amorphous | None = None
     wedge: _Wedge | None = None
 
