@@ -139,7 +139,7 @@ MUTATIONS = [
         _PATTERNS,
         "return self._eyes[key], inverse(images[chosen])",
         "return self._eyes[key], images[chosen]",
-        f"{_OF_PATTERNS}::test_turned_crystal_has_the_turned_matrix",
+        f"{_OF_PATTERNS}::test_shared_matrices_give_what_each_crystal_of_its_own_gives",
     ),
     Mutation(
         "a tilt is not turned with its crystal",
@@ -167,7 +167,7 @@ MUTATIONS = [
         _PATTERNS,
         "slopes[row] = (high - low) / (2 * step)",
         "slopes[row] = (high - low) / 2",
-        f"{_OF_PATTERNS}::test_length_and_angle_have_the_same_information",
+        f"{_OF_PATTERNS}::test_thickness_slope_is_that_of_a_curve_through_many_planes",
     ),
     Mutation(
         "curvatures bend the other way",
