@@ -36,9 +36,10 @@ def licence_of(package: str) -> str:
         return _UNKNOWN
     classifiers = about.get_all("Classifier") or []
     told = [c.rpartition(" :: ")[2] for c in classifiers if c.startswith("License :: OSI")]
-    line = (about.get("License") or "").strip().split("\n")[0]
+    one = {key: about[key] for key in ("License", "License-Expression") if key in about}
+    line = one.get("License", "").strip().split("\n")[0]
     short = line if 0 < len(line) <= 60 else ""
-    found = about.get("License-Expression") or ", ".join(told) or short or "see its LICENSE file"
+    found = one.get("License-Expression") or ", ".join(told) or short or "see its LICENSE file"
     return found.replace("|", "/")
 
 

@@ -14,7 +14,7 @@ from polarstem.config.conditions import LISTED, MAPPED, NAMED
 from polarstem.config.cross_checks import cross_checks, nearest
 from polarstem.config.experiment_checks import experiment_checks
 from polarstem.config.families import FAMILIES
-from polarstem.config.learning import Stream, Training
+from polarstem.config.learning import Run, Stream, Training
 from polarstem.config.model import LONGEST_NAME, Config, merge
 from polarstem.config.physics import NUMBER, WORD, Simulate, Structures
 from polarstem.config.physics_checks import physics_checks
@@ -203,8 +203,12 @@ def _sections_with_overrides(config: Config) -> Iterator[str]:
             build = partial(config.training_of, next(iter(config.models)))
             yield from _problems(build, source, Training, f"train.sources.{source}.training.")
     for index, run in enumerate(config.train.runs):
-        where = f"train.runs[{index}].training."
-        yield from _problems(lambda _, own=run.training: Training(**own), "", Training, where)
+        build = partial(_training_of_run, run)
+        yield from _problems(build, "", Training, f"train.runs[{index}].training.")
+
+
+def _training_of_run(run: Run, _: str) -> Training:
+    return Training.model_validate(run.training)
 
 
 def _problems(
