@@ -76,7 +76,7 @@ class PolarMode:
         axes = np.array(variants) / np.sqrt(np.sum(np.square(variants), axis=1))[:, None]
         shifts = 100 * np.array([displacements(loaded, known, v) for v in variants])  # pm
         # slope of each atom's component along an axis with that of the polar axis
-        slopes = np.einsum("vai,vi->ai", shifts, axes) / np.square(axes).sum(0)[:, None].T
+        slopes = np.einsum("nsi,ni->si", shifts, axes) / np.square(axes).sum(0)[:, None].T
         bonds = np.eye(3, dtype=bool)[list(BOND_AXES)]
         tensors = np.empty((5, 3))
         tensors[[_A, _B]] = slopes[[_A, _B]].mean(1)[:, None]
