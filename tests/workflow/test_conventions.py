@@ -17,7 +17,7 @@ from runs import ROOT, TINY, planned, snakemake
 
 from polarstem.config import check, load, plan
 from polarstem.config.docs import reference_text, schema_text
-from polarstem.config.model import merge
+from polarstem.config.model import merge, thickest
 from polarstem.config.work import all_jobs
 from polarstem.structures.scenes.recipe import SceneKind, WallKind, wall_kinds
 
@@ -25,6 +25,7 @@ RULE_FILES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 MODULES = sorted((ROOT / "polarstem").rglob("*.py"))
 PRESETS = sorted((ROOT / "resources" / "presets").glob("*.yaml"))
+REFERENCE_MODEL = ROOT / "resources" / "reference_model.yaml"
 
 # Data flows one way; these are free for all, whatever stands above them.
 ORDER = ("structures", "simulate", "scans", "data", "models", "maps", "evaluate", "report")
@@ -178,7 +179,7 @@ def test_sources_name_their_licence() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [ROOT / "config.yaml", ROOT / "tests" / "configs" / "tiny.yaml", *PRESETS],
+    [ROOT / "config.yaml", REFERENCE_MODEL, ROOT / "tests" / "configs" / "tiny.yaml", *PRESETS],
     ids=lambda path: path.stem,
 )
 def test_shipped_configs_are_valid(path: Path) -> None:
@@ -200,6 +201,24 @@ def test_every_kind_of_scene_is_among_the_shipped_experiments() -> None:
     # but walls of other phases
     kinds = set(get_args(SceneKind)) - set(get_args(WallKind)) | set(wall_kinds("O"))
     assert {scene.kind for scene in mapped if scene} == kinds
+
+
+def test_reference_model_learns_from_more_than_the_standard_benchmark() -> None:
+    standard, more = load(ROOT / "config.yaml"), load(REFERENCE_MODEL)
+    assert standard.evaluate.recommended == more.evaluate.recommended
+    source = more.evaluate.recommended.source
+    before, after = (config.streams()[source] for config in (standard, more))
+    assert after.patterns > 2 * before.patterns
+    for name, wide in after.conditions.model_dump().items():
+        narrow = getattr(before.conditions, name)
+        if narrow != wide:
+            assert wide[0] <= narrow[0] < narrow[1] <= wide[1], name
+    assert after.conditions.dose_electrons[0] <= 100
+    assert set(after.specimens) > set(before.specimens)
+    for name in set(after.specimens) - {"thermal_cubic"}:
+        crystals = more.structures_of(name)
+        assert crystals.amplitude * (1 - crystals.amplitude_spread) < 0.5  # weak_t20
+        assert thickest(more.specimens[name]) > 50
 
 
 @pytest.mark.slow
