@@ -82,7 +82,7 @@ def field_error(simulate: Simulate, length: float, thickness_nm: float) -> float
     length *= math.sqrt(max(1, simulate.phonons.configurations))
     beams = semiangle * length / wavelength(simulate.energy_kv)
     spread = 2 * semiangle * 10 * thickness_nm / length
-    return min(1.0, 1.3 * beams**-1.5 * math.exp(1.3 * spread))
+    return min(1.0, 1.3 * beams**-1.5 * math.exp(min(1.3 * spread, 700.0)))
 
 
 def least_pixels(

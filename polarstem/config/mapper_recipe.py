@@ -159,6 +159,7 @@ def mapper_settings(request: Request) -> dict[str, Any]:
         "controls": [CONTROL],
         "defect_free": chosen,
         "adaptation": [],
+        "vector_bound": None,
     }
     return _with_room(found, standard)
 

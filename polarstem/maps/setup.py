@@ -181,8 +181,8 @@ def _check_library(setup: Setup, directory: Path) -> None:
         "mrad_per_pixel": library.mrad_per_pixel,
         "semiangle_mrad": library.semiangle_mrad,
     }
-    same = list(library.class_names) == list(setup.model.class_names)
-    if not same or any(abs(value - trained[name]) > 1e-5 for name, value in own.items()):
+    unknown = set(setup.model.class_names) - set(library.class_names)
+    if unknown or any(abs(value - trained[name]) > 1e-5 for name, value in own.items()):
         raise PolarstemError(
             f"{directory / LIBRARY_FILE} is the library of another model than the one beside it: "
             "its classes, pixels or convergence semi-angle are others; take the one that was made "

@@ -110,6 +110,8 @@ class Library:
                     zone_axis=zone,  # type: ignore[arg-type]
                     settings=settings,
                 )
+            except PolarstemError:  # damaged
+                raise
             except Exception as error:  # as many as a file can be wrong
                 raise PolarstemError(
                     f"{path} is no pattern library of polarstem; delete it and run the same "

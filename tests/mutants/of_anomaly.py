@@ -119,8 +119,8 @@ MUTATIONS = [
     Mutation(
         "an earlier version's thresholds are taken for these",
         _SCORE,
-        "lacking = {field.name for field in fields(cls)} - set(stored.files)",
-        "lacking = set[str]()",
+        "if lacking := {field.name for field in fields(cls)} - set(values):",
+        "if lacking := set[str]():",
         f"{_TESTED}::test_file_of_an_earlier_version_is_refused",
     ),
 ]

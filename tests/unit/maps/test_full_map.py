@@ -234,6 +234,10 @@ def test_models_that_disagree_give_no_answer(known_scan, base, tmp_path):
         arrays = dict(stored)
     arrays["templates"] = np.rot90(arrays["templates"], axes=(1, 2)).copy()
     np.savez(other / "arrays.npz", **arrays)
+    about = json.loads((other / "model.json").read_text(encoding="utf-8"))
+    for digest in ("files", "checksum"):
+        del about[digest]
+    (other / "model.json").write_text(json.dumps(about), encoding="utf-8")
     data = map_scan(known_scan.counts, [known_scan.model, other], sheet=known_scan.sheet, threads=1)
     assert not data["cell_answered"].any()
     assert (data["cell_withheld"] == Reason.MODELS_DISAGREE).any()
