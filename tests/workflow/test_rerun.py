@@ -27,7 +27,7 @@ TRAIN = {"train_model"} | ANOMALY | PREDICT
 DATA = {"check_leakage", "train_model"} | PREDICT
 SCENES = {"simulate_scene"} | ANOMALY
 LIBRARY = {"compute_library"} | ANOMALY
-LIMIT = {"compute_information"} | EVALUATE
+LIMIT = {"compute_information", "compute_vector_bound"} | EVALUATE
 MEASURE = {"measure_dataset"} | DATA
 MATRICES = {"compute_scattering_matrix", "compute_thermal_matrices", "measure_accuracy"}
 MATRICES |= MEASURE | LIMIT | LIBRARY
@@ -150,7 +150,7 @@ CONFIG = {"resolve_config"} | EVALUATE  # whatever changes in it is told in the 
             | {"compute_scattering_matrix": 7, "compute_information": 1, "measure_dataset": 5}
             | {"compute_thermal_matrices": 3, "simulate_patterns": 5, "assemble_dataset": 3}
             | {"train_model": 7, "predict_patterns": 7}
-            | dict.fromkeys(LIBRARY | {"measure_accuracy"}, 1),
+            | dict.fromkeys(LIBRARY | {"compute_vector_bound", "measure_accuracy"}, 1),
             id="detector",
         ),
         pytest.param(
