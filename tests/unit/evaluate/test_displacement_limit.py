@@ -78,15 +78,16 @@ def test_wrong_sections_are_told(section, message):
         settings_of(section)
 
 
-def test_the_standard_run_asks_for_it_and_the_tiny_one_does_not():
+def test_who_asks_for_it_has_one_job():
     named = {
         path: [job for job in all_jobs(load(ROOT / path)) if job.rule == "compute_vector_bound"]
-        for path in ("config.yaml", "tests/configs/tiny.yaml")
+        for path in ("config.yaml", "tests/configs/tiny.yaml", "tests/configs/plain.yaml")
     }
     (job,) = named["config.yaml"]
     assert job.memory_mb > 1500
     assert set(job.work) == {"displaced", "fitted"}
-    assert not named["tests/configs/tiny.yaml"]
+    assert len(named["tests/configs/tiny.yaml"]) == 1
+    assert not named["tests/configs/plain.yaml"]
 
 
 def test_file_says_what_it_holds(bound):
