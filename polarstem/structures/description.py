@@ -61,7 +61,9 @@ class _Specimen(_Any):
     material: str
     metric: str
     a_site: str
+    b_site: str
     a_site_share: _Share
+    b_site_share: _Share
     amplitude: float
     polarization_uC_cm2: tuple[float, float, float]  # noqa: N815  # its name in the file
     seed: int
