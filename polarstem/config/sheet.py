@@ -149,10 +149,10 @@ class Sheet(Section):
     semiangle_mrad: Annotated[float, Field(gt=0, le=100), _in("mrad")] | None = Field(
         None, description="convergence semi-angle [mrad]"
     )
-    mrad_per_pixel: Annotated[Positive, _in("mrad")] | None = Field(
+    mrad_per_pixel: Annotated[Positive, Field(ge=1e-4), _in("mrad")] | None = Field(
         None, description="angle per detector pixel [mrad]"
     )
-    disc_radius_pixels: Annotated[Positive, _in("pixel")] | None = Field(
+    disc_radius_pixels: Annotated[Positive, Field(ge=0.5), _in("pixel")] | None = Field(
         None, description="radius of the bright-field disc [detector pixels]"
     )
     camera_length_mm: Annotated[Positive, _in("mm")] | None = Field(
