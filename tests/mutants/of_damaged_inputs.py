@@ -37,4 +37,25 @@ MUTATIONS = [
         '("Cs", "Co", "Cn")',
         f"{_CORPUS}::test_a_name_from_outside_cannot_write_on_the_terminal",
     ),
+    Mutation(
+        "a structure need not say what its B site is",
+        "polarstem/structures/description.py",
+        "    b_site: str\n",
+        "",
+        "tests/unit/structures/test_build.py::test_a_description_that_lacks_a_key_is_told",
+    ),
+    Mutation(
+        "discs of no size",
+        "polarstem/config/sheet.py",
+        "Field(ge=0.5)",
+        "Field(gt=0)",
+        "tests/unit/scans/test_sheet.py::test_keys_that_do_not_go_together",
+    ),
+    Mutation(
+        "an impossible thickness overflows",
+        "polarstem/config/accuracy.py",
+        "min(1.3 * spread, 700.0)",
+        "1.3 * spread",
+        "tests/unit/core/test_accuracy_rules.py::test_no_thickness_is_too_large_for_the_rules",
+    ),
 ]

@@ -109,6 +109,20 @@ MUTATIONS = [
         f"{_OTHERS}::test_a_matrix_of_other_settings",
     ),
     Mutation(
+        "a damaged library is called another file",
+        "polarstem/simulate/pattern_library.py",
+        "except PolarstemError:  # damaged",
+        "except KeyboardInterrupt:",
+        "tests/unit/faults/test_flipped_bits.py::test_flipped_bits_are_told",
+    ),
+    Mutation(
+        "a library need not know the model's classes",
+        "polarstem/maps/setup.py",
+        "unknown = set(setup.model.class_names) - set(library.class_names)",
+        "unknown = set[str]()",
+        f"{_OTHERS}::test_the_library_of_another_model",
+    ),
+    Mutation(
         "the library of another model is taken",
         "polarstem/maps/setup.py",
         "abs(value - trained[name]) > 1e-5",

@@ -13,6 +13,7 @@ _CACHE = "unit/simulate/test_fftw_plans.py::test_a_cache_that_fails_ends_no_job"
 _SUMS = "unit/simulate/test_running_sums.py"
 _SAME = f"{_SUMS}::test_a_stopped_job_goes_on_to_the_same_bits"
 _NEEDS = "unit/core/test_needs.py"
+_TRAINS = "unit/core/test_config.py::test_a_run_trains_as_it_says_whatever_model_says"
 _DRAWN = "simulate/microscope/drawn_conditions.py"
 _PLANS = "simulate/wave/fftw_plans.py"
 _RUNNING = "simulate/multislice/running_sums.py"
@@ -168,5 +169,26 @@ MUTATIONS = [
         "field = 8e-6 * slices",
         "field = 4e-6 * slices",
         f"{_NEEDS}::test_a_scene_counts_its_transmission_functions",
+    ),
+    _broken(
+        "a run trains as its stream says",
+        "config/model.py",
+        "settings = merge(settings, run.training)",
+        "settings = merge(run.training, settings)",
+        _TRAINS,
+    ),
+    _broken(
+        "every run of a model trains as one of them",
+        "config/model.py",
+        "if model in run.models and source in run.sources:",
+        "if model in run.models:",
+        _TRAINS,
+    ),
+    _broken(
+        "one training is planned in two ways",
+        "config/cross_checks.py",
+        "if all(shared) and run.training != other.training:",
+        "if all(shared) and run.training is other.training:",
+        _TRAINS,
     ),
 ]

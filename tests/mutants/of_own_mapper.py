@@ -23,6 +23,13 @@ _GOES_ON = f"{_OWNS}::test_an_interrupted_mapper_goes_on_and_keeps_what_is_done"
 
 MUTATIONS = [
     Mutation(
+        "a mapper computes the bound that it does not need",
+        _RECIPE,
+        '"vector_bound": None,',
+        "",
+        f"{_RECIPES}::test_no_report_is_made",
+    ),
+    Mutation(
         "a detector of any optics is that of 24 mrad",
         _RECIPE,
         "* pixels / 2 * request.semiangle_mrad / semiangle",

@@ -135,3 +135,8 @@ def test_what_is_no_grid_is_refused_in_one_sentence(value: object) -> None:
     told = [p for p in error.value.problems if "pixels_per_cell" in p]
     assert len(told) == 1
     assert told[0].startswith("simulate.pixels_per_cell: ")
+
+
+def test_no_thickness_is_too_large_for_the_rules():
+    simulate = check(STANDARD).simulate_of("ideal")
+    assert field_error(simulate, 8 * CELL, 2.0**63) == 1.0

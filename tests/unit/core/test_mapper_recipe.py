@@ -159,6 +159,7 @@ def test_no_report_is_made():
         "measure_accuracy",
     }
     assert sum(map(seconds, planned)) < sum(map(seconds, all_jobs(config)))
+    assert not of_rule(planned, "compute_vector_bound")
     assert len(of_rule(planned, "simulate_scene")) == 3
     # ten polar crystals to learn from and two to choose by, and four and one without polarization
     assert len(of_rule(planned, "compute_thermal_matrices")) == 17

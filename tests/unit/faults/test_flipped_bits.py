@@ -28,8 +28,8 @@ from polarstem.simulate.pattern_library import Library
 from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
 from polarstem.simulate.scattering_matrix.thermal_matrices import ThermalMatrices
 from polarstem.structures.build import build_specimen
-from polarstem.structures.recipes import make_recipe
 from tests.unit.maps.synthetic_map import DIRECTIONS, NAMES, make_map
+from tests.unit.tetragonal import tetragonal_recipe
 
 FLIPS = 20
 MAIN = ("real", "imaginary", "intensity", "probability", "pacbed", "template", "pattern")
@@ -94,22 +94,7 @@ def files(small_library, column_matrix, library_recipe, tmp_path_factory) -> dic
 
 
 def _write_simulation(path: Path) -> None:
-    recipe = make_recipe(
-        material="KNN",
-        name="a",
-        specimen_set="s",
-        split="test",
-        class_index=0,
-        class_name="RM",
-        direction_deg=0.0,
-        variant=(1, 0, 0),
-        phase="T",
-        zone_axis=(0, 0, 1),
-        a_site="virtual",
-        cells=(2, 2),
-        thickness_nm=2.0,
-        seed=1,
-    )
+    recipe = tetragonal_recipe(split="test", thickness_nm=2.0)
     simulate = {"scan": {"positions": [4, 4]}, "detector": {"pixels": 16, "mrad_per_pixel": 6.0}}
     settings = {"simulate": simulate, "thicknesses_nm": [1.0, 2.0], "seed": 1}
     random = np.random.default_rng(0)

@@ -24,7 +24,7 @@ from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.build import build_specimen
-from polarstem.structures.recipes import make_recipe
+from tests.unit.tetragonal import tetragonal_recipe
 
 NAMES = ["RM", "MU", "LM", "MD"]
 ENERGY_KV, SEMIANGLE_MRAD, NM = 200.0, 16.0, 8.0
@@ -43,23 +43,7 @@ _QUARTER = np.array([[0, -1], [1, 0]])
 
 @cache
 def _microscope() -> VirtualMicroscope:
-    recipe = make_recipe(
-        material="KNN",
-        name="test",
-        specimen_set="test",
-        split="train",
-        class_index=0,
-        class_name="RM",
-        direction_deg=0.0,
-        variant=(1, 0, 0),
-        phase="T",
-        zone_axis=(0, 0, 1),
-        a_site="virtual",
-        cells=(2, 2),
-        thickness_nm=NM,
-        seed=1,
-        amplitude=1.5,
-    )
+    recipe = tetragonal_recipe(thickness_nm=NM, amplitude=1.5)
     crystal = Crystal.of(build_specimen(recipe))
     matrix = compute_scattering_matrix(crystal, [NM], _REACH, cells=(2, 2))
     return VirtualMicroscope(matrix, Camera(DETECTOR, DETECTOR_MRAD))

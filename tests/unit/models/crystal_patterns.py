@@ -15,7 +15,7 @@ from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
 from polarstem.structures.build import build_specimen
-from polarstem.structures.recipes import make_recipe
+from tests.unit.tetragonal import tetragonal_recipe
 
 FOUR = ("RM", "MU", "LM", "MD")
 # reflections (h, 0) at h * 25.08 mÅ / 3.97 Å on pixels of 2.6 mrad
@@ -33,23 +33,7 @@ _SETTINGS = Simulate.model_validate(
 
 @cache
 def _microscope(amplitude: float) -> VirtualMicroscope:
-    recipe = make_recipe(
-        material="KNN",
-        name="test",
-        specimen_set="test",
-        split="train",
-        class_index=0,
-        class_name="RM",
-        direction_deg=0.0,
-        variant=(1, 0, 0),
-        phase="T",
-        zone_axis=(0, 0, 1),
-        a_site="virtual",
-        cells=(3, 3),
-        thickness_nm=16.0,
-        seed=1,
-        amplitude=amplitude,
-    )
+    recipe = tetragonal_recipe(cells=(3, 3), thickness_nm=16.0, amplitude=amplitude)
     crystal = Crystal.of(build_specimen(recipe))
     matrix = compute_scattering_matrix(crystal, [8.0, 16.0], _SETTINGS, cells=(3, 3))
     return VirtualMicroscope(matrix, _SETTINGS.detector)

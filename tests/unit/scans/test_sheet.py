@@ -62,6 +62,8 @@ def test_every_problem_is_told_at_once():
         ({"off": ["tilt", "tilt"]}, "stands there twice"),
         ({"raw": {"dtype": "u2", "frame_shape": [2, 2]}}, "add `scan_shape`"),
         ({"reader": "raw"}, "needs the layout of the file"),
+        ({"disc_radius_pixels": 1e-320}, "disc_radius_pixels: .*greater than or equal to 0.5"),
+        ({"mrad_per_pixel": 1e-320}, "mrad_per_pixel: .*greater than or equal to 0.0001"),
     ],
 )
 def test_keys_that_do_not_go_together(keys, told):

@@ -18,9 +18,9 @@ from polarstem.scans.files.readers import open_scan
 from polarstem.scans.sheet import load_sheet
 from polarstem.scans.virtual import write_scene
 from polarstem.structures.build import build_specimen, write_specimen
-from polarstem.structures.recipes import make_recipe
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import make_scene
+from tests.unit.tetragonal import tetragonal_recipe
 
 SETTINGS: dict[str, Any] = {
     "simulate": {
@@ -121,11 +121,7 @@ def test_what_cannot_be_written_is_refused(scene):
         write_scene(scene, out.with_suffix(".tif"), truth, SETTINGS)
     with pytest.raises(PolarstemError, match="dose_electrons"):
         write_scene(scene, out, truth, SETTINGS | {"conditions": {}})
-    structure = {"variant": (1, 1, 0), "phase": "O", "zone_axis": (0, 0, 1), "cells": (1, 1)}
-    labels = {"name": "a", "specimen_set": "s", "split": "test", "class_index": 1}
-    labels |= {"class_name": "RU", "direction_deg": 45.0, "thickness_nm": 1.0, "seed": 1}
-    recipe = make_recipe(material="KNN", a_site="virtual", **structure, **labels)
-    write_specimen(build_specimen(recipe), scene)
+    write_specimen(build_specimen(tetragonal_recipe(thickness_nm=1.0)), scene)
     with pytest.raises(PolarstemError, match="is no scene"):
         write_scene(scene, out, truth, SETTINGS)
     assert not out.exists()

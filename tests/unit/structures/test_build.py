@@ -344,6 +344,15 @@ def test_every_truncation_is_noticed(recipe: Make, tmp_path: Path) -> None:
             read_specimen(path)
 
 
+@pytest.mark.parametrize("key", ["b_site", "b_site_share", "a_site", "amplitude", "variant"])
+def test_a_description_that_lacks_a_key_is_told(recipe: Make, tmp_path: Path, key: str) -> None:
+    atoms = build_specimen(recipe())
+    del atoms.info[key]
+    write_specimen(atoms, tmp_path / "specimen.xyz")
+    with pytest.raises(PolarstemError, match=r"specimen\.xyz is truncated or not extended XYZ"):
+        read_specimen(tmp_path / "specimen.xyz")
+
+
 def test_foreign_and_absent_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(PolarstemError, match="There is no specimen file"):
         read_specimen(tmp_path / "none.xyz")
