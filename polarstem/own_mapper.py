@@ -15,6 +15,7 @@ from polarstem.config.mapper_plan import plan_sentences, settings_text
 from polarstem.config.mapper_recipe import STREAM, Request, mapper_config, mapper_settings
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
+from polarstem.yaml_files import read_yaml
 
 CONFIG, MODEL = "mapper.yaml", "model"
 _MADE = Path("results") / "reference_model"  # by the workflow, in a folder of its own
@@ -108,8 +109,6 @@ def check_folder(folder: Path, part: dict[str, Any]) -> None:
     PolarstemError
         If the folder holds another configuration, or files and none.
     """
-    import yaml
-
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -121,10 +120,7 @@ def check_folder(folder: Path, part: dict[str, Any]) -> None:
                 f"The folder {folder} holds other files and no {CONFIG}; name a new one with --out."
             )
         return
-    try:
-        there = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PolarstemError(f"{path} cannot be read: {error}") from error
+    there = read_yaml(path, "The configuration")
     if there == part:
         return
     differing = ", ".join(_differing(there, part)) if isinstance(there, dict) else "all of it"

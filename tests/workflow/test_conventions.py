@@ -147,6 +147,18 @@ def test_package_knows_nothing_of_snakemake_or_the_workflow() -> None:
     assert wrong == []
 
 
+def test_every_netcdf_file_is_written_with_checksums() -> None:
+    wrong = [
+        name_of(path)
+        for path in MODULES
+        if path.stem != "checked_netcdf"
+        and re.search(
+            r"to_netcdf\(|netCDF4\.Dataset\([^)]*[\"'][wa]", path.read_text(encoding="utf-8")
+        )
+    ]
+    assert wrong == []
+
+
 def test_scripts_have_no_future_import() -> None:
     """Snakemake puts lines before the script's first, where Python allows no such import."""
     assert [p.name for p in SCRIPTS if "__future__" in p.read_text(encoding="utf-8")] == []

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from polarstem.checked_netcdf import save_netcdf
 from polarstem.config.vector_bound import KNOWLEDGE, PARAMETERS
 from polarstem.evaluate.limit.count_fit import fit_errors
 from polarstem.evaluate.limit.crystal_information import cell_centres
@@ -20,7 +21,6 @@ from polarstem.evaluate.limit.vector_bound import (
     displacement_covariance,
     fisher_information,
 )
-from polarstem.files import atomic_path
 from polarstem.logs import progress
 from polarstem.provenance import provenance
 from polarstem.seeds import derive_seed
@@ -69,8 +69,7 @@ def compute_vector_bound(settings: Mapping[str, Any], output: Path | str) -> Non
         "template_misfit_pm": mode.misfit_pm,
         **provenance(settings, seed=settings["seed"]),
     }
-    with atomic_path(output) as path:
-        data.to_netcdf(path, engine="netcdf4")
+    save_netcdf(data, output)
 
 
 def bound_dataset(expansions: Sequence[Expansion], settings: Mapping[str, Any]) -> xr.Dataset:
