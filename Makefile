@@ -29,9 +29,8 @@ quick: $(READY) ## the two-minute look (tests/configs/tiny.yaml) -> quick/result
 	$(SNAKEMAKE) --configfile tests/configs/tiny.yaml --directory quick $(ARGS)
 
 .PHONY: reference-model
-reference-model: $(READY) ## the recommended model, trained for more -> reference/results/reference_model
-	$(SNAKEMAKE) results/reference_model --configfile resources/reference_model.yaml \
-		--directory reference $(ARGS)
+reference-model: $(READY) ## the recommended model alone -> results/reference_model
+	$(SNAKEMAKE) results/reference_model $(ARGS)
 
 .PHONY: bench
 bench: $(READY) ## speed against abTEM, half an hour -> results/bench.json (ARGS=--reduced: a look)
@@ -77,7 +76,7 @@ lock: ## resolve pyproject.toml into requirements.lock (ARGS=--upgrade takes new
 
 .PHONY: clean
 clean: ## delete results, logs and caches; .venv stays
-	rm -rf results logs quick reference report.zip .snakemake .pytest_cache .mypy_cache .ruff_cache
+	rm -rf results logs quick report.zip .snakemake .pytest_cache .mypy_cache .ruff_cache
 
 # Sets $$python in the shell of a recipe, or stops with one sentence.
 define find_python

@@ -60,9 +60,9 @@ class Effort(NamedTuple):
 
 
 EFFORTS: Mapping[str, Effort] = {
-    "look": Effort(0.02, 1, 4, ("calm_thin",), rough=True),
-    "short": Effort(0.125, 6, 8, ("calm_thin", "calm_wall")),
-    "default": Effort(0.4, None, 12, ("calm_thin", "calm", "calm_wall")),
+    "look": Effort(0.01, 1, 4, ("calm_thin",), rough=True),
+    "short": Effort(0.06, 6, 8, ("calm_thin", "calm_wall")),
+    "default": Effort(0.2, 10, 12, ("calm_thin", "calm", "calm_wall")),
     "long": Effort(1.0, None, 24, None),
 }
 
@@ -259,13 +259,21 @@ def _training(effort: Effort, standard: Mapping[str, Any]) -> dict[str, Any]:
     """The stream, shortened, and the one model that learns from it."""
     stream = standard["train"]["sources"][STREAM]
     parts = max(2, round(effort.share * stream["training"]["max_epochs"]))
-    shortened = {
-        "patterns": round(effort.share * stream["patterns"]),
-        "training": {"max_epochs": parts},
-    }
+    made: dict[str, Any] = {"specimens": [POLAR, UNPOLAR]}  # atoms of a real crystal move
+    if effort.share < 1:
+        made["patterns"] = round(effort.share * stream["patterns"])
+        made["training"] = {"max_epochs": parts}
     model = standard["evaluate"]["recommended"]["model"]
-    found = {"sources": {STREAM: shortened}} if effort.share < 1 else {}
-    return found | {"runs": [{"models": [model], "sources": [STREAM]}], "memory_mb": _MEMORY_MB}
+    run = next(
+        run
+        for run in standard["train"]["runs"]
+        if model in run["models"] and STREAM in run["sources"]
+    )
+    return {
+        "sources": {STREAM: made},
+        "runs": [run | {"models": [model], "sources": [STREAM]}],
+        "memory_mb": _MEMORY_MB,
+    }
 
 
 def _scenes(request: Request, material: Material, standard: Mapping[str, Any]) -> list[str]:
