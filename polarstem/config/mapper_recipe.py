@@ -19,6 +19,7 @@ from polarstem.config.check import check, explain, laid_over, read_standard
 from polarstem.config.map_jobs import scene_settings, scenes
 from polarstem.config.model import Config, thickest
 from polarstem.config.physics import Simulate, Structures
+from polarstem.config.plan import crystal_of, specimens_of
 from polarstem.config.physics_checks import least_joined, longest_cell
 from polarstem.config.scene_limits import lacking_margin, least_source
 from polarstem.errors import PolarstemError
@@ -31,6 +32,7 @@ EXPERIMENT, CONTROL, KNOWN = "emulated", "emulated_cubic", "phonons"
 DOMAINS = ("phonons_t20", "phonons_t30", EXPERIMENT, CONTROL)
 """Data domains of the standard benchmark that the mapper is tested on, the first for reference."""
 _CONTROLS = 3  # unpolar crystals that it is tested on
+_CHOSEN_BY = 2  # polar crystals that choose when to stop
 _MEMORY_MB = 1000  # of training patterns; a stream keeps fewer
 
 
@@ -42,8 +44,8 @@ class Effort(NamedTuple):
     share : float
         Of the patterns of the standard benchmark's stream.
     crystals : int or None
-        Polar crystals to learn from, each turned into all classes that are turns of it; None for
-        those of the standard benchmark.
+        Polar crystals to learn from in all, each turned into all classes that are turns of it, and
+        at least one for every class; None for those of the standard benchmark.
     tested : int
         Least number of crystals of the emulated experiment.
     scenes : tuple of str or None
@@ -246,13 +248,22 @@ def _specimens(request: Request, standard: Mapping[str, Any], material: Material
             wider = {"source_fwhm_angstrom": [least, max(high, least)]}
             found[name]["conditions"] = wider
     if effort.crystals is not None:
-        found[POLAR] = {"per_class": {"train": effort.crystals}}
+        apart = _not_turns(laid_over(standard, {"structures": structures.model_dump()}))
+        crystals = {"train": effort.crystals, "validation": _CHOSEN_BY}
+        found[POLAR] = {"per_class": {s: math.ceil(n / apart) for s, n in crystals.items()}}
     if effort.rough:
         coarse = {"phonons": {"configurations": 2}}
         found[POLAR] = {"per_class": {"train": 1, "validation": 1}, "simulate": coarse}
         found[UNPOLAR] = found[POLAR]
         found[CONTROL]["per_class"] = {"test": 1}
     return found
+
+
+def _not_turns(settings: dict[str, Any]) -> int:
+    """Crystals that it takes to have one of every class."""
+    config = Config.model_validate(settings)
+    first = [p for p in specimens_of(config, POLAR) if (p.split, p.index) == ("train", 0)]
+    return len({crystal_of(config, specimen)[0].name for specimen in first})
 
 
 def _training(effort: Effort, standard: Mapping[str, Any]) -> dict[str, Any]:

@@ -100,6 +100,20 @@ MUTATIONS = [
         f"{_RECIPES}::test_efforts_differ_in_what_is_learned_and_tested",
     ),
     Mutation(
+        "twice the crystals where classes are turns of two",
+        _RECIPE,
+        "math.ceil(n / apart)",
+        "math.ceil(n / 1)",
+        f"{_RECIPES}::test_no_report_is_made",
+    ),
+    Mutation(
+        "the mapper learns at another rate than the standard's",
+        _RECIPE,
+        '[run | {"models": [model], "sources": [STREAM]}]',
+        '[{"models": [model], "sources": [STREAM]}]',
+        f"{_RECIPES}::test_every_crystal_has_a_mapper",
+    ),
+    Mutation(
         "the report is counted",
         _PLAN,
         "if job.rule not in _NOT_MADE",
