@@ -19,8 +19,8 @@ from polarstem.config.check import check, explain, laid_over, read_standard
 from polarstem.config.map_jobs import scene_settings, scenes
 from polarstem.config.model import Config, thickest
 from polarstem.config.physics import Simulate, Structures
-from polarstem.config.plan import crystal_of, specimens_of
 from polarstem.config.physics_checks import least_joined, longest_cell
+from polarstem.config.plan import crystal_of, specimens_of
 from polarstem.config.scene_limits import lacking_margin, least_source
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import Material, load_material
