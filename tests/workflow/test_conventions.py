@@ -221,7 +221,7 @@ def test_the_recommended_model_learns_from_wider_ranges_than_it_is_tested_in() -
     for name in set(stream.specimens) - {"thermal_cubic"}:
         crystals = config.structures_of(name)
         assert crystals.amplitude * (1 - crystals.amplitude_spread) < 0.5  # weak_t20
-        assert thickest(config.specimens[name]) > 50
+        assert thickest(config.specimens[name]) > 45
 
 
 @pytest.mark.slow
