@@ -57,8 +57,8 @@ def rows(options: Options) -> list[Row]:
         for count in counts:
             _, forward, backward = workspace.batch(count)
             for _ in range(work.exits[-1]):
-                forward.execute()
-                backward.execute()
+                forward()
+                backward()
 
     sides = {"propagation": lambda: propagate(work), "transforms": transforms}
     with threadpool_limits(1):

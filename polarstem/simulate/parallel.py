@@ -92,6 +92,19 @@ def one_blas_thread() -> Iterator[None]:
         _release_blas()
 
 
+@contextmanager
+def one_torch_thread_each(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Give threads in each of which torch computes alone; its own number stays as it was."""
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(before)
+
+
 def one_blas_thread_for(owner: object) -> None:
     """Keep numpy's BLAS to one thread as long as an object lives.
 

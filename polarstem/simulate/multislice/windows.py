@@ -156,9 +156,9 @@ class Field:
             )
             waves[:] = amplitudes * np.einsum("wx,wy->wxy", *phases)
             for transmission, distance in zip(piece, distances, strict=True):
-                backward.execute()
+                backward()
                 multiply(flat, transmission)
-                forward.execute()
+                forward()
                 multiply(flat, propagators[distance])
             # the propagator undid one pair of transforms' factor in each slice
             found[first:last] = np.fft.fftshift(np.abs(waves) ** 2, axes=(1, 2))

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The loop over slices: by FFTW on the CPU, by torch on a GPU."""
+"""The loop over slices: batch by batch in the cache of a CPU, or as a whole on a GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polarstem.simulate.parallel import one_blas_thread
+from polarstem.simulate.parallel import one_blas_thread, one_torch_thread_each
 from polarstem.simulate.scattering_matrix.equivalent import Mirror
 from polarstem.simulate.scattering_matrix.plane_wave_multislice import PlaneWaveMultislice
 from polarstem.simulate.wave.plane_waves import Groups
@@ -24,7 +23,7 @@ Group = tuple[int, Amplitudes, Amplitudes]
 _DEVICE_BYTES = 2**30  # of the waves on a GPU
 
 
-def by_fftw(
+def on_cpu(
     multislice: PlaneWaveMultislice, groups: Groups, mirrors: Sequence[Mirror | None], threads: int
 ) -> Iterator[Group]:
     """Propagate each group of waves, some groups at the same time.
@@ -70,7 +69,7 @@ def by_fftw(
         lit = exits.reshape(*exits.shape[:2], -1)[..., propagators[group, 0] != 0]
         return group, exits[..., y, x], lit.conj() @ lit.swapaxes(1, 2)
 
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+    with one_blas_thread(), one_torch_thread_each(threads) as pool:
         yield from pool.map(work, range(len(incident)))
 
 
@@ -94,14 +93,14 @@ def _through(
     for number in range(1, multislice.exits[-1] + 1):
         piece = (number - 1) % len(slices)
         multiply(flat, slices[piece])
-        forward.execute()
+        forward()
         multiply(flat, propagators[multislice.distance[piece]])
         if number in planes:
             exits[planes[number]] = waves
-        backward.execute()
+        backward()
 
 
-def by_torch(multislice: PlaneWaveMultislice, groups: Groups, device: str) -> Iterator[Group]:
+def on_device(multislice: PlaneWaveMultislice, groups: Groups, device: str) -> Iterator[Group]:
     """Propagate the groups of waves by torch, as many at once as fit.
 
     Parameters

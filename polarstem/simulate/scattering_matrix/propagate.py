@@ -16,7 +16,7 @@ from polarstem.simulate.potential.crystal import Crystal, exit_periods
 from polarstem.simulate.potential.projection import projected_potential
 from polarstem.simulate.potential.repeating_unit import repeating_unit
 from polarstem.simulate.scattering_matrix.equivalent import copies, mirror_of, own_turns
-from polarstem.simulate.scattering_matrix.loops import Amplitudes, by_fftw, by_torch
+from polarstem.simulate.scattering_matrix.loops import Amplitudes, on_cpu, on_device
 from polarstem.simulate.scattering_matrix.matrix import ScatteringMatrix
 from polarstem.simulate.scattering_matrix.plane_wave_multislice import PlaneWaveMultislice
 from polarstem.simulate.wave.antialias import antialias_angle, transmission
@@ -39,7 +39,7 @@ def propagate(
         Groups of waves that run at the same time on the CPU. The result does not depend
         on it.
     device : str
-        "cpu", for FFTW; or torch's name of another device.
+        "cpu", or torch's name of another device.
 
     Returns
     -------
@@ -56,9 +56,9 @@ def propagate(
     chosen = Groups(*(table[todo] for table in groups))
     if device == "cpu":
         mirrors = [mirror_of(grid, group, turns, multislice.shape) for group in todo]
-        done = by_fftw(multislice, chosen, mirrors, threads)
+        done = on_cpu(multislice, chosen, mirrors, threads)
     else:
-        done = by_torch(multislice, chosen, device)
+        done = on_device(multislice, chosen, device)
     for group, exits, products in progress(done, len(todo), "groups of plane waves"):
         rows = groups.rows[todo[group]][groups.used[todo[group]]]
         array[:, rows] = exits[:, : len(rows)]

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fourier transforms of batches of waves on a CPU, in place and by FFTW's measured plans."""
+"""Fourier transforms of batches of waves on a CPU, in place."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import numba
 import numpy as np
-import pyfftw
 from numpy.typing import NDArray
 
-from polarstem.simulate.wave.fftw_plans import EFFORT, recall_plans
+Transform = Callable[[], object]
 
 _BATCH_BYTES = 2**19  # of the waves transformed at once: half of a core's cache
 
@@ -24,7 +25,10 @@ def multiply(waves: NDArray[np.complex64], factor: NDArray[np.complex64]) -> Non
 
 
 class Workspace:
-    """Waves of one batch with their in-place transforms, by plans that every process shares.
+    """Waves of one batch with their transforms in place, by the library that torch was built with.
+
+    Where that is MKL, two transforms take half the time of FFTW's measured plans
+    (``benchmarks/propagation.py``), and the same digits come out of every process.
 
     Parameters
     ----------
@@ -33,29 +37,19 @@ class Workspace:
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
+        import torch  # which takes seconds
+
         self.most = max(1, _BATCH_BYTES // (8 * int(np.prod(shape))))
-        self._array = pyfftw.zeros_aligned((self.most, *shape), np.complex64)
-        layout = f"{self.most} x {shape[0]} x {shape[1]}, in place"
-        recall_plans(layout, self._plan_all)
-        self._plans: dict[int, tuple[pyfftw.FFTW, pyfftw.FFTW]] = {}
+        self._waves = torch.zeros((self.most, *shape), dtype=torch.complex64)
 
-    def batch(self, waves: int) -> tuple[NDArray[np.complex64], pyfftw.FFTW, pyfftw.FFTW]:
+    def batch(self, waves: int) -> tuple[NDArray[np.complex64], Transform, Transform]:
         """Give an array (wave, y, x) and its forward and backward transform, not normalized."""
-        if waves not in self._plans:
-            self._plans[waves] = self._plan(waves)
-        return self._array[:waves], *self._plans[waves]
+        from torch import fft
 
-    def _plan(self, waves: int) -> tuple[pyfftw.FFTW, pyfftw.FFTW]:
-        part = self._array[:waves]
-        forward, backward = (
-            pyfftw.FFTW(part, part, axes=(1, 2), direction=direction, flags=(EFFORT,))
-            for direction in ("FFTW_FORWARD", "FFTW_BACKWARD")
-        )
-        return forward, backward
-
-    def _plan_all(self) -> None:
-        for waves in range(1, self.most + 1):
-            self._plan(waves)
+        part = self._waves[:waves]
+        forward = partial(fft.fft2, part, out=part)
+        backward = partial(fft.ifft2, part, norm="forward", out=part)
+        return part.numpy(), forward, backward
 
 
 def batches(count: int, most: int) -> list[tuple[int, int]]:
