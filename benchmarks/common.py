@@ -30,7 +30,6 @@ from polarstem.simulate.multislice.probes import Sampling, on_camera
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
-from polarstem.simulate.wave.fftw_plans import forget_plans
 from polarstem.simulate.wave.plane_waves import spread_offsets
 from polarstem.structures.variants import Vector, classes
 
@@ -93,7 +92,7 @@ def alternate(
     plans: list[Any] = [None for _ in sides]
     for run in range(0 if warm else 1, runs + 1):
         for side, (name, work) in enumerate(sides.items()):
-            forget_plans()
+            pyfftw.forget_wisdom()
             if plans[side]:
                 pyfftw.import_wisdom(plans[side])
             seconds, results[side] = timed(work)

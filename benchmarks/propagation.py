@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Propagation of plane waves against its planned, batched Fourier transforms alone.
 
-On one thread each: the transforms are a lower bound for any multislice.
+On one thread each: the transforms are a lower bound for any multislice. And the transforms by the
+number of grid points, with FFTW's measured plans beside them.
 """
 
 from __future__ import annotations

@@ -97,10 +97,22 @@ def one_torch_thread_each(threads: int) -> Iterator[ThreadPoolExecutor]:
     """Give threads in each of which torch computes alone; its own number stays as it was."""
     import torch
 
+    with (
+        torch_threads(torch.get_num_threads()),
+        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        yield pool
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Compute with so many threads of torch, and set back what was."""
+    import torch
+
     before = torch.get_num_threads()
+    torch.set_num_threads(threads)
     try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool
+        yield
     finally:
         torch.set_num_threads(before)
 

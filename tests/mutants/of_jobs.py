@@ -9,13 +9,11 @@ _CODE = "polarstem"
 _COUNTS = "unit/scans/test_virtual_counts.py::test_gain_loses_no_electrons_and_shows"
 _ADDED = "unit/simulate/test_drawn_with_set_aberrations.py::test_phases_add_up"
 _BAND = "unit/simulate/test_detector_band.py"
-_CACHE = "unit/simulate/test_fftw_plans.py::test_a_cache_that_fails_ends_no_job"
 _SUMS = "unit/simulate/test_running_sums.py"
 _SAME = f"{_SUMS}::test_a_stopped_job_goes_on_to_the_same_bits"
 _NEEDS = "unit/core/test_needs.py"
 _TRAINS = "unit/core/test_config.py::test_a_run_trains_as_it_says_whatever_model_says"
 _DRAWN = "simulate/microscope/drawn_conditions.py"
-_PLANS = "simulate/wave/fftw_plans.py"
 _RUNNING = "simulate/multislice/running_sums.py"
 _EMULATED = "simulate/jobs/emulate_specimen.py"
 
@@ -84,20 +82,6 @@ MUTATIONS = [
         "reach = 3",
         "unit/simulate/test_emulated_source.py"
         "::test_a_source_wider_than_the_cell_sees_all_positions_alike",
-    ),
-    _broken(
-        "a file system without locks ends jobs",
-        _PLANS,
-        "except (OSError, RuntimeError) as error:",
-        "except RuntimeError as error:",
-        _CACHE,
-    ),
-    _broken(
-        "a full disk ends jobs",
-        _PLANS,
-        "except (OSError, PolarstemError) as error:",
-        "except OSError as error:",
-        _CACHE,
     ),
     _broken(
         "done configurations are simulated again",

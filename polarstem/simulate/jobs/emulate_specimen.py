@@ -23,7 +23,6 @@ from polarstem.simulate.microscope.coherence import SIGMA_PER_FWHM
 from polarstem.simulate.microscope.drawn_conditions import Drawn, drawn_for
 from polarstem.simulate.multislice.abtem_run import (
     check_band,
-    recall_plans_of,
     scan_in_batches,
 )
 from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
@@ -109,9 +108,6 @@ def _scan_cell(specimen: Specimen, drawn: Drawn, threads: int, sums: RunningSums
     scanned = places[::every, ::every].size // 2
     size = min(scanned, batch_size(gpts, 1, simulate.memory_mb))
     with abtem_settings(simulate.device, threads):
-        if simulate.device == "cpu":
-            probe = probe_of(simulate.energy_kv, optics)
-            recall_plans_of(probe, gpts, {size, scanned % size} - {0})
         for number, atoms in sums.configurations(
             crystal, simulate.phonons, seed, images=images, totals=totals, visits=visits
         ):

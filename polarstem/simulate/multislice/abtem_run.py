@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import abtem
-import ase
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +21,6 @@ from polarstem.simulate.multislice.probes import Sampling, on_camera, probe_of
 from polarstem.simulate.multislice.running_sums import RunningSums
 from polarstem.simulate.potential.crystal import Crystal, exit_periods
 from polarstem.simulate.potential.projection import projected_slices
-from polarstem.simulate.wave.fftw_plans import EFFORT, recall_plans
 
 
 def simulate_patterns(
@@ -49,7 +47,7 @@ def simulate_patterns(
     seed : int
         Seed of the thermal motion.
     threads : int
-        FFTW's threads.
+        Of Fourier transforms.
     sums : RunningSums, optional
         Where what was simulated is kept after each frozen-phonon configuration.
 
@@ -78,9 +76,6 @@ def simulate_patterns(
     try:
         with abtem_settings(settings.device, threads):
             optics = Optics(settings.semiangle_mrad, settings.aberrations, settings.tilt_mrad)
-            if settings.device == "cpu":
-                probe = probe_of(settings.energy_kv, optics)
-                recall_plans_of(probe, gpts, {len(b) for b in _batches(len(positions), size)})
             for number, atoms in sums.configurations(
                 crystal, settings.phonons, seed, intensity=intensity, total=total
             ):
@@ -135,25 +130,6 @@ def scan_in_batches(
 
 def _batches(count: int, size: int) -> list[range]:
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-def recall_plans_of(probe: abtem.Probe, gpts: tuple[int, int], batches: set[int]) -> None:
-    """Recall or measure the plans of potentials and scans, on one slice with one atom."""
-
-    def rehearse() -> None:
-        with abtem.config.set({"fftw.planning_effort": EFFORT}):
-            slab: Any = abtem.Potential(
-                ase.Atoms("H", [(5, 5, 0.5)], cell=(10, 10, 1), pbc=True),
-                gpts=gpts,
-                slice_thickness=(1.0,),
-            ).build(lazy=False)
-            for count in batches:
-                # a probe takes its grid from the first potential it meets
-                scan_patterns(probe.copy(), slab, np.zeros((count, 2)), 1)
-
-    threads = abtem.config.get("fftw.threads")
-    sizes = ", ".join(f"{count} x {gpts[0]} x {gpts[1]}" for count in sorted(batches))
-    recall_plans(f"abTEM {abtem.__version__}: {sizes}; {threads} threads", rehearse)
 
 
 def scan_patterns(

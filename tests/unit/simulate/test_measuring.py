@@ -26,7 +26,6 @@ from polarstem.simulate.microscope.optics import Optics, aberration_phase
 from polarstem.simulate.multislice.abtem_run import simulate_patterns
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
-from polarstem.simulate.wave.fftw_plans import forget_plans
 from polarstem.structures.symmetry import IDENTITY
 
 QUARTER = ((0, -1), (1, 0))
@@ -128,7 +127,6 @@ def test_a_cubic_crystal_has_no_odd_asymmetry(crystal):
 
 
 def test_threads_and_batches_change_nothing(crystal, matrix, eye):
-    forget_plans()  # of other tests, which may be recalled between two computations
     one, several = (
         compute_scattering_matrix(
             crystal("RU"), [4.0, 2.0], microscope(), cells=(3, 3), margin_mrad=4.0, threads=threads
