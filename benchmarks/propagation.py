@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Propagation of plane waves against its planned, batched Fourier transforms alone.
 
-On one thread each: the transforms are a lower bound for any multislice. And the transforms by the
-number of grid points, with FFTW's measured plans beside them.
+On one thread each: the transforms are a lower bound for any multislice. And the transforms
+themselves against FFTW's with measured plans, on grids of a cell and of a scene's window.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pyfftw
 from threadpoolctl import threadpool_limits
 
 from benchmarks.common import alternate, knn, main, microscope, say
@@ -75,8 +77,43 @@ def rows(options: Options) -> list[Row]:
             target="<= 1.8",
             quotient="ours / theirs",
             note="one thread each",
-        )
+        ),
+        *(_against_fftw(points, alone) for points in (40, 48, 64, 200)),
     ]
+
+
+def _against_fftw(points: int, options: Options) -> Row:
+    """Pairs of transforms of a batch of waves, in place."""
+    workspace = Workspace((points, points))
+    waves, forward, backward = workspace.batch(workspace.most)
+    array = pyfftw.zeros_aligned(waves.shape, np.complex64)
+    plans = [
+        pyfftw.FFTW(array, array, axes=(1, 2), direction=direction, flags=("FFTW_MEASURE",))
+        for direction in ("FFTW_FORWARD", "FFTW_BACKWARD")
+    ]
+    repeats = max(1, 40_000_000 // waves.size)
+
+    def ours() -> None:
+        for _ in range(repeats):
+            forward()
+            backward()
+
+    def theirs() -> None:
+        for _ in range(repeats):
+            for plan in plans:
+                plan.execute()
+
+    with threadpool_limits(1):
+        (here, there), _ = alternate({"torch": ours, "FFTW": theirs}, options.runs, warm=True)
+    return compare(
+        f"{repeats} times {len(waves)} waves of {points} x {points} points, there and back; "
+        "FFTW with measured plans",
+        here,
+        there,
+        options,
+        target="",
+        note="one thread each; zeros, so that numbers stay finite",
+    )
 
 
 if __name__ == "__main__":
