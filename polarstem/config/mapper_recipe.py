@@ -248,7 +248,7 @@ def _specimens(request: Request, standard: Mapping[str, Any], material: Material
             wider = {"source_fwhm_angstrom": [least, max(high, least)]}
             found[name]["conditions"] = wider
     if effort.crystals is not None:
-        apart = _not_turns(laid_over(standard, {"structures": structures.model_dump()}))
+        apart = _not_turns(laid_over(dict(standard), {"structures": structures.model_dump()}))
         crystals = {"train": effort.crystals, "validation": _CHOSEN_BY}
         found[POLAR] = {"per_class": {s: math.ceil(n / apart) for s, n in crystals.items()}}
     if effort.rough:

@@ -325,7 +325,7 @@ def test_what_a_part_sets_to_null_is_left_out() -> None:
         "domains": {"weak_t20": None, "emulated": None},
         "models": {"vgg": None},
         "train": {
-            "sources": {"thicknesses": None},
+            "sources": {"varied_quarter": None},
             "runs": [{"models": ["cnn"], "sources": ["t20"]}],
         },
         "experiments": {"nb_antisite": None},
