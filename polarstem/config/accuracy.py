@@ -47,7 +47,7 @@ def grid_error(
     """
     heaviest = max((*material.a_site, *material.b_site, "O"), key=ATOMIC_NUMBERS.__getitem__)
     heavier = math.log(ATOMIC_NUMBERS[heaviest] / _NIOBIUM)
-    kelvin = material.temperature_kelvin.get(phase, ROOM_KELVIN)  # type: ignore[call-overload]
+    kelvin = material.kelvin(phase)
     square = material.debye_waller_rms_angstrom[heaviest] ** 2 * kelvin / ROOM_KELVIN
     band = pixels_per_angstrom / 3
     damping = 2 * math.pi**2 * square * (band**2 - _BAND**2)

@@ -15,11 +15,12 @@ from mixed_materials import knn_with_tantalum
 from polarstem.errors import PolarstemError
 from polarstem.structures.build import build_specimen
 from polarstem.structures.crystals import load_material
+from polarstem.structures.polar_mode import displacements
 from polarstem.structures.recipes import SpecimenRecipe
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import SceneRecipe
 from polarstem.structures.table import table_row
-from polarstem.structures.templates import displacements, polarization
+from polarstem.structures.templates import polarization
 
 Make = Callable[..., SpecimenRecipe]
 MIXED = knn_with_tantalum()
