@@ -298,7 +298,7 @@ def _scenes(request: Request, material: Material, standard: Mapping[str, Any]) -
         if (wanted is None or name in wanted)
         # with one element on the A site there is nothing to cluster
         and (
-            standard["experiments"][name]["scene"]["kind"] != "k_na_cluster"
+            standard["experiments"][name]["scene"]["kind"] != "a_cluster"
             or len(material.a_site) > 1
         )
     ]

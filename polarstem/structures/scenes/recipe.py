@@ -31,12 +31,12 @@ WallKind = Literal[
 ]
 DefectKind = Literal[
     "a_vacancy_column",
-    "nb_antisite",
+    "b_antisite",
     "antiphase_boundary",
     "ruddlesden_popper",
     "edge_dislocation",
 ]
-ControlKind = Literal["single_domain", "tilt_ramp", "k_na_cluster"]
+ControlKind = Literal["single_domain", "tilt_ramp", "a_cluster"]
 SceneKind = Literal[WallKind, DefectKind, ControlKind, "four_domains", "vortex"]
 Charge = Literal["neutral", "head_to_head", "tail_to_tail"]
 
@@ -95,9 +95,9 @@ class SceneRecipe(Imperfections):
     inclination_deg : float
         Angle between the wall and the beam in ``wall_inclined`` [degrees].
     columns : int
-        Defective columns of ``a_vacancy_column`` and ``nb_antisite``.
+        Defective columns of ``a_vacancy_column`` and ``b_antisite``.
     cluster_radius_nm, cluster_share : float
-        Radius of the sphere of ``k_na_cluster`` [nm] and share of the first A-site element in it.
+        Radius of the sphere of ``a_cluster`` [nm] and share of the first A-site element in it.
     tilt_mrad : float
         ``tilt_ramp``: the beam's tilt goes from minus to plus this along the scan's x [mrad].
     wedge, wedge_deg : float
@@ -150,7 +150,7 @@ class SceneRecipe(Imperfections):
                 "vortex shares each direction between its neighbours alike; choose another phase"
             )
         self._check_count()
-        if self.kind in ("a_vacancy_column", "nb_antisite"):
+        if self.kind in ("a_vacancy_column", "b_antisite"):
             self._check_columns()
         if problem := imperfection_problem(self, self.material):
             self._fail(problem)

@@ -66,7 +66,7 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
     wall = np.min([none, *(_apart(flat, w.ends) - w.overlap / 2 for w in domains.walls)], axis=0)
     defect = np.min([none, *(_apart(flat, ends) for ends in defects.ends)], axis=0)
     control = np.full(len(flat), recipe.kind == "tilt_ramp")
-    if recipe.kind == "k_na_cluster":
+    if recipe.kind == "a_cluster":
         control = np.hypot(*flat.T) < 10 * recipe.cluster_radius_nm
     before, more = unmoved(recipe, flat)
     cell = (before + origin[:2]) / a

@@ -332,7 +332,7 @@ def test_what_a_part_sets_to_null_is_left_out() -> None:
             "sources": {"thicknesses": None},
             "runs": [{"models": ["cnn"], "sources": ["t20"]}],
         },
-        "experiments": {"nb_antisite": None},
+        "experiments": {"b_antisite": None},
         "evaluate": {
             **{"domains": ["t20"], "controls": [], "adaptation": [], "experiment": None},
             "recommended": None,

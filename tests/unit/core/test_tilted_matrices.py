@@ -86,7 +86,7 @@ def test_fields_of_an_odd_number_are_told_and_automatic_ones_are_even() -> None:
     with pytest.raises(ConfigError, match=r"odd number of cells along x, 3, breaks the octahedral"):
         config_with(5.0, cells=(3, 4))
     with pytest.raises(
-        ConfigError, match="octahedral_tilt_deg: 11.0: should be less than or equal"
+        ConfigError, match=r"octahedral_tilt_deg: 11\.0: should be less than or equal"
     ):
         config_with(11.0)
     data: dict[str, Any] = copy.deepcopy(TINY)

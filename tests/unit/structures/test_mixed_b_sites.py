@@ -56,8 +56,8 @@ def test_one_element_gives_the_atoms_that_it_gave(
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("k_na_cluster", "3e98fce324d89d5f"),
-        ("nb_antisite", "9b2c4e78b0187803"),
+        ("a_cluster", "3e98fce324d89d5f"),
+        ("b_antisite", "9b2c4e78b0187803"),
         ("wall_180", "bb0b80b88884d1b7"),
     ],
 )
@@ -181,7 +181,7 @@ def test_scenes_have_b_cations_at_random() -> None:
     size = {"cells": (4, 4), "margin_cells": 2, "thickness_nm": 3.2, "columns": 1}
     scenes = [
         build_scene(
-            SceneRecipe(kind="nb_antisite", name="x", material=load_material(MIXED), seed=s, **size)  # type: ignore[arg-type]
+            SceneRecipe(kind="b_antisite", name="x", material=load_material(MIXED), seed=s, **size)  # type: ignore[arg-type]
         )
         for s in (1, 2)
     ]
