@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.averaged_cell import AveragedCell, averaged_cell, composition
-from polarstem.structures.variants import PHASES, Carrier, Vector, carriers, polar_axis
+from polarstem.structures.variants import CUBIC, PHASES, Carrier, Vector, carriers, polar_axis
 
 Floats = NDArray[np.float64]
 ASSUMED_RMS = 0.08
@@ -32,9 +31,6 @@ _STRAIN = 0.1  # of a pseudo-cubic axis, between the structures
 _SAME = 5e-3  # Å: what symmetry makes equal
 _SAME_CELL = 4e-3  # the same of the cell's axes, as a share: they may be given to hundredths of Å
 _LEAST = 0.01  # displacement of B against O of a polar structure [Å]
-_OPERATIONS: tuple[Carrier, ...] = tuple(
-    (order, signs) for order in permutations((0, 1, 2)) for signs in product((1, -1), repeat=3)
-)
 
 
 def material_of_pair(parent: Path | str, polar: Path | str, **known: Any) -> dict[str, Any]:
@@ -146,7 +142,7 @@ def _recognised(shifts: Floats, gram: Floats, path: str) -> tuple[str, Floats, F
     scale = float(np.trace(gram)) / 3
     kept = [
         operation
-        for operation in _OPERATIONS
+        for operation in CUBIC
         if np.linalg.norm(_turned(shifts, operation) - shifts, axis=1).max() < _SAME
         and np.abs(_turned(gram, operation) - gram).max() < _SAME_CELL * scale
     ]
@@ -158,7 +154,7 @@ def _recognised(shifts: Floats, gram: Floats, path: str) -> tuple[str, Floats, F
         axis = polar_axis(name)
         if len(carriers(axis, axis)) != len(kept):
             continue
-        for variant in {_moved(axis, operation) for operation in _OPERATIONS}:
+        for variant in {_moved(axis, operation) for operation in CUBIC}:
             if set(carriers(variant, variant)) == set(kept):
                 cosine = round(float(polar @ variant) / math.hypot(*variant), 9)
                 if best is None or cosine > best[0]:

@@ -135,6 +135,16 @@ Carrier = tuple[Vector, Vector]
 """An operation of m-3m: component i of the image is signs[i] times component order[i]."""
 
 
+CUBIC: tuple[Carrier, ...] = tuple(
+    ((i, j, k), (x, y, z))
+    for i, j, k in permutations((0, 1, 2))
+    for x in (1, -1)
+    for y in (1, -1)
+    for z in (1, -1)
+)
+"""All 48."""
+
+
 @cache
 def carriers(axis: Vector, image: Vector) -> tuple[Carrier, ...]:
     """Operations of m-3m that carry one axis onto another, as (order, signs).
@@ -143,8 +153,7 @@ def carriers(axis: Vector, image: Vector) -> tuple[Carrier, ...]:
     """
     return tuple(
         (order, signs)
-        for order in permutations((0, 1, 2))
-        for signs in product((1, -1), repeat=3)
+        for order, signs in CUBIC
         if all(signs[i] * axis[order[i]] == image[i] for i in range(3))
     )
 
