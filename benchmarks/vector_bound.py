@@ -29,7 +29,7 @@ from polarstem.evaluate.limit.vector_bound import (
     fisher_information,
     read_vector_bound,
 )
-from polarstem.structures.polar_vector import PolarMode
+from polarstem.structures.polar_mode import PolarMode
 
 DOSE = 1e4  # electrons per pattern
 PATTERNS = 36  # of a cell, whatever the number of positions that its mean is taken over

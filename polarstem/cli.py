@@ -139,7 +139,16 @@ def _model(arguments: argparse.Namespace) -> None:
 
     if arguments.cores is not None and arguments.cores < 1:
         raise PolarstemError(f"--cores is {arguments.cores}, but a run needs at least one.")
-    asked = ("material", "phase", "energy_kv", "semiangle_mrad", "zone_axis", "effort")
+    asked = (
+        "material",
+        "material_parent",
+        "material_polar",
+        "phase",
+        "energy_kv",
+        "semiangle_mrad",
+        "zone_axis",
+        "effort",
+    )
     chosen = {name: getattr(arguments, name) for name in (*asked, "scan", "sheet")}
     request, options = own_mapper.request_for(**chosen), list(arguments.options)
     if arguments.cores is not None:
@@ -241,7 +250,13 @@ def parser() -> argparse.ArgumentParser:
 def _add_model(commands: Any) -> None:
     command = commands.add_parser("model", help="make a mapper for a crystal and a microscope")
     command.add_argument("--material", help="crystal, by its name in resources/crystals.yaml")
-    command.add_argument("--phase", help="polar phase: T, O or R")
+    command.add_argument(
+        "--material-parent", type=Path, help="or a structure file (CIF, ...) without polarization"
+    )
+    command.add_argument(
+        "--material-polar", type=Path, help="and one with it: their difference is the polar mode"
+    )
+    command.add_argument("--phase", help="polar phase: T, O, R, or M and an axis, such as M113")
     command.add_argument("--energy-kv", type=float, help="accelerating voltage [kV]")
     command.add_argument("--semiangle-mrad", type=float, help="convergence semi-angle [mrad]")
     command.add_argument(

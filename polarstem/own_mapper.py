@@ -22,7 +22,7 @@ _MADE = Path("results") / "reference_model"  # by the workflow, in a folder of i
 _ROOT = Path(__file__).resolve().parent.parent
 _NEEDED = {
     "material": "the crystal's name in resources/crystals.yaml",
-    "phase": "its polar phase: T, O or R",
+    "phase": "its polar phase: T, O or R, or M and the digits of an axis",
     "energy_kv": "accelerating voltage [kV]",
     "semiangle_mrad": "convergence semi-angle [mrad]",
 }
@@ -33,6 +33,8 @@ _ELSEWHERE = ("--executor", "-e", "--profile", "--workflow-profile")
 def request_for(
     *,
     material: str | None = None,
+    material_parent: Path | str | None = None,
+    material_polar: Path | str | None = None,
     phase: str | None = None,
     energy_kv: float | None = None,
     semiangle_mrad: float | None = None,
@@ -47,6 +49,9 @@ def request_for(
     ----------
     material, phase, energy_kv, semiangle_mrad, zone_axis, effort
         As for `Request`; those that the scan tells may be left out.
+    material_parent, material_polar : path, optional
+        Two structure files in place of a name, see
+        `polarstem.structures.structure_pair.material_of_pair`; they tell the phase, too.
     scan, sheet : path, optional
         Detector file and scan sheet: optics, zone axis and detector are taken from there.
 
@@ -56,6 +61,8 @@ def request_for(
         If something is missing, or numbers and scan contradict each other.
     """
     given: dict[str, Any] = {"material": material, "phase": phase}
+    if material_parent is not None or material_polar is not None:
+        given |= _from_files(material, material_parent, material_polar, phase)
     given |= {"energy_kv": energy_kv, "semiangle_mrad": semiangle_mrad}
     reach = pixel = None
     if scan is not None:
@@ -77,6 +84,25 @@ def request_for(
     return Request(**given, zone_axis=(x, y, z), effort=effort, reach_mrad=reach, pixel_mrad=pixel)
 
 
+def _from_files(
+    material: str | None, parent: Path | str | None, polar: Path | str | None, phase: str | None
+) -> dict[str, Any]:
+    """Material and phase of two structure files."""
+    if material is not None:
+        raise PolarstemError(
+            f"The crystal is {material} by --material and another by its structure files; leave "
+            "one of them out."
+        )
+    if parent is None or polar is None:
+        raise PolarstemError(
+            "A crystal of two structure files needs both --material-parent and --material-polar."
+        )
+    from polarstem.structures.structure_pair import material_of_pair
+
+    made = material_of_pair(parent, polar)
+    return {"material": made, "phase": phase or next(iter(made["lattice"]))}
+
+
 def told_beforehand(
     request: Request, folder: Path, cores: int, options: Sequence[str] = ()
 ) -> Iterator[str]:
@@ -90,6 +116,13 @@ def told_beforehand(
     config = mapper_config(request)
     check_folder(folder, mapper_settings(request))
     yield f"A mapper for {request}, in {folder / MODEL}."
+    if not isinstance(request.material, str):
+        rms = request.material["debye_waller_rms_angstrom"]
+        told = ", ".join(f"{element} {value:g} Å" for element, value in rms.items())
+        yield (
+            f"Structure files tell no thermal motion: these root-mean-square displacements are "
+            f"assumed: {told}. They tell no Born charges: no polarization in µC/cm² is given."
+        )
     elsewhere = any(option.partition("=")[0] in _ELSEWHERE for option in options)
     yield from plan_sentences(config, None if elsewhere else cores)
 

@@ -18,7 +18,7 @@ from polarstem.structures.variants import classes
 
 LEAST_BEAMS = 8
 """Samples of the aperture over its radius."""
-_NIOBIUM, _RMS, _BAND, _NM = 41, 0.075, 3.35, 20.0  # where the fit is centred: Z, Å, 1/Å, nm
+_NUMBER, _RMS, _BAND, _NM = 41, 0.075, 3.35, 20.0  # where the fit is centred: Z, Å, 1/Å, nm
 _MOST_PIXELS, _MOST_CELLS = 512, 400
 
 
@@ -46,8 +46,8 @@ def grid_error(
         four times at 1 %, ten times at 0.1 %.
     """
     heaviest = max((*material.a_site, *material.b_site, "O"), key=ATOMIC_NUMBERS.__getitem__)
-    heavier = math.log(ATOMIC_NUMBERS[heaviest] / _NIOBIUM)
-    kelvin = material.temperature_kelvin.get(phase, ROOM_KELVIN)  # type: ignore[call-overload]
+    heavier = math.log(ATOMIC_NUMBERS[heaviest] / _NUMBER)
+    kelvin = material.kelvin(phase)
     square = material.debye_waller_rms_angstrom[heaviest] ** 2 * kelvin / ROOM_KELVIN
     band = pixels_per_angstrom / 3
     damping = 2 * math.pi**2 * square * (band**2 - _BAND**2)

@@ -16,6 +16,7 @@ from polarstem.config.experiment_checks import experiment_checks
 from polarstem.config.families import FAMILIES
 from polarstem.config.learning import Run, Stream, Training
 from polarstem.config.model import LONGEST_NAME, Config, merge
+from polarstem.config.pair_materials import with_pairs_read
 from polarstem.config.physics import NUMBER, WORD, Simulate, Structures
 from polarstem.config.physics_checks import physics_checks
 from polarstem.errors import ProblemsError
@@ -95,6 +96,9 @@ def check(data: object) -> Config:
         raise ConfigError(["(top level): expected a mapping of sections such as `structures`"])
     if trouble := excess(data):
         raise ConfigError([f"(top level): {trouble}"])
+    data, problems = with_pairs_read(data)
+    if problems:
+        raise ConfigError(problems)
     try:
         config = Config.model_validate(data)
     except ValidationError as error:

@@ -35,7 +35,7 @@ class Scene(Section):
 
     kind: SceneKind = Field(
         description="what is in the field: domains, a wall, a defect, or something that is neither "
-        "(`single_domain`, `tilt_ramp`, `k_na_cluster`). Walls are named by the angle between the "
+        "(`single_domain`, `tilt_ramp`, `a_cluster`). Walls are named by the angle between the "
         "polar axes on both sides; `wall_seen_90` by that of their projections, and every phase "
         "has one"
     )
@@ -72,13 +72,11 @@ class Scene(Section):
         8.0, description="`wall_inclined`: angle between wall and beam [degrees]"
     )
     columns: Count = Field(
-        4, description="`a_vacancy_column`, `nb_antisite`: number of such columns"
+        4, description="`a_vacancy_column`, `b_antisite`: number of such columns"
     )
-    cluster_radius_nm: Positive = Field(
-        2.0, description="`k_na_cluster`: radius of the cluster [nm]"
-    )
+    cluster_radius_nm: Positive = Field(2.0, description="`a_cluster`: radius of the cluster [nm]")
     cluster_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.9, description="`k_na_cluster`: share of the first A-site element in it"
+        0.9, description="`a_cluster`: share of the first A-site element in it"
     )
     tilt_mrad: Annotated[float, Field(ge=0, le=20)] = Field(
         2.5, description="`tilt_ramp`: the tilt goes from minus to plus this along x [mrad]"

@@ -28,8 +28,8 @@ _NOT_MADE = frozenset(
 """Rules that only a report needs."""
 _WIDTH = 100
 _COMMENTS = {
-    "structures": "the crystal; names stand in resources/crystals.yaml",
-    "structures.phase": "T polar along <001>, O along <110>, R along <111>",
+    "structures": "the crystal; names stand in resources/crystals.yaml, or its numbers here",
+    "structures.phase": "T polar along <001>, O along <110>, R along <111>, M113 along <113>",
     "structures.zone_axis": "direction of the beam",
     "structures.composition_spread": "one element on the A site: nothing varies",
     "simulate": "the microscope",

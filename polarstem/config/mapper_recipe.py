@@ -75,8 +75,10 @@ class Request:
 
     Attributes
     ----------
-    material, phase : str
-        Crystal, by its name in ``resources/crystals.yaml``, and its polar phase.
+    material : str or mapping
+        Crystal, by its name in ``resources/crystals.yaml`` or as `load_material` takes it.
+    phase : str
+        Its polar phase.
     energy_kv, semiangle_mrad : float
         Accelerating voltage [kV] and convergence semi-angle [mrad].
     zone_axis : tuple of int
@@ -88,7 +90,7 @@ class Request:
         they are known: the detector to train for sees no further and no finer.
     """
 
-    material: str
+    material: str | Mapping[str, Any]
     phase: str
     energy_kv: float
     semiangle_mrad: float
@@ -98,8 +100,10 @@ class Request:
     pixel_mrad: float | None = None
 
     def __str__(self) -> str:
+        given = self.material
+        name = given if isinstance(given, str) else load_material(given).formula
         return (
-            f"{self.material}, phase {self.phase}, beam along {list(self.zone_axis)}, "
+            f"{name}, phase {self.phase}, beam along {list(self.zone_axis)}, "
             f"{self.energy_kv:g} kV, {self.semiangle_mrad:g} mrad, effort {self.effort}"
         )
 
@@ -247,6 +251,13 @@ def _specimens(request: Request, standard: Mapping[str, Any], material: Material
         if low < least:
             wider = {"source_fwhm_angstrom": [least, max(high, least)]}
             found[name]["conditions"] = wider
+    if request.phase not in material.lattice:  # an axis of one's own has no cell of its own
+        cubic = {"structures": {"metric": "cubic"}}
+        found |= {
+            name: found.get(name, {}) | cubic
+            for name, settings in standard["specimens"].items()
+            if settings.get("structures", {}).get("metric", "cubic") != "cubic"
+        }
     if effort.crystals is not None:
         apart = _not_turns(laid_over(dict(standard), {"structures": structures.model_dump()}))
         crystals = {"train": effort.crystals, "validation": _CHOSEN_BY}
@@ -298,7 +309,7 @@ def _scenes(request: Request, material: Material, standard: Mapping[str, Any]) -
         if (wanted is None or name in wanted)
         # with one element on the A site there is nothing to cluster
         and (
-            standard["experiments"][name]["scene"]["kind"] != "k_na_cluster"
+            standard["experiments"][name]["scene"]["kind"] != "a_cluster"
             or len(material.a_site) > 1
         )
     ]

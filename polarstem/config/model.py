@@ -154,7 +154,8 @@ class Config(Section):
         simulate, thickness = self._unsized(settings.simulate), thickest(settings)
         cells = least_cells(material, structures, simulate, thickness)
         conditions = settings.conditions
-        tilted = conditions is not None and conditions.octahedral_tilt_deg[1] > 0
+        tilted = structures.octahedral_tilt_deg > 0
+        tilted |= conditions is not None and conditions.octahedral_tilt_deg[1] > 0
         if structures.a_site == "ordered" or tilted:  # they repeat every other cell
             cells = cells[0] + cells[0] % 2, cells[1] + cells[1] % 2
         return structures.model_copy(update={"cells": cells})

@@ -16,6 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+from polarstem.structures.imperfections import MOST_TILT_DEG
+from polarstem.structures.phase_numbers import PhaseName
 from polarstem.structures.variants import ZONE_AXES
 
 # polar coefficients C_nm and their angles up to fifth order, as abTEM names them
@@ -109,11 +111,17 @@ class Structures(Section):
 
     material: str | dict[str, Any] = Field(
         "KNN",
-        description="a name in resources/crystals.yaml, or a mapping of the same form for any "
-        "other ABO3 perovskite",
+        description="a name in resources/crystals.yaml; or a mapping of the same form for any "
+        "other ABO3 perovskite; or two structure files, `{parent: cubic.cif, polar: polar.cif}`, "
+        "whose difference is the polar mode, with other keys of a material where they are known. "
+        "See docs/crystals.md",
     )
-    phase: Literal["T", "O", "R"] = Field(
-        "O", description="polar phase: `T` polar along <001>, `O` along <110>, `R` along <111>"
+    phase: PhaseName = Field(
+        "O",
+        description="polar phase: `T` polar along <001>, `O` along <110>, `R` along <111>; or `M` "
+        "and the digits of any other polar axis, smallest first, such as `M113`. Its classes are "
+        "the directions in which <113> are seen; where the material does not describe the phase, "
+        "the template of the nearest axis is scaled and turned",
     )
     zone_axis: Annotated[tuple[int, int, int], AfterValidator(_zone_axis)] = Field(
         (0, 0, 1), description="pseudo-cubic direction of the beam: [0, 0, 1] or [1, 1, 0]"
@@ -144,6 +152,13 @@ class Structures(Section):
         "from the material's share -/+ this: test specimens from the middle tenth of that "
         "range, others from the twentieths at its ends, so that no test crystal is like one that "
         "was trained on; where it is 0, the amplitudes are parted so instead. See docs/learning.md",
+    )
+    octahedral_tilt_deg: Annotated[float, Field(ge=0, le=MOST_TILT_DEG)] = Field(
+        0.0,
+        description="turn of the oxygen octahedra [degrees] about each axis that the material's "
+        "`octahedral_tilts` of the phase turns them about, in every specimen; conditions of an "
+        "emulated experiment draw another. The crystal repeats every other cell then: its matrices "
+        "hold as many, and classes share none",
     )
     metric: Literal["cubic", "phase"] = Field(
         "cubic",

@@ -24,7 +24,7 @@ from polarstem.config.specimens import SOURCE_STEPS
 from polarstem.errors import PolarstemError
 from polarstem.structures.cell_metric import cell_lengths
 from polarstem.structures.crystals import Material, load_material
-from polarstem.structures.recipes import doubled_cells, whole_periods
+from polarstem.structures.recipes import doubled_cells, metric_problem, whole_periods
 from polarstem.structures.variants import classes
 
 _MOST_PIXELS = 512  # per cell, the largest that the config takes
@@ -65,7 +65,14 @@ def _of_set(config: Config, name: str) -> Iterator[_Problem]:
         material.require_phase(structures.phase)
     except PolarstemError:
         return  # told by the checks of the classes
+    if problem := metric_problem(material, structures.phase, structures.metric):
+        yield _Problem("structures.metric", problem)
     yield from _cations(material, structures)
+    if structures.octahedral_tilt_deg:
+        doubled = _doubled(material, structures)
+        yield from _odd_cells(
+            structures, doubled, "octahedral tilts of structures.octahedral_tilt_deg"
+        )
     yield from _angles(config, name, material)
     yield from _periods(config, name, material)
     if name in {domain.specimens for domain in config.domains.values()}:
@@ -86,14 +93,24 @@ def _cations(material: Material, structures: Structures) -> Iterator[_Problem]:
             f"{material.formula} does not have; use random or virtual",
         )
         return
-    repeats = repeating_cells(structures)
+    untilted = structures.model_copy(update={"octahedral_tilt_deg": 0.0})
+    yield from _odd_cells(
+        structures, repeating_cells(untilted), "rock-salt order of a_site 'ordered'"
+    )
+
+
+def _odd_cells(structures: Structures, repeats: tuple[int, int], what: str) -> Iterator[_Problem]:
+    """Fields that do not hold whole periods of a crystal that repeats every other cell."""
     for axis, count, unit in zip("xy", structures.cells, repeats, strict=True):
         if count % unit:
             yield _Problem(
                 "structures.cells",
-                f"an odd number of cells along {axis}, {count}, breaks the rock-salt order of "
-                f"a_site 'ordered'; use {count + 1}",
+                f"an odd number of cells along {axis}, {count}, breaks the {what}; use {count + 1}",
             )
+
+
+def _doubled(material: Material, structures: Structures) -> tuple[int, int]:
+    return doubled_cells(structures.zone_axis, material.tilt_system(structures.phase))
 
 
 def _angles(config: Config, name: str, material: Material) -> Iterator[_Problem]:
@@ -236,14 +253,10 @@ def _imperfect(
     """Imperfections that a crystal cannot have, or its box cannot hold."""
     if problem := disorder_problem(conditions, simulate, material):
         yield _Problem("conditions.disorder", problem)
-    doubled = doubled_cells(structures.zone_axis, material.tilt_system(structures.phase))
-    for axis, count, unit in zip("xy", structures.cells, doubled, strict=True):
-        if conditions.octahedral_tilt_deg[1] and count % unit:
-            yield _Problem(
-                "structures.cells",
-                f"an odd number of cells along {axis}, {count}, breaks the octahedral tilts of "
-                f"conditions.octahedral_tilt_deg; use {count + 1}",
-            )
+    if conditions.octahedral_tilt_deg[1]:
+        doubled = _doubled(material, structures)
+        what = "octahedral tilts of conditions.octahedral_tilt_deg"
+        yield from _odd_cells(structures, doubled, what)
 
 
 def _thermal_sets(config: Config) -> Iterator[str]:

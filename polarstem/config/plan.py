@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from polarstem.config.conditions import Conditions, Drawn
 from polarstem.config.crystal_design import drawn_crystal, mean_crystals, random_site
-from polarstem.config.model import Config
+from polarstem.config.model import Config, known_material
 from polarstem.config.physics import Simulate, Structures
 from polarstem.seeds import derive_seed, derive_share
+from polarstem.structures.recipes import doubled_cells
 from polarstem.structures.symmetry import IDENTITY, Turn, mirrored, representative
 from polarstem.structures.variants import PolarClass, Vector, classes, screen_axes
 
@@ -137,9 +138,16 @@ def specimens_of_domain(config: Config, domain: str) -> list[SpecimenPlan]:
 
 
 def repeating_cells(structures: Structures) -> tuple[int, int]:
-    """Projected cells along x and y that a crystal repeats: rock-salt order doubles some."""
+    """Projected cells along x and y that a crystal repeats.
+
+    Rock-salt order and octahedral tilts double some.
+    """
     ordered = structures.a_site == "ordered"
     x, y = (1 + sum(axis) % 2 * ordered for axis in screen_axes(structures.zone_axis)[:2])
+    material = known_material(structures) if structures.octahedral_tilt_deg else None
+    if material is not None:
+        tilted = doubled_cells(structures.zone_axis, material.tilt_system(structures.phase))
+        x, y = max(x, tilted[0]), max(y, tilted[1])
     return x, y
 
 
@@ -182,6 +190,7 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
         element of the varied site where it is drawn, in every split; with thermal matrices
         ``{set}-{polar axis}-{split}{index}``, in the test split with the class. Where thicknesses
         are drawn, both. Without displacements, and with a cubic cell, all variants are one crystal.
+        With octahedral tilts each variant is a crystal of its own.
     turn : Turn
         Turns it into the specimen; with planes as slices, into one whose polarization may have
         the other sign along the beam, which the beam cannot see.
@@ -189,7 +198,9 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     structures = config.structures_of(plan.specimen_set)
     zone_axis, (nx, ny) = structures.zone_axis, structures.cells
     flat = config.simulate_of(plan.specimen_set).slices == "planes"
-    if not plan.amplitude and structures.metric == "cubic":
+    if structures.octahedral_tilt_deg:
+        variant, turn = plan.variant, IDENTITY  # a turn about an A column exchanges the octahedra
+    elif not plan.amplitude and structures.metric == "cubic":
         variant, turn = classes(structures.phase, zone_axis)[0].variants[0], IDENTITY
     else:
         variant, turn = representative(plan.variant, zone_axis, square=nx == ny, flat=flat)

@@ -20,6 +20,7 @@ from polarstem.evaluate.summary.headlines import read_metrics
 from polarstem.files import atomic_path
 from polarstem.models import model_class
 from polarstem.models.saved import read_description
+from polarstem.structures.crystals import load_material
 
 CARD = "MODEL_CARD.md"
 MOST_MB = 20
@@ -89,7 +90,8 @@ def card_text(
     pixels, mrad = microscope["detector"]["pixels"], microscope["detector"]["mrad_per_pixel"]
     source = config["train"]["sources"][config["evaluate"]["recommended"]["source"]]
     kind = model_class(description["family"])
-    material = crystal["material"] if isinstance(crystal["material"], str) else "as configured"
+    material = crystal["material"]
+    material = material if isinstance(material, str) else load_material(material).formula
     names = ", ".join(
         f"{name} {angle:g}°"
         for name, angle in zip(

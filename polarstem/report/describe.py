@@ -36,12 +36,12 @@ def simulation_rows(config: Config) -> list[tuple[str, str]]:
     crystal, microscope = config["structures"], config["simulate"]
     scan, detector = microscope["scan"], microscope["detector"]
     material = crystal["material"]
-    name = material if isinstance(material, str) else "as given in the config"
+    name = material if isinstance(material, str) else load_material(material).formula
     half = detector["pixels"] * detector["mrad_per_pixel"] / 2
     return [
         (
             "Crystal",
-            f"{name}, {_PHASES[crystal['phase']]}, {_sites(crystal)}, "
+            f"{name}, {_phase(crystal['phase'])}, {_sites(crystal)}, "
             f"displacements × {_amplitude(crystal)}, {crystal['metric']} metric",
         ),
         ("Beam direction", f"[{' '.join(str(i) for i in crystal['zone_axis'])}] pseudo-cubic"),
@@ -139,6 +139,12 @@ def adaptation_rows(config: Config) -> list[dict[str, str]]:
         }
         for entry in config["evaluate"].get("adaptation", ())
     ]
+
+
+def _phase(phase: str) -> str:
+    """A polar phase in words."""
+    own = f"polar axis of its own, P along ⟨{phase[1:]}⟩"
+    return _PHASES.get(phase, own)
 
 
 def _sites(crystal: Mapping[str, Any]) -> str:

@@ -28,9 +28,10 @@ from polarstem.structures.amorphous import with_layers
 from polarstem.structures.cell_metric import screen_metric
 from polarstem.structures.description import check_description
 from polarstem.structures.local_displacements import octahedral_tilts, static_displacements
-from polarstem.structures.polar_vector import PolarMode, displaced_cell, screen_rotation
+from polarstem.structures.polar_mode import PolarMode, displacements
+from polarstem.structures.polar_vector import displaced_cell, screen_rotation
 from polarstem.structures.recipes import SpecimenRecipe
-from polarstem.structures.templates import QUARTERS, SITES, displacements, polarization
+from polarstem.structures.templates import QUARTERS, SITES, polarization
 from polarstem.structures.thermal_motion import rms_displacements
 from polarstem.structures.variants import Vector, screen_axes
 

@@ -4,11 +4,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from polarstem.structures.crystals import Material, load_material
-from polarstem.structures.variants import Phase, Vector, dot, screen_axes
+from polarstem.structures.variants import (
+    PHASES,
+    Phase,
+    Vector,
+    carriers,
+    dot,
+    polar_axis,
+    screen_axes,
+)
 
 Metric = Literal["cubic", "phase"]
 
@@ -19,6 +27,34 @@ def _unique_axis(phase: Phase, variant: Vector) -> Vector:
     return (int(x == 0), int(y == 0), int(z == 0)) if phase == "O" else (0, 0, 0)
 
 
+def _products(
+    material: Material, phase: Phase, variant: Vector
+) -> Callable[[Vector, Vector], float]:
+    """Scalar products of pseudo-cubic vectors in the lattice of a variant [Å^2]."""
+    cell = material.lattice[phase]
+    if phase not in PHASES:
+        order, signs = carriers(polar_axis(phase), variant)[0]
+        gram = cell.gram
+
+        def turned(v: Vector, w: Vector) -> float:
+            return sum(
+                v[i] * w[j] * signs[i] * signs[j] * gram[order[i]][order[j]]
+                for i in range(3)
+                for j in range(3)
+            )
+
+        return turned
+    along, unique, across = cell.stretches(phase)
+    axis = _unique_axis(phase, variant)
+
+    def product(v: Vector, w: Vector) -> float:
+        p = dot(variant, v) * dot(variant, w) / dot(variant, variant)
+        u = dot(axis, v) * dot(axis, w)
+        return along**2 * p + unique**2 * u + across**2 * (dot(v, w) - p - u)
+
+    return product
+
+
 def screen_metric(
     material: Material, phase: Phase, variant: Vector, zone_axis: Sequence[int]
 ) -> tuple[tuple[float, float, float], float]:
@@ -27,7 +63,8 @@ def screen_metric(
     Parameters
     ----------
     material : Material
-    phase : {"T", "O", "R"}
+    phase : str
+        One that `Material.lattice` has.
     variant : tuple of int
         Polar axis.
     zone_axis : tuple of int
@@ -40,14 +77,7 @@ def screen_metric(
     shear : float
         Largest departure of their angles from a right angle [degrees].
     """
-    along, unique, across = material.stretches(phase)
-    axis = _unique_axis(phase, variant)
-
-    def product(v: Vector, w: Vector) -> float:
-        p = dot(variant, v) * dot(variant, w) / dot(variant, variant)
-        u = dot(axis, v) * dot(axis, w)
-        return along**2 * p + unique**2 * u + across**2 * (dot(v, w) - p - u)
-
+    product = _products(material, phase, variant)
     x, y, z = screen_axes(zone_axis)
     lengths = math.sqrt(product(x, x)), math.sqrt(product(y, y)), math.sqrt(product(z, z))
     volume = math.prod(lengths)
@@ -64,9 +94,10 @@ def cell_lengths(
     """Lengths of the projected cell as simulated, along screen x, y and the beam [Å].
 
     With the cubic metric every variant has the cube of the phase's volume. With the metric of the
-    phase, axes have their own lengths; departures from right angles are dropped.
+    phase, axes have their own lengths; departures from right angles are dropped. A phase that the
+    material has no lattice for has the cubic metric only.
     """
-    if metric == "phase":
+    if metric == "phase" and phase in material.lattice:
         return screen_metric(material, phase, variant, zone_axis)[0]
     edge = material.cell_volume(phase) ** (1 / 3)
     x, y, z = (edge * math.sqrt(dot(v, v)) for v in screen_axes(zone_axis))

@@ -15,27 +15,26 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.elements import ATOMIC_NUMBERS
 from polarstem.structures.glazer import IN_PHASE, tilt_signs
-from polarstem.structures.variants import Phase
+from polarstem.structures.phase_numbers import (
+    ATOMS,
+    TEMPLATE,
+    Displacements,
+    Frozen,
+    PhaseName,
+    UnitCell,
+)
+from polarstem.structures.variants import Phase, dot, phase_variants, polar_axis
 from polarstem.yaml_files import read_yaml
 
 CRYSTALS = Path(__file__).resolve().parents[2] / "resources" / "crystals.yaml"
 ROOM_KELVIN = 300.0
 """Temperature of the thermal amplitudes in a material [K]."""
 
-_CELL_KEYS = {"T": {"a", "c"}, "O": {"a", "b", "c"}, "R": {"a", "alpha"}}
 # Born charges of a cell add to zero; published ones do so within their rounding and the
 # difference between end members. More means a wrong digit or sign.
 _SUM_RULE_TOLERANCE = 0.2
@@ -54,48 +53,7 @@ Site = Annotated[dict[str, float], BeforeValidator(_shares)]
 """Share of each element on a site; one element may stand for itself."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class UnitCell(_Frozen):
-    """Conventional cell of a phase.
-
-    Attributes
-    ----------
-    a, b, c : float
-        Axes [Å]. T (P4mm): a, and c along P. O (Amm2, twice the volume): a short axis, b, and c
-        along P. R: a of the pseudo-cubic rhombohedral cell.
-    alpha : float
-        Angle of the rhombohedral cell [degrees].
-    """
-
-    a: float = Field(gt=0)
-    b: float | None = Field(None, gt=0)
-    c: float | None = Field(None, gt=0)
-    alpha: float | None = Field(None, gt=60, lt=120)
-
-
-class Template(_Frozen):
-    """Displacements of a polar phase relative to B [pm], positive against the polarization.
-
-    Attributes
-    ----------
-    A : float
-        A-site cation.
-    O_parallel, O_perpendicular : float
-        Oxygen whose B-O bond is closest to the polar axis, and perpendicular to it.
-    O_transverse : float
-        Oxygens whose bond is oblique to the axis: shift perpendicular to the axis.
-    """
-
-    A: float = Field(ge=-100, le=100)
-    O_parallel: float = Field(ge=-100, le=100)
-    O_perpendicular: float = Field(ge=-100, le=100)
-    O_transverse: float = Field(0.0, ge=-100, le=100)
-
-
-class Material(_Frozen):
+class Material(Frozen):
     """An ABO3 perovskite.
 
     Attributes
@@ -106,9 +64,9 @@ class Material(_Frozen):
         Cell of each polar phase.
     template : dict
         Displacements of each polar phase.
-    born_charges : dict
+    born_charges : dict or None
         Born effective charges [e] of every cation, ``O_parallel`` (moving along its B-O bond)
-        and ``O_perpendicular``.
+        and ``O_perpendicular``; None where they are not known, and the polarization with them.
     debye_waller_rms_angstrom : dict
         Root-mean-square thermal displacement of every element along one axis at 300 K [Å];
         `polarstem.structures.thermal_motion` has those of a phase.
@@ -126,17 +84,17 @@ class Material(_Frozen):
 
     a_site: Site
     b_site: Site
-    lattice: dict[Phase, UnitCell]
-    template: dict[Phase, Template]
-    born_charges: dict[str, float]
+    lattice: dict[PhaseName, UnitCell]
+    template: dict[PhaseName, Displacements]
+    born_charges: dict[str, float] | None = None
     debye_waller_rms_angstrom: dict[str, float]
-    temperature_kelvin: dict[Phase, Annotated[float, Field(ge=1, le=2000)]] = Field(
+    temperature_kelvin: dict[PhaseName, Annotated[float, Field(ge=1, le=2000)]] = Field(
         default_factory=dict
     )
     static_disorder_rms_angstrom: dict[str, Annotated[float, Field(ge=0, le=0.3)]] = Field(
         default_factory=dict
     )
-    octahedral_tilts: dict[Phase, Annotated[str, AfterValidator(_tilt_system)]] = Field(
+    octahedral_tilts: dict[PhaseName, Annotated[str, AfterValidator(_tilt_system)]] = Field(
         default_factory=dict
     )
     sources: dict[str, str] = Field(default_factory=dict)
@@ -150,17 +108,19 @@ class Material(_Frozen):
             "debye_waller_rms_angstrom": cations | {"O"},
         }
         for name, keys in expected.items():
-            if set(getattr(self, name)) != keys:
+            found = getattr(self, name)
+            if found is not None and set(found) != keys:
                 problems.append(
-                    f"{name} has {', '.join(sorted(getattr(self, name)))} where "
+                    f"{name} has {', '.join(sorted(found))} where "
                     f"{', '.join(sorted(keys))} are needed"
                 )
         static = self.static_disorder_rms_angstrom
         if lacking := sorted((cations | {"O"}) - set(static)) if static else []:
             problems.append(f"static_disorder_rms_angstrom lacks {', '.join(lacking)}")
         if not problems:
-            total = self.a_charge + self.b_charge
-            total += self.born_charges["O_parallel"] + 2 * self.born_charges["O_perpendicular"]
+            charges = self.born_charges or {}
+            total = charges.get("O_parallel", 0) + 2 * charges.get("O_perpendicular", 0)
+            total += self.a_charge + self.b_charge if charges else 0
             if abs(total) > _SUM_RULE_TOLERANCE:
                 problems.append(f"born_charges of one cell add to {total:+.2f} e instead of zero")
             if min(self.debye_waller_rms_angstrom.values()) < 0:
@@ -190,13 +150,10 @@ class Material(_Frozen):
         for name in ("temperature_kelvin", "octahedral_tilts"):
             if unknown := [p for p in getattr(self, name) if p not in self.lattice]:
                 problems.append(f"{name} names {', '.join(unknown)}, which has no lattice")
-        for phase, cell in self.lattice.items():
-            given = set(cell.model_dump(exclude_none=True))
-            if given != _CELL_KEYS[phase]:
-                needed = ", ".join(sorted(_CELL_KEYS[phase]))
-                problems.append(f"lattice.{phase} needs {needed} and nothing else")
-            elif not all(3.0 < s < 5.0 for s in self.stretches(phase)):
-                problems.append(f"lattice.{phase} has a pseudo-cubic axis outside 3-5 Å")
+        for name in ("lattice", "template"):
+            for phase, numbers in getattr(self, name).items():
+                if problem := numbers.problem(phase):
+                    problems.append(f"{name}.{phase} {problem}")
         return problems
 
     @property
@@ -208,13 +165,17 @@ class Material(_Frozen):
 
     @property
     def a_charge(self) -> float:
-        """Born charge of the average A-site cation [e]."""
-        return sum(share * self.born_charges[e] for e, share in self.a_site.items())
+        """Born charge of the average A-site cation [e]; nan where it is not known."""
+        return self._charge(self.a_site)
 
     @property
     def b_charge(self) -> float:
-        """Born charge of the average B-site cation [e]."""
-        return sum(share * self.born_charges[e] for e, share in self.b_site.items())
+        """Born charge of the average B-site cation [e]; nan where it is not known."""
+        return self._charge(self.b_site)
+
+    def _charge(self, site: Mapping[str, float]) -> float:
+        charges = self.born_charges or {}
+        return sum(share * charges.get(e, math.nan) for e, share in site.items())
 
     @property
     def varied_site(self) -> Literal["a_site", "b_site"]:
@@ -244,37 +205,50 @@ class Material(_Frozen):
 
     def tilt_system(self, phase: Phase) -> str:
         """Tilt system of a phase, in Glazer's notation."""
-        return self.octahedral_tilts.get(phase, IN_PHASE)
+        return self.octahedral_tilts.get(self.described(phase), IN_PHASE)
+
+    def kelvin(self, phase: Phase) -> float:
+        """Temperature of a phase [K]."""
+        return self.temperature_kelvin.get(self.described(phase), ROOM_KELVIN)
 
     def require_phase(self, phase: str) -> Phase:
-        """Return `phase` if the material describes it, else say which phases it does."""
-        for known in self.lattice:
-            if phase == known:
-                return known
+        """Return `phase` if the material describes it, or it is a polar axis of one's own.
+
+        Else say which phases it has.
+        """
+        if phase in self.lattice or (phase.startswith("M") and polar_axis(phase)):
+            return phase
         raise PolarstemError(
             f"{self.formula} has no lattice and template for phase {phase}; it has "
             f"{', '.join(self.lattice)}, so choose one of these or add the numbers."
         )
 
-    def stretches(self, phase: Phase) -> tuple[float, float, float]:
-        """Principal lengths of the pseudo-cubic cell [Å].
+    def described(self, phase: Phase) -> Phase:
+        """The phase whose numbers serve for a phase.
 
-        The pseudo-cubic axes are the cubic unit vectors under a symmetric deformation. Its
-        principal values belong to the polar axis, the two-fold axis of the O phase (see
-        `polarstem.structures.cell_metric`) and the direction perpendicular to both.
+        The phase itself where the material describes it. For another polar axis that whose axis is
+        nearest to it: its cell serves as a cube of its volume, and its template is scaled and
+        turned (`polarstem.structures.templates.PolarMode`).
         """
-        cell = self.lattice[phase]
-        if phase == "T" and cell.c:
-            return cell.c, cell.a, cell.a
-        if phase == "O" and cell.b and cell.c:
-            return cell.c / math.sqrt(2), cell.a, cell.b / math.sqrt(2)
-        cosine = math.cos(math.radians(cell.alpha or 90.0))
-        across = cell.a * math.sqrt(1 - cosine)
-        return cell.a * math.sqrt(1 + 2 * cosine), across, across
+        if phase in self.lattice:
+            return phase
+        axis = polar_axis(self.require_phase(phase))
+
+        def cosine(known: str) -> float:
+            one = polar_axis(known)
+            nearest = max(dot(axis, variant) for variant in phase_variants(known))
+            return nearest / math.sqrt(dot(one, one))
+
+        return max(self.lattice, key=cosine)
+
+    def stretches(self, phase: Phase) -> tuple[float, float, float]:
+        """Principal lengths of the pseudo-cubic cell of T, O or R, see `UnitCell` [Å]."""
+        return self.lattice[phase].stretches(phase)
 
     def cell_volume(self, phase: Phase) -> float:
         """Volume of one formula unit [Å^3]."""
-        return math.prod(self.stretches(phase))
+        known = self.described(phase)
+        return self.lattice[known].volume(known)
 
 
 @cache
@@ -329,7 +303,7 @@ def load_material(
 
 
 def _problem(item: Any) -> str:
-    where = ".".join(str(part) for part in item["loc"] if part != "[key]")
+    where = ".".join(str(part) for part in item["loc"] if part not in ("[key]", TEMPLATE, ATOMS))
     match item["type"]:
         case "extra_forbidden":
             text = "is no key here"

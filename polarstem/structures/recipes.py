@@ -43,7 +43,7 @@ class SpecimenRecipe(Imperfections):
         Projected polarization [degrees], counter-clockwise from +x with y up; nan if end-on.
     variant : tuple of int
         Polar axis, pseudo-cubic.
-    phase : {"T", "O", "R"}
+    phase : str
         Polar phase.
     zone_axis : tuple of int
         Beam direction, pseudo-cubic.
@@ -109,6 +109,8 @@ class SpecimenRecipe(Imperfections):
         sizes = (*self.cells, self.thickness_cells)
         if len(sizes) != 3 or not all(isinstance(n, int) and n >= 1 for n in sizes):
             self._fail(f"cells {self.cells} x {self.thickness_cells} must be three whole numbers")
+        if problem := metric_problem(self.material, self.phase, self.metric):
+            self._fail(f"metric {problem}")
         if self.defect is not None:
             self._check_defect(self.defect)
         if problem := imperfection_problem(self, self.material):
@@ -158,6 +160,16 @@ class SpecimenRecipe(Imperfections):
     def cell_lengths(self) -> tuple[float, float, float]:
         """Projected cell along x, y and the beam [Å]."""
         return cell_lengths(self.material, self.phase, self.variant, self.zone_axis, self.metric)
+
+
+def metric_problem(material: Material, phase: Phase, metric: str) -> str | None:
+    """Say that a material has no cell of its own for a phase whose metric is asked for."""
+    if metric != "phase" or phase in material.lattice:
+        return None
+    return (
+        f"'phase' needs the lattice of phase {phase}, which {material.formula} does not have; use "
+        "cubic, or add its lattice and template to the material"
+    )
 
 
 def b_order(a_site: ASite, b_site: BSite | None) -> BSite:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def table_row(atoms: ase.Atoms) -> dict[str, Any]:
     }
     for name, vector in vectors.items():
         for axis, value in zip("xyz", vector, strict=True):
-            row[name.format(axis)] = f"{value + 0.0:.4f}"
+            row[name.format(axis)] = "" if math.isnan(value) else f"{value + 0.0:.4f}"
     row["n_atoms"] = len(atoms)
     return row
 

@@ -16,7 +16,8 @@ from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 
 from polarstem.structures.crystals import Material
-from polarstem.structures.variants import Phase, Vector
+from polarstem.structures.phase_numbers import AtomShifts, Template
+from polarstem.structures.variants import Phase, Vector, carriers, polar_axis
 
 SITES = ("A", "B", "O", "O", "O")
 # positions in quarters of the cell, exact as integers
@@ -27,12 +28,15 @@ BOND_AXES = (0, 1, 2)
 _E_PER_SQUARE_ANGSTROM = 1602.176634
 
 
-def displacements(material: Material, phase: Phase, variant: Vector) -> NDArray[np.float64]:
-    """Displace the five atoms from their cubic places.
+def template_displacements(
+    material: Material, phase: Phase, variant: Vector
+) -> NDArray[np.float64]:
+    """Displace the five atoms from their cubic places, in a phase that the material describes.
 
-    A and O move against the polarization relative to B, each O by the value for its bond:
-    between ``O_perpendicular`` and ``O_parallel`` with the squared cosine of bond and polar axis
-    (relative to the largest of the three). Oxygens with an oblique bond also move across it.
+    In T, O and R, A and O move against the polarization relative to B, each O by the value for its
+    bond: between ``O_perpendicular`` and ``O_parallel`` with the squared cosine of bond and polar
+    axis (relative to the largest of the three). Oxygens with an oblique bond also move across it.
+    For another polar axis each atom has its own displacement, turned onto the variant.
 
     The mass-weighted mean is taken out. Otherwise the crystal would shift as a whole with its
     polarization, and a pattern at a known probe position would give the class away without any
@@ -41,7 +45,8 @@ def displacements(material: Material, phase: Phase, variant: Vector) -> NDArray[
     Parameters
     ----------
     material : Material
-    phase : {"T", "O", "R"}
+    phase : str
+        One that `Material.lattice` has.
     variant : tuple of int
         Polar axis.
 
@@ -50,7 +55,27 @@ def displacements(material: Material, phase: Phase, variant: Vector) -> NDArray[
     ndarray, shape (5, 3)
         Displacements at amplitude 1 [Å].
     """
-    template = material.template[material.require_phase(phase)]
+    template = material.template[phase]
+    if isinstance(template, AtomShifts):
+        shifts = _turned(template, polar_axis(phase), variant)
+    else:
+        shifts = _scaled(template, variant)
+    masses = _masses(material)
+    shifts -= masses @ shifts / masses.sum()
+    return shifts * 0.01
+
+
+def _turned(template: AtomShifts, axis: Vector, variant: Vector) -> NDArray[np.float64]:
+    """Displacements relative to B [pm], the polar axis turned onto a variant."""
+    order, signs = carriers(axis, variant)[0]
+    own = np.array([template.A, (0.0, 0.0, 0.0), *template.oxygens])
+    rows = [0, 1, *(2 + i for i in order)]  # a bond turns as its axis does
+    turned: NDArray[np.float64] = own[rows][:, order] * signs
+    return turned
+
+
+def _scaled(template: Template, variant: Vector) -> NDArray[np.float64]:
+    """Displacements relative to B [pm] by the bonds' angles to the polar axis."""
     polar = np.array(variant) / math.sqrt(sum(v * v for v in variant))
     weights = polar**2 / np.max(polar**2)
     shifts = np.zeros((5, 3))
@@ -64,9 +89,7 @@ def displacements(material: Material, phase: Phase, variant: Vector) -> NDArray[
             bond = -math.copysign(1.0, polar[axis]) * np.eye(3)[axis]
             across = bond - (bond @ polar) * polar
             shifts[row] += template.O_transverse * across / np.linalg.norm(across)
-    masses = _masses(material)
-    shifts -= masses @ shifts / masses.sum()
-    return shifts * 0.01
+    return shifts
 
 
 def _masses(material: Material) -> NDArray[np.float64]:
@@ -97,9 +120,12 @@ def polarization(
     Returns
     -------
     ndarray, shape (3,)
-        Polarization [µC/cm^2]; docs/crystals.md has it beside measured values.
+        Polarization [µC/cm^2], nan without Born charges; docs/crystals.md has it beside measured
+        values.
     """
     charges = material.born_charges
+    if charges is None:
+        return np.full(3, np.nan)
     moment = material.a_charge * shifts[0] + material.b_charge * shifts[1]
     for row, axis in enumerate(BOND_AXES, start=2):
         tensor = np.full(3, charges["O_perpendicular"])

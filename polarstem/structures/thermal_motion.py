@@ -31,14 +31,14 @@ def rms_displacements(material: Material, phase: Phase) -> dict[str, float]:
     Parameters
     ----------
     material : Material
-    phase : {"T", "O", "R"}
+    phase : str
 
     Returns
     -------
     dict
         At 300 K, or where the material names no temperature for the phase, its own values.
     """
-    kelvin = material.temperature_kelvin.get(phase, ROOM_KELVIN)
+    kelvin = material.kelvin(phase)
     room = material.debye_waller_rms_angstrom
     if kelvin == ROOM_KELVIN:
         return dict(room)

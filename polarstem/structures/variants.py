@@ -8,19 +8,23 @@ Snakemake imports it whenever it parses the workflow.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations, product
-from typing import Literal, get_args
+from typing import TypeAlias
 
 from polarstem.errors import PolarstemError
 
-Phase = Literal["T", "O", "R"]
+Phase: TypeAlias = str
+"""T, O, R, or a polar axis of its own: M and three digits, such as M113 for <113>."""
 Vector = tuple[int, int, int]
-PHASES: tuple[Phase, ...] = get_args(Phase)
 
 _POLAR_AXES: dict[str, Vector] = {"T": (0, 0, 1), "O": (0, 1, 1), "R": (1, 1, 1)}
+PHASES: tuple[Phase, ...] = tuple(_POLAR_AXES)
+"""Those with a name."""
+_OWN_AXIS = re.compile(r"M([0-9])([0-9])([0-9])")
 
 # Right (x), up (y) and beam (z), right-handed. They are also the vectors that the projected cell
 # repeats by, so the cell of [110] measures a*sqrt(2) by a, and a*sqrt(2) along the beam.
@@ -43,7 +47,8 @@ class PolarClass:
         Position in the class table, counter-clockwise from +x.
     name : str
         RM, RU, MU, LU, LM, LD, MD, RD (right/left/middle, up/down/middle) for multiples of 45
-        degrees, ``A`` and three digits for other directions, END for variants along the beam.
+        degrees, ``A`` and three digits for other directions, with tenths behind an underscore
+        where whole degrees would name two classes alike, END for variants along the beam.
     direction_deg : float
         Direction of the projected polarization [degrees], counter-clockwise from +x (right) with
         y up, in [0, 360); nan for END.
@@ -69,31 +74,88 @@ def dot(u: Vector, v: Vector) -> int:
     return sum(a * b for a, b in zip(u, v, strict=True))
 
 
+def polar_axis(phase: str) -> Vector:
+    """Give the polar axis that stands for all of a phase, its components ascending.
+
+    Parameters
+    ----------
+    phase : str
+        T, O or R; or M with three digits, the axis. Each axis has one name: its components ascend,
+        have no common divisor and are not those of T, O or R.
+
+    Raises
+    ------
+    PolarstemError
+        If there is no such phase, or it has another name.
+    """
+    if phase in _POLAR_AXES:
+        return _POLAR_AXES[phase]
+    found = _OWN_AXIS.fullmatch(phase)
+    x, y, z = sorted(int(digit) for digit in found.groups()) if found else (0, 0, 0)
+    if not z:
+        raise PolarstemError(
+            f"There is no polar phase {phase!r}; choose T (<001>), O (<110>), R (<111>), or M with "
+            "the digits of an axis, such as M113 (<113>)."
+        )
+    shortest = math.gcd(x, y, z)
+    axis = (x // shortest, y // shortest, z // shortest)
+    known = {other: name for name, other in _POLAR_AXES.items()}
+    name = known.get(axis, "M" + "".join(map(str, axis)))
+    if phase != name:
+        raise PolarstemError(f"The phase {phase!r} is {name}; write that.")
+    return axis
+
+
 @cache
 def phase_variants(phase: str) -> tuple[Vector, ...]:
     """Generate the polar axes of a phase with the 48 operations of m-3m.
 
     Parameters
     ----------
-    phase : {"T", "O", "R"}
-        Tetragonal <001>, orthorhombic <110> or rhombohedral <111>.
+    phase : str
+        Tetragonal <001> (T), orthorhombic <110> (O), rhombohedral <111> (R) or an axis of one's
+        own, see `polar_axis`.
 
     Returns
     -------
     tuple of tuple of int
-        6, 12 or 8 integer vectors, sorted.
+        6, 12 or 8 integer vectors, sorted; 24 of an axis within a mirror plane (two components
+        equal, or one zero), else 48.
     """
-    if phase not in _POLAR_AXES:
-        raise PolarstemError(
-            f"There is no polar phase {phase!r}; choose T (<001>), O (<110>) or R (<111>)."
-        )
-    axis = _POLAR_AXES[phase]
+    axis = polar_axis(phase)
     images = {
         (sx * x, sy * y, sz * z)
         for x, y, z in permutations(axis)
         for sx, sy, sz in product((1, -1), repeat=3)
     }
     return tuple(sorted(images))
+
+
+Carrier = tuple[Vector, Vector]
+"""An operation of m-3m: component i of the image is signs[i] times component order[i]."""
+
+
+CUBIC: tuple[Carrier, ...] = tuple(
+    ((i, j, k), (x, y, z))
+    for i, j, k in permutations((0, 1, 2))
+    for x in (1, -1)
+    for y in (1, -1)
+    for z in (1, -1)
+)
+"""All 48."""
+
+
+@cache
+def carriers(axis: Vector, image: Vector) -> tuple[Carrier, ...]:
+    """Operations of m-3m that carry one axis onto another, as (order, signs).
+
+    With both alike: those that leave it where it is.
+    """
+    return tuple(
+        (order, signs)
+        for order, signs in CUBIC
+        if all(signs[i] * axis[order[i]] == image[i] for i in range(3))
+    )
 
 
 def zone_vector(zone_axis: Sequence[int]) -> Vector:
@@ -147,6 +209,18 @@ def class_name(direction_deg: float) -> str:
     return _COMPASS[int(turns) % 8] if rest == 0 else f"A{round(direction_deg) % 360:03d}"
 
 
+def _names(directions: Sequence[float]) -> list[str]:
+    """Names of the classes of a phase, no two alike."""
+    names = [class_name(direction) for direction in directions]
+    if len(set(names)) == len(names):
+        return names
+    tenths = [round(10 * direction) % 3600 if direction >= 0 else 0 for direction in directions]
+    return [
+        f"A{tenth // 10:03d}_{tenth % 10}" if name.startswith("A") else name
+        for name, tenth in zip(names, tenths, strict=True)
+    ]
+
+
 @cache
 def _classes(phase: str, zone_axis: Vector) -> tuple[PolarClass, ...]:
     x, y, z = screen_axes(zone_axis)
@@ -163,8 +237,9 @@ def _classes(phase: str, zone_axis: Vector) -> tuple[PolarClass, ...]:
         (math.isnan(projection(g[0], zone_axis)[0]), projection(g[0], zone_axis), tuple(g))
         for g in groups.values()
     )
+    names = _names([direction for _, (direction, _), _ in ordered])
     return tuple(
-        PolarClass(index, class_name(direction), direction, members, fraction)
+        PolarClass(index, names[index], direction, members, fraction)
         for index, (_, (direction, fraction), members) in enumerate(ordered)
     )
 
@@ -174,8 +249,8 @@ def classes(phase: str, zone_axis: Sequence[int], end_on: bool = False) -> tuple
 
     Parameters
     ----------
-    phase : {"T", "O", "R"}
-        Polar phase.
+    phase : str
+        Polar phase, see `polar_axis`.
     zone_axis : tuple of int
         Beam direction, (0, 0, 1) or (1, 1, 0).
     end_on : bool

@@ -10,6 +10,7 @@ _LOCAL = "polarstem/structures/local_displacements.py"
 _SCENES = "polarstem/structures/scenes/build.py"
 _TESTS = "tests/unit/structures/test_glazer_tilts.py"
 _PEAKS = f"{_TESTS}::test_superlattice_reflections_appear_where_glazer_says_and_nowhere_else"
+_MATRICES = "tests/unit/core/test_tilted_matrices.py"
 _CORNERS = f"{_TESTS}::test_octahedra_share_their_corners"
 
 MUTATIONS = [
@@ -81,5 +82,33 @@ MUTATIONS = [
         "octahedral_tilts: {R: a-a-a-}",
         "octahedral_tilts: {R: a0a0c+}",
         f"{_TESTS}::test_bismuth_ferrite_turns_about_its_polar_axis",
+    ),
+    Mutation(
+        "a matrix holds half of a tilted crystal",
+        "polarstem/config/plan.py",
+        "x, y = max(x, tilted[0]), max(y, tilted[1])",
+        "pass",
+        f"{_MATRICES}::test_a_matrix_holds_the_cells_that_repeat",
+    ),
+    Mutation(
+        "a tilted crystal is turned",
+        "polarstem/config/plan.py",
+        "if structures.octahedral_tilt_deg:\n        variant",
+        "if False:\n        variant",
+        f"{_MATRICES}::test_a_matrix_holds_the_cells_that_repeat",
+    ),
+    Mutation(
+        "automatic fields break the tilts",
+        "polarstem/config/model.py",
+        "tilted = structures.octahedral_tilt_deg > 0",
+        "tilted = False",
+        f"{_MATRICES}::test_fields_of_an_odd_number_are_told_and_automatic_ones_are_even",
+    ),
+    Mutation(
+        "odd fields are taken",
+        "polarstem/config/physics_checks.py",
+        "    if structures.octahedral_tilt_deg:\n",
+        "    if False:\n",
+        f"{_MATRICES}::test_fields_of_an_odd_number_are_told_and_automatic_ones_are_even",
     ),
 ]

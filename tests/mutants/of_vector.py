@@ -6,6 +6,7 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 _MODE = "polarstem/structures/polar_vector.py"
+_TENSORS = "polarstem/structures/polar_mode.py"
 _BUILD = "polarstem/structures/build.py"
 _BOUND = "polarstem/evaluate/limit/vector_bound.py"
 _FIT = "polarstem/evaluate/limit/count_fit.py"
@@ -22,14 +23,14 @@ _OF_FIGURE = "tests/unit/report/test_vector_bound_figure.py"
 MUTATIONS = [
     Mutation(
         "oxygen moves along its bond as across it",
-        _MODE,
+        _TENSORS,
         "tensors[_O] = np.where(bonds, along, across)",
         "tensors[_O] = (along + 2 * across) / 3",
         f"{_OF_MODE}::test_templates_of_t_and_r_are_met_in_all_variants",
     ),
     Mutation(
         "the vector is measured in displacements of B alone",
-        _MODE,
+        _TENSORS,
         "full = tensors[_B, 0] - tensors[_O, 0].mean()",
         "full = tensors[_B, 0]",
         f"{_OF_MODE}::test_vector_is_the_displacement_of_b_against_its_oxygens",
@@ -45,7 +46,7 @@ MUTATIONS = [
     ),
     Mutation(
         "amplitudes have no end",
-        _MODE,
+        _TENSORS,
         "if not length <= MOST_AMPLITUDE",
         "if not length <= 100 * MOST_AMPLITUDE",
         f"{_OF_MODE}::test_amplitudes_end_where_they_are_said_to",

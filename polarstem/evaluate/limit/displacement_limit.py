@@ -24,7 +24,7 @@ from polarstem.evaluate.limit.vector_bound import (
 from polarstem.logs import progress
 from polarstem.provenance import provenance
 from polarstem.seeds import derive_seed
-from polarstem.structures.polar_vector import PolarMode
+from polarstem.structures.polar_mode import PolarMode
 
 logger = logging.getLogger("polarstem")
 

@@ -19,9 +19,9 @@ from polarstem.evaluate.map_scores.reality_ladder import over_all, reality_entri
 from polarstem.evaluate.summary.entries import Entry, entry
 from polarstem.files import atomic_path, open_netcdf
 
-STRONG = ("antiphase_boundary", "ruddlesden_popper", "edge_dislocation", "nb_antisite")
+STRONG = ("antiphase_boundary", "ruddlesden_popper", "edge_dislocation", "b_antisite")
 """Kinds of scenes whose defects change the columns themselves."""
-CONTROLS = ("tilt_ramp", "k_na_cluster")
+CONTROLS = ("tilt_ramp", "a_cluster")
 """Kinds of scenes that are disturbed without a defect."""
 _UNIFORM_MRAD = 0.1  # a tilt that varies less is one
 

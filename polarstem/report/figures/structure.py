@@ -33,7 +33,7 @@ class ProjectedCell:
     direction_deg : float
         Direction of the projected polarization [deg], NaN along the beam.
     polarization : float
-        Length of the projected polarization [µC/cm²].
+        Length of the projected polarization [µC/cm²], NaN where it is not known.
     lengths : tuple of float
         Size of the cell along x and y [Å].
     kinds : list of str
@@ -216,7 +216,7 @@ def _annotate(axes: Axes, cell: ProjectedCell) -> None:
     )
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(x - 0.2, height + 0.4),
                 bbox_transform=axes.transData, labelspacing=0.9, borderpad=0)  # fmt: skip
-    text = f"{cell.class_name}: |P| in projection\n{cell.polarization:.0f} µC/cm²"
-    axes.text(x, 0.95, text, va="bottom")
+    size = "not known" if np.isnan(cell.polarization) else f"{cell.polarization:.0f} µC/cm²"
+    axes.text(x, 0.95, f"{cell.class_name}: |P| in projection\n{size}", va="bottom")
     axes.plot([x, x + 1], [0.2, 0.2], color="black", lw=2.5, solid_capstyle="butt")
     axes.text(x + 0.5, 0.05, "1 Å", ha="center", va="top")

@@ -73,12 +73,12 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
     symbols[cation] = _a_symbols(recipe, places[cation] - origin)
     symbols[site == _B] = _b_symbols(recipe, int((site == _B).sum()), "b_site")
     kept = np.ones(len(site), bool)
-    if recipe.kind in ("a_vacancy_column", "nb_antisite"):
+    if recipe.kind in ("a_vacancy_column", "b_antisite"):
         apart = places[:, None, :2] - origin[:2] - column_places(recipe)
         column = cation & (np.linalg.norm(apart, axis=2) < a / 8).any(axis=1)
-        if recipe.kind == "nb_antisite":
+        if recipe.kind == "b_antisite":
             symbols[column] = _b_symbols(recipe, int(column.sum()), "antisite")
-        kept = (recipe.kind == "nb_antisite") | ~column
+        kept = (recipe.kind == "b_antisite") | ~column
 
     domains = lay_out(recipe)
     shares = domains.shares(places - origin)
@@ -127,7 +127,7 @@ def _a_symbols(recipe: SceneRecipe, places: Floats) -> NDArray[np.str_]:
     random = np.random.default_rng(derive_seed(recipe.seed, "a_site"))
     symbols = np.empty(len(places), "<U2")
     cluster = np.zeros(len(places), bool)
-    if recipe.kind == "k_na_cluster":
+    if recipe.kind == "a_cluster":
         cluster = np.linalg.norm(places, axis=1) < 10 * recipe.cluster_radius_nm
         first, *others = recipe.material.a_site
         many = round(recipe.cluster_share * int(cluster.sum()))

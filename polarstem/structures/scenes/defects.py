@@ -22,7 +22,7 @@ _ITERATIONS = 60  # each leaves less than half of the distance at one Burgers ve
 # reach of a defect's core [unit cells]: columns stand on the corners of four cells
 _CORE = {
     "a_vacancy_column": 0.5,
-    "nb_antisite": 0.5,
+    "b_antisite": 0.5,
     "antiphase_boundary": 0.5,
     "ruddlesden_popper": 0.75,
     "edge_dislocation": 1.5,
@@ -50,7 +50,7 @@ def defects_of(recipe: SceneRecipe) -> Defects:
     a = recipe.cell
     ends = np.zeros((0, 2, 2))
     match recipe.kind:
-        case "a_vacancy_column" | "nb_antisite":
+        case "a_vacancy_column" | "b_antisite":
             places = column_places(recipe)
             ends = np.stack([places, places], axis=1)
         case "antiphase_boundary":

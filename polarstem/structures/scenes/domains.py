@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polarstem.structures.polar_mode import displacements
 from polarstem.structures.scenes.recipe import SceneRecipe, angle_between
-from polarstem.structures.templates import displacements, polarization
+from polarstem.structures.templates import polarization
 
 Floats = NDArray[np.float64]
 _FAR = 1e4  # Å, beyond any field
@@ -75,16 +76,24 @@ class Domains:
 
     @property
     def polarization(self) -> Floats:
-        """Polarization of each domain, shape (domain, 3) [µC/cm^2]."""
+        """Polarization of each domain, shape (domain, 3) [µC/cm^2]; nan without Born charges."""
         recipe = self.recipe
         volume = recipe.cell**3
         return np.array([polarization(recipe.material, u, volume) for u in self.templates])
 
+    @property
+    def polar_vectors(self) -> Floats:
+        """What tells directions and signs: polarization, or else B against its oxygens [Å]."""
+        if self.recipe.material.born_charges is not None:
+            return self.polarization
+        return np.array([u[1] - u[2:].mean(axis=0) for u in self.templates])
+
     def described(self, wall: Wall) -> dict[str, Any]:
         """What a wall is, as plain values: its angle, that of the projections, its charge."""
         members = [self.recipe.domain_classes[i] for i in wall.domains]
-        first, second = (self.polarization[i] for i in wall.domains)
+        first, second = (self.polar_vectors[i] for i in wall.domains)
         charge = float((first - second) @ wall.normal)
+        known = self.recipe.material.born_charges is not None
         sort = "head_to_head" if charge > 0 else "tail_to_tail"
         if abs(charge) <= _NEUTRAL * np.linalg.norm(first):
             sort = "neutral"
@@ -96,7 +105,7 @@ class Domains:
             "angle_deg": abs((apart + 180) % 360 - 180),
             "angle_in_space_deg": angle,
             "charge": sort,
-            "bound_charge_uC_cm2": charge,
+            "bound_charge_uC_cm2": charge if known else None,
             "overlap_nm": wall.overlap / 10,
         }
 

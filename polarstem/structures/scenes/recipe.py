@@ -31,12 +31,12 @@ WallKind = Literal[
 ]
 DefectKind = Literal[
     "a_vacancy_column",
-    "nb_antisite",
+    "b_antisite",
     "antiphase_boundary",
     "ruddlesden_popper",
     "edge_dislocation",
 ]
-ControlKind = Literal["single_domain", "tilt_ramp", "k_na_cluster"]
+ControlKind = Literal["single_domain", "tilt_ramp", "a_cluster"]
 SceneKind = Literal[WallKind, DefectKind, ControlKind, "four_domains", "vortex"]
 Charge = Literal["neutral", "head_to_head", "tail_to_tail"]
 
@@ -72,7 +72,7 @@ class SceneRecipe(Imperfections):
         Name of the specimen.
     material : Material
         Composition, lattices, displacements and charges.
-    phase : {"T", "O", "R"}
+    phase : str
         Polar phase.
     amplitude : float
         Factor on all polar displacements.
@@ -95,9 +95,9 @@ class SceneRecipe(Imperfections):
     inclination_deg : float
         Angle between the wall and the beam in ``wall_inclined`` [degrees].
     columns : int
-        Defective columns of ``a_vacancy_column`` and ``nb_antisite``.
+        Defective columns of ``a_vacancy_column`` and ``b_antisite``.
     cluster_radius_nm, cluster_share : float
-        Radius of the sphere of ``k_na_cluster`` [nm] and share of the first A-site element in it.
+        Radius of the sphere of ``a_cluster`` [nm] and share of the first A-site element in it.
     tilt_mrad : float
         ``tilt_ramp``: the beam's tilt goes from minus to plus this along the scan's x [mrad].
     wedge, wedge_deg : float
@@ -144,13 +144,24 @@ class SceneRecipe(Imperfections):
             self._check_wall()
         elif self.kind == "vortex" and self.classes is not None:
             self._fail(f"it has every class of phase {self.phase}; leave its classes out")
+        elif self.kind == "vortex" and not self._evenly_spread():
+            self._fail(
+                f"the directions in which phase {self.phase} is seen are not evenly spread, and a "
+                "vortex shares each direction between its neighbours alike; choose another phase"
+            )
         self._check_count()
-        if self.kind in ("a_vacancy_column", "nb_antisite"):
+        if self.kind in ("a_vacancy_column", "b_antisite"):
             self._check_columns()
         if problem := imperfection_problem(self, self.material):
             self._fail(problem)
         if not 0 <= self.wedge < 1:
             self._fail(f"wedge {self.wedge:g} must be a share of the thickness below 1")
+
+    def _evenly_spread(self) -> bool:
+        """Whether the classes' directions are equal steps apart."""
+        directions = [c.direction_deg for c in self.table]
+        steps = zip(directions, [*directions[1:], directions[0] + 360], strict=True)
+        return all(math.isclose(b - a, 360 / len(directions), abs_tol=1e-6) for a, b in steps)
 
     def _check_count(self) -> None:
         """Refuse more or fewer classes than there are domains."""
@@ -217,8 +228,10 @@ class SceneRecipe(Imperfections):
         if self.kind in _WALLS:
             return first, next(c for c in self.table if _facing(self.kind, first, c))
         turns = _QUADRANTS if self.kind == "four_domains" else (0,)
-        at = {c.direction_deg: c for c in self.table}
-        return tuple(at[(first.direction_deg + turn) % 360] for turn in turns)
+        return tuple(
+            min(self.table, key=lambda c: _apart(c.direction_deg, first.direction_deg + turn))
+            for turn in turns
+        )
 
     @property
     def domain_variants(self) -> tuple[Vector, ...]:
@@ -271,7 +284,7 @@ def _facing(kind: SceneKind, one: PolarClass, other: PolarClass) -> Vector | Non
     if one.name == other.name:
         return None  # no wall to be seen
     if kind in _SEEN:
-        apart = abs((other.direction_deg - one.direction_deg + 180) % 360 - 180)
+        apart = _apart(other.direction_deg, one.direction_deg)
         if not math.isclose(apart, _SEEN[kind], abs_tol=1e-6):
             return None
         # of those that look alike the nearest: the wall of the lesser strain
@@ -280,6 +293,11 @@ def _facing(kind: SceneKind, one: PolarClass, other: PolarClass) -> Vector | Non
         if math.isclose(angle_between(one.variants[0], variant), _ANGLES[kind], abs_tol=1e-6):
             return variant
     return None
+
+
+def _apart(one_deg: float, other_deg: float) -> float:
+    """Angle between two directions [degrees]."""
+    return abs((one_deg - other_deg + 180) % 360 - 180)
 
 
 def _spread_columns(

@@ -57,7 +57,7 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
     for number, z in enumerate(levels):
         there = domains.shares(np.column_stack([flat, np.full(len(flat), z)]))
         shares += there * ((number < periods) / periods)[:, None]
-    vectors = shares @ domains.polarization
+    vectors, polarization = shares @ domains.polar_vectors, shares @ domains.polarization
     strongest = shares.argmax(axis=1)
     indices = np.array([c.index for c in recipe.domain_classes])[strongest]
     indices[(shares.sum(axis=1) < 0.5) | (recipe.amplitude == 0)] = -1
@@ -66,7 +66,7 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
     wall = np.min([none, *(_apart(flat, w.ends) - w.overlap / 2 for w in domains.walls)], axis=0)
     defect = np.min([none, *(_apart(flat, ends) for ends in defects.ends)], axis=0)
     control = np.full(len(flat), recipe.kind == "tilt_ramp")
-    if recipe.kind == "k_na_cluster":
+    if recipe.kind == "a_cluster":
         control = np.hypot(*flat.T) < 10 * recipe.cluster_radius_nm
     before, more = unmoved(recipe, flat)
     cell = (before + origin[:2]) / a
@@ -76,7 +76,11 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
         "domain": (strongest.astype(np.int8), "1", "domain of the largest share"),
         "share": (shares.max(axis=1), "1", "its share through the thickness"),
         "direction": (direction, "degrees", "direction of the projected polarization in the scan"),
-        "polarization": (np.hypot(*vectors[:, :2].T), "uC cm-2", "projected polarization"),
+        "polarization": (
+            np.hypot(*polarization[:, :2].T),
+            "uC cm-2",
+            "projected polarization, NaN where the material has no Born charges",
+        ),
         "wall_distance": (np.clip(wall, 0, None) / 10, "nm", "distance to the nearest wall"),
         "defect": (defect < defects.core, "1", "in the core of a defect"),
         "defect_distance": (defect / 10, "nm", "distance to the nearest defect"),

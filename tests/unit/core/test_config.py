@@ -67,7 +67,11 @@ def problems_of(data: object) -> list[str]:
         ("simulate.device", "cuda", "simulate.device: 'cuda' is not one of 'cpu' or 'gpu'"),
         ("simulate.aberrations", {"C1": 5}, "'C1' is no aberration; known: C10"),
         ("simulate.scan.offset", "center", "simulate.scan.offset: 'center' is not one of"),
-        ("structures.phase", "M", "structures.phase: 'M' is not one of 'T', 'O' or 'R'"),
+        (
+            "structures.phase",
+            "M",
+            "structures.phase: 'M': There is no polar phase 'M'; choose T (<001>), O (<110>), R",
+        ),
         ("structures.zone_axis", [1, 1, 1], "must be [0, 0, 1] or [1, 1, 0]"),
         ("structures.cells", [3], "structures.cells"),
         ("structures.amplitude_spread", 1, "amplitude_spread: 1: should be less than 1"),
@@ -328,7 +332,7 @@ def test_what_a_part_sets_to_null_is_left_out() -> None:
             "sources": {"varied_quarter": None},
             "runs": [{"models": ["cnn"], "sources": ["t20"]}],
         },
-        "experiments": {"nb_antisite": None},
+        "experiments": {"b_antisite": None},
         "evaluate": {
             **{"domains": ["t20"], "controls": [], "adaptation": [], "experiment": None},
             "recommended": None,

@@ -82,7 +82,7 @@ def test_nothing_is_mapped_without_a_recommended_model() -> None:
         ),
         ({"a": {"scene": {"kind": "vortex", "cells": [2, 4]}}}, {}, "scene.cells[0]: 2: "),
         (
-            {"a": {"scene": {"kind": "nb_antisite", "columns": 500}}},
+            {"a": {"scene": {"kind": "b_antisite", "columns": 500}}},
             {},
             "500 defective columns do not fit evenly on 12 x 12 cells; ask for 144 at most",
         ),
@@ -159,7 +159,7 @@ def test_nothing_is_mapped_without_a_recommended_model() -> None:
         ),
         ({}, {"defect_free": ["calm"]}, "evaluate.defect_free: 'calm' is no experiment"),
         (
-            {"a": {"scene": {"kind": "nb_antisite"}}},
+            {"a": {"scene": {"kind": "b_antisite"}}},
             {"defect_free": ["a"]},
             "'a' is not a virtual experiment without defects",
         ),

@@ -57,6 +57,21 @@ def test_ordered_superstructure_and_other_zone_equal_abtem(crystal):
     assert relative(ours, theirs) < AGREEMENT
 
 
+@pytest.mark.parametrize(
+    ("material", "phase", "name", "repeats"),
+    [("KNN", "O", "MU", (2, 2, 1)), ("BiFeO3", "R", "LD", (2, 2, 2))],
+)
+def test_octahedral_tilts_equal_abtem(crystal, material, phase, name, repeats):
+    """In-phase tilts repeat every 2 x 2 cells, those of a-a-a- every 2 x 2 x 2."""
+    made = {"material": material, "phase": phase, "cells": (4, 4), "thickness_nm": 4.0}
+    specimen = crystal(name, octahedral_tilt_deg=7.0, **made)
+    assert repeating_unit(specimen).repeats == repeats
+    ours, theirs, _ = both_engines(specimen, microscope(), [4.0])
+    assert relative(ours, theirs) < AGREEMENT
+    straight, _, _ = both_engines(crystal(name, **made), microscope(), [4.0])
+    assert relative(straight, theirs) > 0.02
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("semiangle", [10, 24, 30])
 def test_patterns_equal_abtem_at_fifty_nanometres(crystal, semiangle):

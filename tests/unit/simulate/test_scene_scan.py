@@ -61,7 +61,7 @@ def distance(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 
 def test_a_window_of_the_whole_field_gives_the_patterns_of_abtem():
-    crystal = Crystal.of(build_scene(scene("nb_antisite", 1.6, columns=1)))
+    crystal = Crystal.of(build_scene(scene("b_antisite", 1.6, columns=1)))
     settings = microscope(phonons={"configurations": 1})
     places = middle(crystal, 3)
     with abtem_settings("cpu", 1):

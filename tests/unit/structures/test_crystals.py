@@ -85,7 +85,10 @@ WRONG = [
         {"lattice": LIBRARY["KNN"]["lattice"] | {"T": {"a": 0.397, "c": 0.402}}},
         "outside 3-5 Å",
     ),
-    ({"lattice": LIBRARY["KNN"]["lattice"] | {"M": {"a": 4.0}}}, "lattice.M: 'M'"),
+    (
+        {"lattice": LIBRARY["KNN"]["lattice"] | {"M": {"a": 4.0}}},
+        "lattice.M: There is no polar phase 'M'",
+    ),
     ({"born_charges": {"K": 1.14}}, "born_charges has K where"),
     (
         {"born_charges": LIBRARY["KNN"]["born_charges"] | {"O_parallel": 7.01}},

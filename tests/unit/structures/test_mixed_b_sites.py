@@ -15,11 +15,12 @@ from mixed_materials import knn_with_tantalum
 from polarstem.errors import PolarstemError
 from polarstem.structures.build import build_specimen
 from polarstem.structures.crystals import load_material
+from polarstem.structures.polar_mode import displacements
 from polarstem.structures.recipes import SpecimenRecipe
 from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import SceneRecipe
 from polarstem.structures.table import table_row
-from polarstem.structures.templates import displacements, polarization
+from polarstem.structures.templates import polarization
 
 Make = Callable[..., SpecimenRecipe]
 MIXED = knn_with_tantalum()
@@ -55,8 +56,8 @@ def test_one_element_gives_the_atoms_that_it_gave(
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("k_na_cluster", "3e98fce324d89d5f"),
-        ("nb_antisite", "9b2c4e78b0187803"),
+        ("a_cluster", "3e98fce324d89d5f"),
+        ("b_antisite", "9b2c4e78b0187803"),
         ("wall_180", "bb0b80b88884d1b7"),
     ],
 )
@@ -180,7 +181,7 @@ def test_scenes_have_b_cations_at_random() -> None:
     size = {"cells": (4, 4), "margin_cells": 2, "thickness_nm": 3.2, "columns": 1}
     scenes = [
         build_scene(
-            SceneRecipe(kind="nb_antisite", name="x", material=load_material(MIXED), seed=s, **size)  # type: ignore[arg-type]
+            SceneRecipe(kind="b_antisite", name="x", material=load_material(MIXED), seed=s, **size)  # type: ignore[arg-type]
         )
         for s in (1, 2)
     ]

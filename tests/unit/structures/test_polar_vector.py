@@ -12,15 +12,14 @@ import pytest
 from polarstem.errors import PolarstemError
 from polarstem.structures.build import build_specimen
 from polarstem.structures.crystals import load_material
+from polarstem.structures.polar_mode import MOST_AMPLITUDE, PolarMode, displacements
 from polarstem.structures.polar_vector import (
-    MOST_AMPLITUDE,
-    PolarMode,
     displaced_cell,
     nearest_class,
     vector_settings,
 )
 from polarstem.structures.recipes import make_recipe
-from polarstem.structures.templates import BOND_AXES, displacements
+from polarstem.structures.templates import BOND_AXES
 from polarstem.structures.variants import classes, phase_variants
 
 STRUCTURE = {

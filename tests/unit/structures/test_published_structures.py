@@ -12,7 +12,7 @@ import yaml
 from ase.spacegroup import crystal
 
 from polarstem.structures.crystals import CRYSTALS, Material, load_material
-from polarstem.structures.templates import displacements
+from polarstem.structures.polar_mode import displacements
 from polarstem.structures.variants import Phase
 
 PAGE = Path(__file__).parents[3] / "docs" / "crystals.md"

@@ -60,13 +60,13 @@ def test_atoms_are_those_of_the_crystal_and_none_stands_in_another(phase, kind):
     atoms = build_scene(recipe)
     field = np.prod(recipe.field)
     counts = Counter(atoms.get_chemical_symbols())
-    gone = recipe.columns * recipe.field[2] if kind in ("a_vacancy_column", "nb_antisite") else 0
+    gone = recipe.columns * recipe.field[2] if kind in ("a_vacancy_column", "b_antisite") else 0
     if kind not in ("ruddlesden_popper", "edge_dislocation"):  # which lose atoms at the sides
         assert counts["O"] == 3 * field
-        assert counts["Nb"] == field + (gone if kind == "nb_antisite" else 0)
+        assert counts["Nb"] == field + (gone if kind == "b_antisite" else 0)
         assert counts["K"] + counts["Na"] == field - gone
     assert abs(counts["K"] - counts["Na"]) <= 1 or kind in (
-        *("k_na_cluster", "a_vacancy_column", "nb_antisite"),
+        *("a_cluster", "a_vacancy_column", "b_antisite"),
     )
     atoms.pbc = False  # the sides of the box need not fit together
     closest = neighbor_list("d", atoms, 1.9).min()
@@ -192,13 +192,13 @@ def test_the_ruddlesden_popper_fault_has_two_ao_layers_in_a_row():
     ],
 )
 def test_defective_columns_are_spread_evenly(cells, columns, expected):
-    recipe = scene("nb_antisite", cells=cells, columns=columns)
+    recipe = scene("b_antisite", cells=cells, columns=columns)
     assert set(recipe.defect_columns) == expected
 
 
 def test_columns_and_clusters_change_nothing_but_their_sites():
     plain = build_scene(scene("single_domain"))
-    recipe = scene("nb_antisite")
+    recipe = scene("b_antisite")
     changed = build_scene(recipe)
     different = plain.numbers != changed.numbers
     new = different & (changed.numbers == 41)
@@ -208,7 +208,7 @@ def test_columns_and_clusters_change_nothing_but_their_sites():
     assert nearest.max() < 0.2
     vacancy = build_scene(scene("a_vacancy_column"))
     assert len(plain) - len(vacancy) == new.sum()
-    cluster = scene("k_na_cluster", cluster_radius_nm=0.9, cluster_share=1.0, thickness_nm=2)
+    cluster = scene("a_cluster", cluster_radius_nm=0.9, cluster_share=1.0, thickness_nm=2)
     atoms = build_scene(cluster)
     places = atoms.positions - cluster.origin - (0, 0, cluster.cell / 4)
     inside = np.linalg.norm(places, axis=1) < 8
@@ -260,7 +260,7 @@ def test_truth_of_four_domains_on_the_scan():
         assert set(np.unique(beside)) == set(wall["domains"])
 
 
-@pytest.mark.parametrize("kind", ["four_domains", "nb_antisite", "ruddlesden_popper"])
+@pytest.mark.parametrize("kind", ["four_domains", "b_antisite", "ruddlesden_popper"])
 def test_a_scan_turned_by_a_right_angle_sees_the_same_scene_turned(kind):
     plain = scene(kind, cells=[6, 6])
     turned = scene(kind, cells=[6, 6], crystal_rotation_deg=90)
@@ -290,18 +290,18 @@ def test_an_inclined_wall_mixes_both_domains_across_its_overlap():
 
 
 def test_defects_are_marked_where_they_are():
-    for kind, cells in (("nb_antisite", 0.5), ("edge_dislocation", 1.5)):
+    for kind, cells in (("b_antisite", 0.5), ("edge_dislocation", 1.5)):
         recipe = scene(kind, cells=[8, 8])
         truth = scene_truth(recipe, ScanFrame.over(recipe, 8))
         marked = truth["defect"].values.sum() / 64  # cells
         number = len(defects_of(recipe).ends)
         assert marked == pytest.approx(number * np.pi * cells**2, rel=0.1)
         assert len(json.loads(truth.attrs["defects"])) == number
-    for kind in ("single_domain", "tilt_ramp", "k_na_cluster", "four_domains"):
+    for kind in ("single_domain", "tilt_ramp", "a_cluster", "four_domains"):
         recipe = scene(kind)
         truth = scene_truth(recipe, ScanFrame.over(recipe, 4))
         assert not truth["defect"].values.any()
-        assert truth["control"].values.any() == (kind in ("tilt_ramp", "k_na_cluster"))
+        assert truth["control"].values.any() == (kind in ("tilt_ramp", "a_cluster"))
 
 
 def test_a_scene_comes_back_from_its_file(tmp_path):
@@ -338,7 +338,7 @@ def test_a_scene_comes_back_from_its_file(tmp_path):
         ({"kind": "wall_90", "classes": ["RM"]}, "it has 2 domains, but the classes are RM;"),
         ({"kind": "vortex", "classes": ["RM"]}, "every class of phase O; leave its classes out"),
         (
-            {"kind": "nb_antisite", "columns": 500, "cells": [12, 12]},
+            {"kind": "b_antisite", "columns": 500, "cells": [12, 12]},
             "500 defective columns do not fit evenly on 12 x 12 cells; ask for 144 at most",
         ),
         ({"kind": "four_domains", "classes": ["RU", "LD"]}, "4 domains"),

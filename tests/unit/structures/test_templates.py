@@ -15,8 +15,9 @@ import yaml
 
 from polarstem.structures.build import build_specimen
 from polarstem.structures.crystals import CRYSTALS, load_material
+from polarstem.structures.polar_mode import displacements
 from polarstem.structures.recipes import SpecimenRecipe
-from polarstem.structures.templates import displacements, polarization
+from polarstem.structures.templates import polarization
 from polarstem.structures.variants import PHASES, phase_variants
 
 Make = Callable[..., SpecimenRecipe]
