@@ -26,12 +26,13 @@ from pydantic import (
 )
 
 from polarstem.errors import PolarstemError
+from polarstem.shipped_files import shipped
 from polarstem.structures.elements import ATOMIC_NUMBERS
 from polarstem.structures.glazer import IN_PHASE, tilt_signs
 from polarstem.structures.variants import Phase
 from polarstem.yaml_files import read_yaml
 
-CRYSTALS = Path(__file__).resolve().parents[2] / "resources" / "crystals.yaml"
+CRYSTALS = shipped("resources/crystals.yaml")
 ROOM_KELVIN = 300.0
 """Temperature of the thermal amplitudes in a material [K]."""
 
