@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from PIL import Image
 
@@ -39,6 +40,7 @@ def test_all_are_tried():
     assert {path.stem for path in (ROOT / "examples").glob("*.py")} == set(TRIED)
 
 
+@pytest.mark.slow
 def test_simulate_and_look(tmp_path):
     told = run("simulate_and_look", tmp_path, "--figure", "out.png")
     shares = [float(s) for s in re.findall(r"changes ([\d.]+)% of the pattern", told)]
@@ -47,6 +49,7 @@ def test_simulate_and_look(tmp_path):
     assert drawn(tmp_path / "out.png")
 
 
+@pytest.mark.slow
 def test_train_and_compare(tmp_path):
     told = run("train_and_compare", tmp_path)
     rows = re.findall(r"^(\w+) +(\d+)% +(\d+)%$", told, re.MULTILINE)
@@ -56,6 +59,7 @@ def test_train_and_compare(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_map_and_plot(tmp_path):
     counts, _, step = small_scan.scan(cells=5)
     small_scan.model().save(tmp_path / "model")
