@@ -18,6 +18,7 @@ exclude_patterns = ["conf.py", "requirements.txt"]
 html_theme = "furo"
 html_title = "polarstem"
 html_show_sphinx = False
+html_show_copyright = False
 highlight_language = "none"
 copybutton_prompt_text = "$ "
 copybutton_line_continuation_character = "\\"
