@@ -10,6 +10,8 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.complete
+SITE := .site-venv
+SITE_READY := $(SITE)/.complete
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 # The first that is new enough is taken; `make PYTHON=/path/to/python` names another.
 PYTHONS := python3 python3.13 python3.12 python3.11
@@ -63,6 +65,10 @@ format: $(READY) ## rewrite the sources in the project's style
 docs: $(READY) ## regenerate the reference of the configuration and its JSON schema
 	$(BIN)/python -m polarstem docs
 
+.PHONY: site
+site: $(SITE_READY) ## docs/ as one site, dead links are errors -> site/index.html
+	$(SITE)/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env docs site
+
 .PHONY: setup
 setup: $(READY) ## only build .venv
 
@@ -75,8 +81,8 @@ lock: ## resolve pyproject.toml into requirements.lock (ARGS=--upgrade takes new
 	rm -rf .lock-venv
 
 .PHONY: clean
-clean: ## delete results, logs and caches; .venv stays
-	rm -rf results logs quick report.zip .snakemake .pytest_cache .mypy_cache .ruff_cache
+clean: ## delete results, logs, site and caches; .venv stays
+	rm -rf results logs quick site report.zip .snakemake .pytest_cache .mypy_cache .ruff_cache
 
 # Sets $$python in the shell of a recipe, or stops with one sentence.
 define find_python
@@ -100,4 +106,9 @@ $(READY): requirements.lock
 	fi
 	$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/python -m pip check
+	@touch $@
+
+$(SITE_READY): docs/requirements.txt
+	@$(find_python); rm -rf $(SITE) && "$$python" -m venv $(SITE)
+	$(SITE)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	@touch $@

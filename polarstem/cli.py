@@ -1,21 +1,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Command line: the stages of the workflow one file at a time, and the generated docs."""
+"""Maps of polarization from 4D-STEM scans, and the stages of the benchmark one file at a time."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from polarstem import __version__
+from polarstem.completion import SHELLS
 from polarstem.errors import PolarstemError
 from polarstem.logs import job_log
+from polarstem.shipped_files import CLONE, shipped
 
-_ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = {
+    "check": "check tests/configs/tiny.yaml",
+    "estimate": "estimate config.yaml --cores 8",
+    "build": "build ideal-RU-train-0 --output crystal.xyz",
+    "simulate": "simulate crystal.xyz --output patterns.nc",
+    "predict": "predict results/models/cnn/t20/0 results/datasets/t20.nc --output predictions.nc",
+    "inspect": "inspect scan.mib --sheet scan.yaml --figure scan.png",
+    "map": "map scan.mib --model results/reference_model --sheet scan.yaml --out my_map",
+    "model": "model --material BaTiO3 --phase T --energy-kv 300 --semiangle-mrad 21 --out batio3",
+    "complete": "complete bash",
+    "docs": "docs",
+}
+"""A command line for each command, as its help shows it."""
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -169,86 +184,123 @@ def _docs(arguments: argparse.Namespace) -> None:
     from polarstem.files import atomic_path
 
     for path, text in (
-        (_ROOT / "docs" / "config.md", reference_text()),
-        (_ROOT / "workflow" / "schemas" / "config.schema.json", schema_text()),
+        (CLONE / "docs" / "config.md", reference_text()),
+        (CLONE / "workflow" / "schemas" / "config.schema.json", schema_text()),
     ):
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         print(path)
 
 
+def _complete(arguments: argparse.Namespace) -> None:
+    from polarstem.completion import completion_script
+
+    print(completion_script(parser(), arguments.shell), end="")
+
+
 def parser() -> argparse.ArgumentParser:
     """Define the commands."""
-    main_parser = argparse.ArgumentParser(prog="python -m polarstem", description=__doc__)
+    installed = Path(sys.argv[0]).stem == "polarstem"
+    main_parser = argparse.ArgumentParser(
+        prog="polarstem" if installed else "python -m polarstem",
+        description=__doc__,
+        epilog="COMMAND --help says what a command takes.",
+    )
+    main_parser.add_argument(
+        "--version",
+        action="version",
+        version=f"polarstem {__version__}",
+        help="show the version and exit",
+    )
     commands = main_parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("check", help="check a configuration and say what it asks for")
+    command = _add(commands, "inspect", _inspect, "what a scan says of itself, without a model")
+    command.add_argument("scan", type=Path, help="detector file, or folder of images")
+    _add_sheet(command)
+    command.add_argument("--figure", type=Path, help="PNG to draw")
+    command.add_argument("--threads", type=int, help="all cores by default")
+
+    command = _add(commands, "map", _map, "map the polarization directions of a scan")
+    command.add_argument("scan", type=Path, help="detector file, or folder of numbered images")
+    command.add_argument(
+        "--model", type=Path, required=True, nargs="+",
+        help="directory of a saved model; of several, what all of them say is an answer",
+    )  # fmt: skip
+    command.add_argument("--out", type=Path, required=True, help="folder to make")
+    _add_sheet(command)
+    command.add_argument(
+        "--force", action="store_true", help="go on with a model for other optics, and stamp all"
+    )
+    command.add_argument("--threads", type=int, help="all cores by default")
+
+    _add_model(commands)
+
+    command = _add(commands, "check", _check, "check a configuration and say what it asks for")
     command.add_argument(
         "config",
         type=Path,
         nargs="+",
         help="configuration files; later ones change earlier ones, a part the standard benchmark",
     )
-    command.set_defaults(run=_check)
 
-    command = commands.add_parser(
-        "estimate", help="core-hours, time, memory and disk of a run, before it starts"
+    command = _add(
+        commands,
+        "estimate",
+        _estimate,
+        "core-hours, time, memory and disk of a run beforehand",
     )
     command.add_argument("config", type=Path, nargs="+", help="configuration files, as for check")
     command.add_argument(
         "--cores", type=int, default=os.cpu_count() or 1, help="of one machine; all by default"
     )
-    command.set_defaults(run=_estimate)
 
-    command = commands.add_parser("build", help="build one specimen (extended XYZ)")
+    command = _add(commands, "build", _build, "build one specimen (extended XYZ)")
     command.add_argument("specimen", help="its name, e.g. ideal-RU-train-0")
-    command.add_argument("--config", type=Path, default=_ROOT / "config.yaml")
-    command.add_argument("--output", type=Path, required=True)
-    command.set_defaults(run=_build)
+    _add_config(command)
+    command.add_argument("--output", type=Path, required=True, help="extended XYZ to write")
 
-    command = commands.add_parser("simulate", help="simulate the patterns of a built specimen")
+    command = _add(commands, "simulate", _simulate, "simulate the patterns of a built specimen")
     command.add_argument("structure", type=Path, help="its extended XYZ")
-    command.add_argument("--config", type=Path, default=_ROOT / "config.yaml")
+    _add_config(command)
     command.add_argument("--output", type=Path, required=True, help="netCDF to write")
-    command.add_argument("--threads", type=int, default=1)
-    command.set_defaults(run=_simulate)
+    command.add_argument("--threads", type=int, default=1, help="1 by default")
 
-    command = commands.add_parser("predict", help="predict the test split of data sets")
+    command = _add(commands, "predict", _predict, "predict the test split of data sets")
     command.add_argument("model", type=Path, help="directory of a saved model")
     command.add_argument("datasets", type=Path, nargs="+", help="data set files")
     command.add_argument("--output", type=Path, required=True, help="netCDF to write")
-    command.set_defaults(run=_predict)
 
-    command = commands.add_parser("inspect", help="what a scan says of itself, without a model")
-    command.add_argument("scan", type=Path, help="detector file, or folder of images")
-    command.add_argument("--sheet", type=Path, help="YAML: what the file lacks or gets wrong")
-    command.add_argument("--figure", type=Path, help="PNG to draw")
-    command.add_argument("--threads", type=int, help="all cores by default")
-    command.set_defaults(run=_inspect)
+    command = _add(commands, "complete", _complete, "print what completes `polarstem` in a shell")
+    command.add_argument("shell", choices=SHELLS, help="the shell that evaluates it")
 
-    command = commands.add_parser("map", help="map the polarization directions of a scan")
-    command.add_argument("scan", type=Path, help="detector file, or folder of numbered TIFFs")
-    command.add_argument(
-        "--model", type=Path, required=True, nargs="+",
-        help="directory of a saved model; of several, what all of them say is an answer",
-    )  # fmt: skip
-    command.add_argument("--out", type=Path, required=True, help="folder to make")
-    command.add_argument("--sheet", type=Path, help="YAML: what the file lacks or gets wrong")
-    command.add_argument(
-        "--force", action="store_true", help="go on with a model for other optics, and stamp all"
-    )
-    command.add_argument("--threads", type=int, help="all cores by default")
-    command.set_defaults(run=_map)
-
-    _add_model(commands)
-
-    command = commands.add_parser("docs", help="write docs/config.md and the JSON schema")
-    command.set_defaults(run=_docs)
+    _add(commands, "docs", _docs, "write docs/config.md and the JSON schema")
     return main_parser
 
 
+def _add(commands: Any, name: str, run: Callable[..., None], what: str) -> argparse.ArgumentParser:
+    """A command with its help, which ends in an example."""
+    command = commands.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=f"Example: polarstem {EXAMPLES[name]}",
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_sheet(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--sheet", type=Path, help="YAML: what the file lacks or gets wrong")
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
+    standard = shipped("config.yaml")
+    told = "configuration that it belongs to, by default the standard benchmark"
+    command.add_argument("--config", type=Path, default=standard, help=told)
+
+
 def _add_model(commands: Any) -> None:
-    command = commands.add_parser("model", help="make a mapper for a crystal and a microscope")
+    command = _add(commands, "model", _model, "make a mapper for a crystal and a microscope")
     command.add_argument("--material", help="crystal, by its name in resources/crystals.yaml")
     command.add_argument(
         "--material-parent", type=Path, help="or a structure file (CIF, ...) without polarization"
@@ -265,7 +317,7 @@ def _add_model(commands: Any) -> None:
     command.add_argument(
         "--for", dest="scan", type=Path, help="detector file that tells optics and detector"
     )
-    command.add_argument("--sheet", type=Path, help="YAML: what that file lacks or gets wrong")
+    _add_sheet(command)
     command.add_argument(
         "--effort", default="default", help="how much is learned: look, short, default or long"
     )
@@ -275,7 +327,6 @@ def _add_model(commands: Any) -> None:
         "--dry-run", action="store_true", help="say what it takes, and write nothing"
     )
     command.add_argument("options", nargs="*", help="after `--`: further options of Snakemake")
-    command.set_defaults(run=_model)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,6 +20,7 @@ from polarstem.config.pair_materials import with_pairs_read
 from polarstem.config.physics import NUMBER, WORD, Simulate, Structures
 from polarstem.config.physics_checks import physics_checks
 from polarstem.errors import ProblemsError
+from polarstem.shipped_files import shipped
 from polarstem.yaml_files import excess, read_yaml
 
 
@@ -30,7 +31,7 @@ class ConfigError(ProblemsError):
         super().__init__("The configuration", problems)
 
 
-STANDARD = Path(__file__).resolve().parents[2] / "config.yaml"
+STANDARD = shipped("config.yaml")
 """The standard benchmark, which a part of a configuration changes."""
 
 

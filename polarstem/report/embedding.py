@@ -12,8 +12,9 @@ from markupsafe import Markup
 from PIL import Image
 
 from polarstem.errors import PolarstemError
+from polarstem.shipped_files import shipped
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "resources" / "report"
+TEMPLATES = shipped("resources/report")
 PIXELS_PER_INCH = 134  # a figure two columns wide fills the page
 _MIME = {".png": "image/png", ".svg": "image/svg+xml"}
 

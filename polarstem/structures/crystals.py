@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from polarstem.errors import PolarstemError
+from polarstem.shipped_files import shipped
 from polarstem.structures.elements import ATOMIC_NUMBERS
 from polarstem.structures.glazer import IN_PHASE, tilt_signs
 from polarstem.structures.phase_numbers import (
@@ -31,7 +32,7 @@ from polarstem.structures.phase_numbers import (
 from polarstem.structures.variants import Phase, dot, phase_variants, polar_axis
 from polarstem.yaml_files import read_yaml
 
-CRYSTALS = Path(__file__).resolve().parents[2] / "resources" / "crystals.yaml"
+CRYSTALS = shipped("resources/crystals.yaml")
 ROOM_KELVIN = 300.0
 """Temperature of the thermal amplitudes in a material [K]."""
 

@@ -17,7 +17,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "tests/configs/tiny.yaml"
 # all that the workflow makes: never part of the sources
-MADE = ("results", "logs", "quick", ".snakemake", ".venv", ".git", ".hypothesis", "report.zip")
+MADE = ("results", "logs", "quick", "site", "report.zip")
+MADE += (".snakemake", ".venv", ".site-venv", ".git", ".hypothesis")
 
 
 def copy_sources(target: Path) -> None:

@@ -31,7 +31,7 @@ PRESETS = sorted((ROOT / "resources" / "presets").glob("*.yaml"))
 ORDER = ("structures", "simulate", "scans", "data", "models", "maps", "evaluate", "report")
 SHARED = {
     *("checked_netcdf", "config", "errors", "files", "import_closure", "logs"),
-    *("machine_faults", "provenance", "seeds", "yaml_files"),
+    *("machine_faults", "provenance", "seeds", "shipped_files", "yaml_files"),
 }
 # What the config must know of a stage to check itself, and how stages name themselves to it.
 CONFIG_MAY_USE = {"structures"}

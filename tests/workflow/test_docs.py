@@ -118,9 +118,25 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / name).exists(), name
 
 
+def anchors(page: Path) -> set[str]:
+    """Names that GitHub gives the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {each.replace(" ", "-") for each in words}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_headings(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name, anchor in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", text):
+        target = page.parent / name if name else page
+        assert anchor in anchors(target), f"{name}#{anchor}"
+
+
 def test_make_targets_are_those_that_make_lists() -> None:
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for target in ("report", "quick", "bench", "test", "clean"):
+    for target in ("report", "quick", "bench", "test", "site", "clean"):
         assert re.search(rf"^  {target} ", shown.stdout, re.MULTILINE), target
 
 
