@@ -32,7 +32,7 @@ MUTATIONS = [
         _CELL,
         "found.append((np.sign(along)[:, None] * vectors)[same].mean(axis=0))",
         "found.append(vectors[0])",
-        _TILTED,
+        f"{_OF_PAIRS}::test_displacements_that_alternate_fall_out",
     ),
     Mutation(
         "the origin is that of the file",

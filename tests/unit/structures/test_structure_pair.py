@@ -143,6 +143,19 @@ def test_a_rhombohedral_structure_with_tilts_in_its_hexagonal_cell(written):
         np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+def test_displacements_that_alternate_fall_out(written):
+    """B moves to and fro along x in two cells: the axes and the mode are those of the mean."""
+    parent, single = cubic("Ba", "Ti"), of_library("BaTiO3", "T", (0, 0, 1))
+    double = single * (2, 1, 1)
+    double.positions[double.symbols == "Ti", 0] += [0.03, -0.03]
+    one, two = (
+        material_of_pair(written("a.cif", parent), written(name, atoms))
+        for name, atoms in (("b.cif", single), ("c.cif", double))
+    )
+    for key in ("lattice", "template"):
+        assert two[key]["T"] == pytest.approx(one[key]["T"], abs=1e-3)
+
+
 # relative to B [Å], for a polar axis near <113>, with the mirror plane that holds it
 MONOCLINIC = np.array(
     [
