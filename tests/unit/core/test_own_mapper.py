@@ -67,7 +67,7 @@ def test_a_dry_run_says_everything_and_writes_nothing(tmp_path, capsys, monkeypa
     )
     assert "min on 2 cores" in takes
     assert "GB of disk" in takes
-    assert "280,000 patterns" in learns
+    assert "328,000 patterns" in learns
     assert "12 crystals of an emulated experiment" in tested
     assert limited == "limit of BaTiO3"
     assert told["threads"] == 2
