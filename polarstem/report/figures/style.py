@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polarstem.files import atomic_path
+from polarstem.report.figures.drawn_data import drawn_data
 
 matplotlib.use("Agg")
 
@@ -30,9 +31,8 @@ DPI = 200
 MAX_PNG_BYTES = 300_000
 CONVENTION = "0° = right, counter-clockwise, y up"
 
-# Okabe and Ito's colours, told apart by colour-blind readers; markers tell them apart in grey.
+# Okabe and Ito's colours, told apart by colour-blind readers
 MODEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#444444")
-MODEL_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 SCORE_CMAP = "viridis"
 SIGNED_CMAP = "RdBu_r"
 PATTERN_CMAP = "magma"
@@ -90,7 +90,7 @@ def save(
     outputs: Path | str | Sequence[Path | str],
     max_bytes: int = MAX_PNG_BYTES,
 ) -> None:
-    """Write a figure to one or more files, PNG or SVG by suffix.
+    """Write a figure to one or more files by suffix: PNG, SVG, or CSV for what is drawn.
 
     A PNG above `max_bytes` is reduced to a palette and then in resolution until it fits.
     """
@@ -101,6 +101,8 @@ def save(
         with atomic_path(output) as path:
             if path.suffix == ".svg":
                 figure.savefig(path, format="svg", metadata={"Date": None})
+            elif path.suffix == ".csv":
+                drawn_data(figure).to_csv(path, index=False)
             else:
                 path.write_bytes(_small_png(figure, max_bytes))
 
@@ -189,16 +191,9 @@ def draw_wheel(axes: Axes, names: Sequence[str], directions_deg: ArrayLike) -> N
     axes.axis("off")
 
 
-def model_styles(models: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour and marker of each model, the same in every figure."""
-    return {
-        model: {
-            "color": MODEL_COLOURS[i % len(MODEL_COLOURS)],
-            # once the colours are used up, they come again with other markers
-            "marker": MODEL_MARKERS[(i + i // len(MODEL_COLOURS)) % len(MODEL_MARKERS)],
-        }
-        for i, model in enumerate(models)
-    }
+def ink_of(colour: str) -> tuple[float, ...]:
+    """A colour of lines, dark enough for small letters on white."""
+    return tuple(0.62 * part for part in matplotlib.colors.to_rgb(colour))
 
 
 def ink_on(level: float) -> str:
