@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from polarstem.evaluate.map_scores.reality_ladder import MET, MISSED
+from polarstem.evaluate.summary.entries import Entry
 from polarstem.evaluate.summary.fair_table import IDEAL, fair_rows
 from polarstem.report.number_words import number
 
-Entries = Mapping[str, Mapping[str, Any]]
+Entries = Mapping[str, Entry]
 Config = Mapping[str, Any]
 HOLDS, FAILS = "holds", "does not hold"
 
@@ -163,7 +164,8 @@ def _of_claim(summary: Entries, name: str) -> Finding | None:
 
 def _data_first(summary: Entries, config: Config) -> Finding | None:
     """Whether the worst model on the stream beats the best on ideal patterns, beyond intervals."""
-    ideal, varied = [], []
+    ideal: list[str] = []
+    varied: list[str] = []
     for row in fair_rows(summary, config):
         for column, key in row["keys"].items():
             (ideal if column == IDEAL else varied).append(key)

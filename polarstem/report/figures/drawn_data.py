@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.collections import LineCollection, PolyCollection, QuadMesh
+from matplotlib.collections import PolyCollection, QuadMesh
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -40,7 +40,9 @@ def drawn_data(figure: Figure) -> pd.DataFrame:
         an interval, and ``value`` of a tile. Columns that nothing fills are left out.
     """
     rows = []
-    panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>" and axes.axison]
+    panels: list[Any] = [
+        axes for axes in figure.axes if axes.get_label() != "<colorbar>" and axes.axison
+    ]
     for number, axes in enumerate(panels, 1):
         title = next(filter(None, map(axes.get_title, ("center", "left", "right"))), "")
         panel = {"panel": " ".join(title.split()) or f"panel {number}"}
@@ -49,7 +51,8 @@ def drawn_data(figure: Figure) -> pd.DataFrame:
     return table.dropna(axis="columns", how="all") if len(table) else table
 
 
-def _rows(axes: Axes) -> Iterator[Row]:
+def _rows(axes: Any) -> Iterator[Row]:
+    """Points, bars, bands and tiles of a panel."""
     names = {"x": _names(axes.xaxis), "y": _names(axes.yaxis)}
 
     def row(series: Any, x: float, y: float, **more: float) -> Row:
@@ -59,7 +62,7 @@ def _rows(axes: Axes) -> Iterator[Row]:
 
     taken: set[int] = set()
     for container in axes.containers:
-        if isinstance(container, ErrorbarContainer):
+        if _is(container, ErrorbarContainer):
             line, caps, bars = container.lines
             taken |= {id(line), *map(id, caps), *map(id, bars)}
             along = 0 if container.has_xerr else 1
@@ -67,7 +70,7 @@ def _rows(axes: Axes) -> Iterator[Row]:
             for place, (x, y) in enumerate(zip(*line.get_data(), strict=True)):
                 ends = spans[place] if place < len(spans) else (np.nan, np.nan)
                 yield row(container.get_label(), x, y, low=ends[0], high=ends[1])
-        elif isinstance(container, BarContainer):
+        elif _is(container, BarContainer):
             for bar in container.patches:
                 flat = container.orientation == "horizontal"
                 centre = bar.get_y() + bar.get_height() / 2, bar.get_x() + bar.get_width()
@@ -79,11 +82,11 @@ def _rows(axes: Axes) -> Iterator[Row]:
             for x, y in zip(*line.get_data(), strict=True):
                 yield row(line.get_label(), x, y)
     for collection in axes.collections:
-        if isinstance(collection, QuadMesh):
-            values = np.ma.filled(np.ma.asarray(collection.get_array(), float), np.nan)
+        if _is(collection, QuadMesh):
+            values: Any = np.ma.filled(np.ma.asarray(collection.get_array(), float), np.nan)
             corners = collection.get_coordinates()
             yield from _tiles(row, corners[0, :, 0], corners[:, 0, 1], values)
-        elif isinstance(collection, PolyCollection) and _in_data(collection, axes):
+        elif _is(collection, PolyCollection) and _in_data(collection, axes):
             for path in collection.get_paths():
                 for x in np.unique(path.vertices[:, 0]):
                     heights = path.vertices[path.vertices[:, 0] == x, 1]
@@ -99,6 +102,11 @@ def _rows(axes: Axes) -> Iterator[Row]:
             yield from _tiles(row, x, y, values)
 
 
+def _is(artist: object, kind: type) -> bool:
+    """Whether something is of a kind, without what matplotlib's types say of the kind's arrays."""
+    return isinstance(artist, kind)
+
+
 def _tiles(row: Any, x: np.ndarray, y: np.ndarray, values: np.ndarray) -> Iterator[Row]:
     """A row for each tile that has a value, at its centre."""
     values = values.reshape(len(y) - 1, len(x) - 1)
@@ -107,7 +115,7 @@ def _tiles(row: Any, x: np.ndarray, y: np.ndarray, values: np.ndarray) -> Iterat
             yield row("", (x[j] + x[j + 1]) / 2, (y[i] + y[i + 1]) / 2, value=value)
 
 
-def _in_data(artist: Line2D | LineCollection | PolyCollection, axes: Axes) -> bool:
+def _in_data(artist: Line2D | PolyCollection, axes: Axes) -> bool:
     """Whether something stands in units of both axes; lines across a panel do not."""
     offset = isinstance(artist, PolyCollection)
     return bool(artist.get_transform() == axes.transData) or (

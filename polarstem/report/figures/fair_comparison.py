@@ -142,11 +142,11 @@ def _draw_learning(
         epochs = pd.read_csv(folder / HISTORY)
         seen = np.arange(1, len(epochs) + 1) / len(epochs) * patterns_seen(folder)
         whole = streams[source] == VARIED
-        look = {"color": colour_of(model, config), "lw": 1.6 if whole else 1.0}
+        look: dict[str, Any] = {"color": colour_of(model, config), "lw": 1.6 if whole else 1.0}
         for axes, x in zip(panels, (seen, epochs["seconds"].cumsum() / 60), strict=True):
             name = f"{model}, on {source}"
             axes.plot(x, epochs["validation_accuracy"], label=name, **look)
-            end = {"marker": "o", "ms": SIZES[VARIED] if whole else OTHER_SIZE}
+            end: dict[str, Any] = {"marker": "o", "ms": SIZES[VARIED] if whole else OTHER_SIZE}
             axes.plot(
                 [np.asarray(x)[-1]],
                 epochs["validation_accuracy"].iloc[-1:],

@@ -94,8 +94,11 @@ def draw_story(summary: Entries, config: Config, output: Path | str | Sequence[P
         for model, entries in scores.items():
             _draw_model(axes, entries, colour_of(model, config), model)
         cells = _cells(summary, config)
-        last = {m: e[max(told)] for m, e in scores.items() if e[max(told)]}
-        ends = [(entry["value"], model, colour_of(model, config)) for model, entry in last.items()]
+        ends = [
+            (float(entry["value"]), model, colour_of(model, config))
+            for model, entries in scores.items()
+            if (entry := entries[max(told)]) is not None
+        ]
         if cells is not None and 2 in told:
             colour = colour_of(config["evaluate"]["recommended"]["model"], config)
             _mark(axes, 2, cells, colour, "per unit cell", marker="D", ms=7)
@@ -136,8 +139,8 @@ def _told(
     scores: Mapping[str, Sequence[Mapping[str, Any] | None]], summary: Entries, config: Config
 ) -> list[Mapping[str, Any] | None]:
     """The three scores in large letters: twice the best network, then the recommended model."""
-    best = summary.get("same_thickness.best", {}).get("model")
-    recommended = (config["evaluate"].get("recommended") or {}).get("model")
+    best: str = summary.get("same_thickness.best", {}).get("model", "")
+    recommended: str = (config["evaluate"].get("recommended") or {}).get("model", "")
     return [scores[m][i] if m in scores else None for i, m in enumerate((best, best, recommended))]
 
 

@@ -191,9 +191,10 @@ def draw_wheel(axes: Axes, names: Sequence[str], directions_deg: ArrayLike) -> N
     axes.axis("off")
 
 
-def ink_of(colour: str) -> tuple[float, ...]:
+def ink_of(colour: str) -> tuple[float, float, float]:
     """A colour of lines, dark enough for small letters on white."""
-    return tuple(0.62 * part for part in matplotlib.colors.to_rgb(colour))
+    red, green, blue = matplotlib.colors.to_rgb(colour)
+    return 0.62 * red, 0.62 * green, 0.62 * blue
 
 
 def ink_on(level: float) -> str:

@@ -79,14 +79,16 @@ def _draw_row(
     gap: float,
 ) -> None:
     """Draw the networks of one source; every training seed has a line."""
-    ends, used = [], []
+    ends: list[tuple[float, str, str]] = []
+    used: list[str] = []
     for model, seeds in runs.items():
         colour = colour_of(model, config)
         line = _IN_FAMILY[used.count(colour) % len(_IN_FAMILY)]
         used.append(colour)
         for epochs in seeds:
             # a single epoch makes no line
-            look = {"color": colour, "marker": "_" if len(epochs) == 1 else ""}
+            look: dict[str, Any] = {"color": colour}
+            look["marker"] = "_" if len(epochs) == 1 else ""
             training = f"{model}, training"
             loss.plot(epochs["epoch"], epochs["train_loss"], ls=":", lw=1.2, label=training, **look)
             for axes, column in ((loss, "validation_loss"), (accuracy, "validation_accuracy")):
