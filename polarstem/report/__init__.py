@@ -4,21 +4,22 @@
 `FIGURES` is light to import, so that the workflow can name its outputs.
 """
 
-# Figures in the order of the story, with the formats they are written in. Those made of images
-# are PNG alone.
+# Figures in the order of the story, with the formats they are written in: the first stands on the
+# page, CSV holds what is drawn. Those made of images are no SVG, and pictures no CSV.
 FIGURES: dict[str, tuple[str, ...]] = {
-    "fair_comparison": ("png", "svg"),
+    "story": ("png", "svg", "csv"),
+    "fair_comparison": ("png", "svg", "csv"),
     "structure": ("png",),
     "examples": ("png",),
-    "accuracy": ("png", "svg"),
-    "training": ("png", "svg"),
-    "transfer": ("png", "svg"),
-    "ladder": ("png", "svg"),
-    "experiment": ("png", "svg"),
-    "confusion": ("png", "svg"),
-    "thickness": ("png", "svg"),
-    "information": ("png", "svg"),
-    "vector_bound": ("png", "svg"),
-    "position": ("png",),
-    "resources": ("png", "svg"),
+    "accuracy": ("png", "svg", "csv"),
+    "training": ("png", "svg", "csv"),
+    "transfer": ("png", "svg", "csv"),
+    "ladder": ("png", "svg", "csv"),
+    "experiment": ("png", "svg", "csv"),
+    "confusion": ("png", "svg", "csv"),
+    "thickness": ("png", "svg", "csv"),
+    "information": ("png", "svg", "csv"),
+    "vector_bound": ("png", "svg", "csv"),
+    "position": ("png", "csv"),
+    "resources": ("png", "svg", "csv"),
 }

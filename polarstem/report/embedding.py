@@ -16,15 +16,18 @@ from polarstem.shipped_files import shipped
 
 TEMPLATES = shipped("resources/report")
 PIXELS_PER_INCH = 134  # a figure two columns wide fills the page
-_MIME = {".png": "image/png", ".svg": "image/svg+xml"}
+_MIME = {".png": "image/png", ".svg": "image/svg+xml", ".csv": "text/csv"}
+_KINDS = {".png": "PNG", ".svg": "SVG", ".csv": "data"}
 
 
 def embed(path: Path) -> dict[str, Any]:
-    """Turn a figure into a data URI, with the size [pixels] to show it at.
+    """Turn a figure into a data URI, with the size [pixels] to show it at, and its other files.
 
-    All figures are shown at the same scale, so that their texts have one size.
+    All figures are shown at the same scale, so that their texts have one size. ``files`` has name,
+    kind and data URI of PNG, SVG and data of the same name; that of the shown one is None, so that
+    it is in the page once.
     """
-    if path.suffix not in _MIME:
+    if path.suffix not in (".png", ".svg"):
         raise PolarstemError(f"The figure {path} is neither PNG nor SVG; give one of these.")
     content = path.read_bytes()
     if path.suffix == ".svg":
@@ -33,7 +36,20 @@ def embed(path: Path) -> dict[str, Any]:
     else:
         with Image.open(path) as image:
             inches = [n / dpi for n, dpi in zip(image.size, image.info["dpi"], strict=True)]
-    data = base64.b64encode(content).decode("ascii")
     width, height = (round(PIXELS_PER_INCH * side) for side in inches)
-    uri = Markup(f"data:{_MIME[path.suffix]};base64,{data}")
-    return {"uri": uri, "width": width, "height": height}
+    files = [
+        {
+            "name": other.name,
+            "kind": kind,
+            "uri": None if suffix == path.suffix else _data_uri(other.read_bytes(), suffix),
+        }
+        for suffix, kind in _KINDS.items()
+        if (other := path.with_suffix(suffix)).exists()
+    ]
+    uri = _data_uri(content, path.suffix)
+    return {"uri": uri, "width": width, "height": height, "files": files}
+
+
+def _data_uri(content: bytes, suffix: str) -> Markup:
+    data = base64.b64encode(content).decode("ascii")
+    return Markup(f"data:{_MIME[suffix]};base64,{data}")

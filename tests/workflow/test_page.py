@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 # What the page looks like from inside, written where --dump-dom shows it.
 PROBE = """<script>
 addEventListener("load", () => {
+  for (const section of document.querySelectorAll("details")) section.open = true;
   const images = [...document.images].map(i => [i.alt, i.naturalWidth, i.clientWidth]);
   const text = document.createElement("pre");
   text.id = "probe";
@@ -76,7 +77,7 @@ def test_page_shows_every_figure(tiny: SimpleNamespace, tmp_path: Path) -> None:
     found = re.search(r'<pre id="probe">(.*?)</pre>', dom, re.DOTALL)
     assert found, "the page's own scripts stopped the probe"
     seen = json.loads(found[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))
-    assert len(seen["images"]) == len(FIGURES) + 2  # the maps, the ladder of reality
+    assert len(seen["images"]) == len(FIGURES) + 3  # all maps, the first, the ladder of reality
     for alt, natural, shown in seen["images"]:
         assert alt, "every figure needs a text"
         assert natural > 100, alt

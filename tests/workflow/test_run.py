@@ -48,7 +48,12 @@ def test_every_stage_left_its_outputs(tiny: SimpleNamespace) -> None:
     scans = [name for name, found in config.experiments.items() if found.scene]
     expected += [f"scans/{name}{suffix}" for name in scans for suffix in (".hspy", ".truth.nc")]
     expected += [f"maps/{name}/{file}" for name in config.mapped() for file in MAP_FILES]
-    expected += ["maps.json", "figures/maps.png", "reference_model/library.nc"]
+    expected += [
+        "maps.json",
+        "figures/maps.png",
+        "figures/first_map.png",
+        "reference_model/library.nc",
+    ]
     expected += ["reference_model/anomaly.npz"]
     absent = [name for name in expected if not (results / name).stat().st_size]
     assert not absent

@@ -153,6 +153,7 @@ def annotated(path, name, category):
 def figure_outputs(figures):
     """Output of every figure in every format, the first annotated for the Snakemake report."""
     categories = {
+        "story": "0 Report",
         "structure": "1 Crystals",
         "examples": "2 Patterns",
         "accuracy": "2 Patterns",

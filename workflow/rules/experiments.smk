@@ -62,5 +62,9 @@ def is_forced(wildcards):
 # experiments without defects calibrate it
 ANOMALY = ["<results>/anomaly.npz"] if CONFIG.evaluate.defect_free else []
 MAPS = ["<results>/maps.json"] if CONFIG.mapped() else []
-FIGURES_OF_MAPS = ["<results>/figures/maps.png"] if CONFIG.mapped() else []
+FIGURES_OF_MAPS = (
+    ["<results>/figures/maps.png", "<results>/figures/first_map.png"]
+    if CONFIG.mapped()
+    else []
+)
 FIGURES_OF_MAPS += ["<results>/figures/reality.svg"] if factors_of_reality() else []

@@ -154,6 +154,7 @@ rule draw_maps:
         truths=of_mapped_scenes("<results>/scans/{experiment}.truth.nc"),
     output:
         png=annotated("<results>/figures/maps.png", "maps", "3 Evaluation"),
+        first="<results>/figures/first_map.png",
     log:
         "<logs>/draw_maps.log",
     benchmark:

@@ -6,8 +6,7 @@ from polarstem.logs import job_log
 from polarstem.report.figures.map_overview import draw_maps
 
 with job_log(snakemake.log[0]):
-    draw_maps(
-        {Path(folder).name: folder for folder in snakemake.input.maps},
-        snakemake.output.png,
-        {Path(path).name.removesuffix(".truth.nc"): path for path in snakemake.input.truths},
-    )
+    maps = {Path(folder).name: folder for folder in snakemake.input.maps}
+    truths = {Path(path).name.removesuffix(".truth.nc"): path for path in snakemake.input.truths}
+    draw_maps(maps, snakemake.output.png, truths)
+    draw_maps(dict(list(maps.items())[:1]), snakemake.output.first, truths)

@@ -36,6 +36,10 @@ FACTORS: dict[str, tuple[str, str]] = {
 }
 
 
+MOST_LINES = 6
+"""Lines that a reader can follow in one panel."""
+
+
 @dataclass(frozen=True)
 class Rung:
     """One data domain of the ladder.
@@ -127,22 +131,51 @@ def joint_sources(config: Config) -> list[str]:
     return sorted(found, key=lambda name: -found[name])
 
 
-def contenders(config: Config) -> list[tuple[str, str]]:
-    """Models that figures with many panels show: (model, source), in the config's order.
+def contenders(config: Config, most: int = MOST_LINES) -> list[tuple[str, str]]:
+    """Models that figures draw a line for: (model, source), in the config's order.
 
-    The first model of each family on the reference source, and all that learn from a stream.
+    The first model of each family on the reference source, and all that learn from a stream. Of
+    more than `most`, the recommended one, the one of the first other family on its longest stream,
+    and those first in the config on the reference source.
     """
-    reference, flowing = reference_of(config), streams(config)
-    runs = config["train"]["runs"]
-    pairs = {(m, s) for run in runs for m in run["models"] for s in run["sources"]}
-    shown, families = [], set()
+    reference, flowing = reference_of(config).source, streams(config)
+    pairs = {
+        (m, s) for run in config["train"]["runs"] for m in run["models"] for s in run["sources"]
+    }
+    first = first_of_families(config)
+    shown = []
+    for model in config["models"]:
+        shown += [(model, reference)] if model in first else []
+        shown += [(model, s) for s in flowing if (model, s) in pairs and s != reference]
+    if len(shown) <= most:
+        return shown
+    recommended = config["evaluate"].get("recommended") or {}
+    best = (recommended.get("model"), recommended.get("source"))
+    family = {name: settings["family"] for name, settings in config["models"].items()}
+    length = {s: config["train"]["sources"][s].get("patterns", 0) for s in flowing}
+    others = [
+        (model, source)
+        for model, source in shown
+        if source != reference and family[model] != family.get(best[0])
+    ]
+    model = others[0][0] if others else None
+    longest = sorted((run for run in others if run[0] == model), key=lambda run: -length[run[1]])
+    fixed = [run for run in shown if run[1] == reference]
+    kept = [*(run for run in shown if run == best), *longest[:1], *fixed][:most]
+    return [run for run in shown if run in kept]
+
+
+def first_of_families(config: Config) -> list[str]:
+    """The first model of each family that is trained on the reference source."""
+    reference = reference_of(config).source
+    trained = {
+        m for run in config["train"]["runs"] if reference in run["sources"] for m in run["models"]
+    }
+    found: dict[str, str] = {}
     for model, settings in config["models"].items():
-        family = settings["family"]
-        if (model, reference.source) in pairs and family not in families:
-            families.add(family)
-            shown.append((model, reference.source))
-        shown += [(model, s) for s in flowing if (model, s) in pairs and s != reference.source]
-    return shown
+        if model in trained:
+            found.setdefault(settings["family"], model)
+    return list(found.values())
 
 
 def panel_models(config: Config, available: Sequence[str], most: int = 8) -> list[str]:
@@ -152,8 +185,7 @@ def panel_models(config: Config, available: Sequence[str], most: int = 8) -> lis
     """
     if len(available) <= most:
         return list(available)
-    reference = reference_of(config).source
-    first = {model for model, source in contenders(config) if source == reference}
+    first = first_of_families(config)
     return [model for model in available if model in first][:most]
 
 

@@ -131,15 +131,22 @@ def thicknesses_in_words(config: Mapping[str, Any], domain: str) -> str:
 
 def conditions_in_words(conditions: Mapping[str, Any]) -> list[str]:
     """The conditions that are not those of an ideal microscope, each in a few words."""
-    words = []
+    return [f"{name} {span}".strip() for name, span in condition_ranges(conditions).items()]
+
+
+def condition_ranges(conditions: Mapping[str, Any]) -> dict[str, str]:
+    """Range with its unit of each condition that is not that of an ideal microscope, by its name.
+
+    That of the dose is empty: its unit says what it is.
+    """
+    ranges = {}
     for name, given in conditions.items():
         if isinstance(given, str) or not given or not any(given):
             continue  # what amorphous layers are of stands with their thickness elsewhere
         quantity, unit = _CONDITIONS[name]
         low, high = (f"{value:g}" for value in given)
-        span = low if low == high else f"{low} to {high}"
-        words.append(f"{quantity} {span}{unit}".strip())
-    return words
+        ranges[quantity] = (low if low == high else f"{low} to {high}") + unit
+    return ranges
 
 
 def _nm(domain: Mapping[str, Any]) -> list[float]:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from polarstem.evaluate.summary.headlines import read_metrics
 from polarstem.logs import progress
 from polarstem.report import FIGURES
 from polarstem.report.figures.accuracy import draw_accuracy
+from polarstem.report.figures.confusion import draw_confusion
 from polarstem.report.figures.examples import draw_examples
 from polarstem.report.figures.experiment import draw_experiment
 from polarstem.report.figures.fair_comparison import draw_fair_comparison
@@ -19,9 +19,10 @@ from polarstem.report.figures.information import draw_information
 from polarstem.report.figures.ladder import draw_ladder
 from polarstem.report.figures.position import draw_position
 from polarstem.report.figures.resources import draw_resources
-from polarstem.report.figures.scores import draw_confusion, draw_thickness, draw_transfer
+from polarstem.report.figures.story import draw_story
 from polarstem.report.figures.structure import draw_structure
 from polarstem.report.figures.training import draw_training
+from polarstem.report.figures.transfer import draw_thickness, draw_transfer
 from polarstem.report.figures.vector_bound import draw_vector_bound
 
 
@@ -59,24 +60,24 @@ def draw_figures(
     config : mapping
         The resolved config.
     output_dir : path
-        Folder of the figures, ``{name}.png`` and ``{name}.svg``.
+        Folder of the figures, ``{name}.png``, ``{name}.svg`` and, of what is drawn, ``{name}.csv``.
     vector_bound_nc : path, optional
         The bound of displacements, where it was asked for.
     """
     summary = json.loads(Path(summary_json).read_text(encoding="utf-8"))
     chance = float(summary["chance"]["value"])
-    models = list(dict.fromkeys(read_metrics(metrics_csv)["model"]))
     semiangle = float(config["simulate"]["semiangle_mrad"])
     outputs = {
         name: [Path(output_dir) / f"{name}.{suffix}" for suffix in formats]
         for name, formats in FIGURES.items()
     }
     draw = {
-        "fair_comparison": lambda to: draw_fair_comparison(summary, model_dirs, models, config, to),
+        "story": lambda to: draw_story(summary, config, to),
+        "fair_comparison": lambda to: draw_fair_comparison(summary, model_dirs, config, to),
         "structure": lambda to: draw_structure(structures, to),
         "examples": lambda to: draw_examples(examples, semiangle, to),
         "accuracy": lambda to: draw_accuracy(summary, float(config["simulate"]["accuracy"]), to),
-        "training": lambda to: draw_training(model_dirs, models, chance, to),
+        "training": lambda to: draw_training(model_dirs, config, chance, to),
         "transfer": lambda to: draw_transfer(metrics_csv, config, chance, to),
         "ladder": lambda to: draw_ladder(metrics_csv, config, chance, to),
         "experiment": lambda to: draw_experiment(

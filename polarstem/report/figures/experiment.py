@@ -16,12 +16,11 @@ from polarstem.evaluate.scores.predictions import read_predictions
 from polarstem.evaluate.scores.rungs import contenders, joint_sources, streams
 from polarstem.evaluate.summary.headlines import HEADLINE, HISTORY, pool_seeds, read_metrics
 from polarstem.report.figures import style
-from polarstem.report.figures.ladder import stroke
+from polarstem.report.figures.looks import ON_STREAM, colour_of, look_of
 
 CELL = "cell_accuracy"
 CONFIDENCE_BINS = 10
 
-Looks = Mapping[str, dict[str, Any]]
 Runs = Mapping[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.bool_]]]
 
 
@@ -33,9 +32,10 @@ def draw_experiment(
     chance: float,
     output: Path | str | Sequence[Path | str],
 ) -> None:
-    """Draw scores of all models, and confidence and learning of some, on the experiment.
+    """Draw scores, and confidence and learning of some models, on the experiment.
 
-    Runs without an emulated experiment show the reference data domain.
+    Models that are told from chance have a row each, all others one together. Runs without an
+    emulated experiment show the reference data domain.
 
     Parameters
     ----------
@@ -53,22 +53,21 @@ def draw_experiment(
         PNG and SVG files.
     """
     domain = config["evaluate"].get("experiment") or config["evaluate"]["reference_domain"]
-    whole = read_metrics(metrics_csv)
-    looks = style.model_styles(list(dict.fromkeys(whole["model"])))
-    table = pool_seeds(whole[whole["domain"] == domain])
+    table = read_metrics(metrics_csv)
+    table = pool_seeds(table[table["domain"] == domain])
     shown = shown_sources(config)
     table = table[table["source"].isin(shown) & table["metric"].isin([HEADLINE, CELL])]
-    rows = max(1, len(table[table["metric"] == HEADLINE]))
-    chosen = contenders(config)
-    answers = confidences(predictions, chosen, domain)
-    with style.new_figure(style.WIDTH_IN, 3.0 + 0.19 * rows) as figure:
-        ratios = (0.19 * rows + 0.6, 2.4)
+    told, others = told_from_chance(table, chance)
+    rows = max(1, len(told) + bool(len(others)))
+    answers = confidences(predictions, contenders(config), domain)
+    with style.new_figure(style.WIDTH_IN, 3.25 + 0.21 * rows) as figure:
+        ratios = (0.21 * rows + 0.6, 2.65)
         parts: Any = figure.subfigures(2, 1, height_ratios=ratios)
         top, bottom = parts
-        _draw_scores(top.subplots(), table, looks, config, chance, domain)
+        _draw_scores(top.subplots(), table, told, others, config, chance)
         reliability, risk, learning = bottom.subplots(1, 3)
         for run, (confidence, right) in answers.items():
-            look = looks[run[0]] | stroke(run[1], config)
+            look = look_of(*run, config) | {"label": f"{run[0]}, trained on {run[1]}"}
             _draw_reliability(reliability, confidence, right, look)
             _draw_risk(risk, right[np.argsort(-confidence, kind="stable")], look)
         reliability.plot([0, 1], [0, 1], color="0.6", lw=1, zorder=0)
@@ -76,8 +75,18 @@ def draw_experiment(
         reliability.set_title("reliability")
         risk.set(xlim=(0, 1), ylim=(0, 1), xlabel="coverage", ylabel="error of those answered")
         risk.set_title("risk and coverage")
-        _draw_learning(learning, model_dirs, looks, config, chance)
+        _draw_learning(learning, model_dirs, config, chance)
+        lines, names = reliability.get_legend_handles_labels()
+        if lines:
+            bottom.legend(lines, names, loc="outside lower center", ncols=3, columnspacing=1.2)
         style.save(figure, output)
+
+
+def told_from_chance(table: pd.DataFrame, chance: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores whose interval lies above chance, worst first, and all others."""
+    scores = table[table["metric"] == HEADLINE].sort_values("value", kind="stable")
+    above = scores["low"] > chance
+    return scores[above], scores[~above]
 
 
 def shown_sources(config: Mapping[str, Any]) -> list[str]:
@@ -114,35 +123,38 @@ def confidences(
 def _draw_scores(
     axes: Axes,
     table: pd.DataFrame,
-    looks: Looks,
+    told: pd.DataFrame,
+    others: pd.DataFrame,
     config: Mapping[str, Any],
     chance: float,
-    domain: str,
 ) -> None:
-    """Draw a line per trained model, best at the top: patterns full, unit cells hollow."""
-    order = table[table["metric"] == HEADLINE].sort_values("value", kind="stable")
-    keys = list(zip(order["model"], order["source"], strict=True))
-    flowing = streams(config)
-    for y, (model, source) in enumerate(keys):
+    """Draw a row per model, best at the top: patterns full, unit cells hollow."""
+    first = 1 if len(others) else 0
+    keys = list(zip(told["model"], told["source"], strict=True))
+    for y, (model, source) in enumerate(keys, first):
         here = table[(table["model"] == model) & (table["source"] == source)]
         for row in here.to_dict("records"):
             full = row["metric"] == HEADLINE
-            place = y + (0.12 if full else -0.12)
-            colour = looks[model]["color"]
+            place = y + (0.13 if full else -0.13)
+            colour = colour_of(model, config)
             bounds = [row["value"] if np.isnan(row[k]) else row[k] for k in ("low", "high")]
-            axes.plot(bounds, [place, place], color=colour, lw=1.2 if full else 0.8)
-            axes.plot(
-                row["value"], place, marker=looks[model]["marker"], ms=4.5, ls="", color=colour,
+            error = np.abs(np.array([bounds]).T - row["value"])
+            axes.errorbar(
+                row["value"], place, xerr=error, elinewidth=1.2 if full else 0.8,
+                marker=ON_STREAM["marker"] if full else "D", ms=4.5, ls="", color=colour,
                 mfc=colour if full else "white", clip_on=False,
+                label="per pattern" if full else "per unit cell",
             )  # fmt: skip
-    axes.set_yticks(range(len(keys)), [f"{m}, trained on {s}" for m, s in keys], fontsize=7.5)
-    for label, (_, source) in zip(axes.get_yticklabels(), keys, strict=True):
-        label.set_fontweight("bold" if source in flowing else "normal")
+    names = [f"{m}, trained on {s}" for m, s in keys]
+    if len(others):
+        axes.plot(others["value"], np.zeros(len(others)), "|", color="0.35", ms=7, label="others")
+        names = [f"{len(others)} others, none surely above chance", *names]
+    axes.set_yticks(range(len(names)), names, fontsize=7.5)
     axes.axvline(chance, color="0.45", lw=1, ls=":")
     axes.text(chance, 1.0, "chance", transform=axes.get_xaxis_transform(), ha="center", fontsize=7)
-    axes.set(xlim=(0, 1), ylim=(-0.6, len(keys) - 0.4))
-    cells = ", hollow: accuracy per unit cell" if (table["metric"] == CELL).any() else ""
-    axes.set_xlabel(f"{domain}: balanced accuracy per pattern{cells}")
+    axes.set(xlim=(0, 1), ylim=(-0.6, max(1, len(names)) - 0.4))
+    cells = "; diamonds: accuracy per unit cell" if (table["metric"] == CELL).any() else ""
+    axes.set_xlabel(f"balanced accuracy per pattern{cells}")
     axes.grid(axis="x", color="0.9", lw=0.6)
     axes.set_axisbelow(True)
 
@@ -170,27 +182,27 @@ def _draw_risk(axes: Axes, right: NDArray[np.bool_], look: Mapping[str, Any]) ->
 def _draw_learning(
     axes: Axes,
     model_dirs: Sequence[Path | str],
-    looks: Looks,
     config: Mapping[str, Any],
     chance: float,
 ) -> None:
-    """Draw validation accuracy over training time, of networks that learn from a stream if any."""
+    """Draw validation accuracy over training time, of the networks among the contenders.
+
+    Those that learn from a stream, if there are any.
+    """
+    drawn = contenders(config)
     histories = {
         folder: (folder.parts[-3], folder.parts[-2])
         for folder in map(Path, model_dirs)
-        if (folder / HISTORY).is_file()
+        if (folder / HISTORY).is_file() and (folder.parts[-3], folder.parts[-2]) in drawn
     }
     flowing = [source for source in streams(config) if source in {s for _, s in histories.values()}]
     sources = flowing or [config["evaluate"]["reference_source"]]
     for folder, (model, source) in histories.items():
         if source in sources:
             epochs = pd.read_csv(folder / HISTORY)
-            line = stroke(source, config) | {"ms": 3}
             minutes = epochs["seconds"].cumsum() / 60
-            axes.plot(minutes, epochs["validation_accuracy"], **looks[model] | line)
-            if len(sources) > 1:
-                end = (minutes.iloc[-1], epochs["validation_accuracy"].iloc[-1])
-                axes.annotate(source, end, xytext=(0, 4), textcoords="offset points", ha="right")
+            look = look_of(model, source, config) | {"ms": 3, "label": f"{model}, on {source}"}
+            axes.plot(minutes, epochs["validation_accuracy"], **look)
     axes.axhline(chance, color="0.45", lw=1, ls=":")
     axes.set(ylim=(0, 1), xlabel="training time [min]", ylabel="validation accuracy")
     axes.set_title("learning on streams" if flowing else f"learning from {sources[0]}")

@@ -20,7 +20,7 @@ from polarstem.evaluate.scores.rungs import contenders
 from polarstem.evaluate.scores.tested_domains import reference_of
 from polarstem.evaluate.summary.headlines import HEADLINE, pool_seeds, read_metrics
 from polarstem.report.figures import style
-from polarstem.report.figures.ladder import stroke
+from polarstem.report.figures.looks import look_of
 from polarstem.report.figures.position import column_positions, overlay_columns
 
 MOST_MAPS = 4
@@ -143,17 +143,15 @@ def _models(
     axes.fill_between(doses, limit, 1, color="0.9", lw=0)
     axes.plot(doses, limit, "-k", lw=1.2, label="limit, all known")
     table = pool_seeds(read_metrics(metrics_csv))
-    models = list(dict.fromkeys(table["model"]))
     table = table[(table["metric"] == HEADLINE) & table["domain"].isin(list(at))].copy()
     table["dose"] = [at[domain] for domain in table["domain"]]
     runs = set(zip(table["model"], table["source"], strict=True))
-    looks = style.model_styles(models)
     # by the config, not by what serves a model best on these very patterns
     for model, source in (pair for pair in contenders(config) if pair in runs):
         part = table[(table["model"] == model) & (table["source"] == source)].sort_values("dose")
         low, high = part["low"].fillna(part["value"]), part["high"].fillna(part["value"])
         error = np.clip([part["value"] - low, high - part["value"]], 0, None)
-        look = looks[model] | stroke(source, config) | {"label": f"{model} ({source})", "ms": 4}
+        look = look_of(model, source, config) | {"label": f"{model} ({source})", "ms": 4}
         axes.errorbar(part["dose"], part["value"], error, capsize=2, elinewidth=1, **look)
     axes.set_title(f"models at {thickness:g} nm", fontsize=8.5)
 

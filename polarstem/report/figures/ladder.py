@@ -12,9 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from polarstem.evaluate.scores.rungs import FACTORS, Rung, contenders, rungs_of, streams
+from polarstem.evaluate.scores.rungs import FACTORS, Rung, contenders, rungs_of
 from polarstem.evaluate.summary.headlines import HEADLINE, pool_seeds, read_metrics
 from polarstem.report.figures import style
+from polarstem.report.figures.looks import look_of
 
 COLUMNS = 4
 
@@ -38,10 +39,9 @@ def draw_ladder(
     output : path or paths
         PNG and SVG files.
     """
-    whole = read_metrics(metrics_csv)
-    table = pool_seeds(whole[whole["metric"] == HEADLINE])
+    table = read_metrics(metrics_csv)
+    table = pool_seeds(table[table["metric"] == HEADLINE])
     scores = table.set_index(["model", "source", "domain"])
-    looks = style.model_styles(list(dict.fromkeys(whole["model"])))
     runs = set(zip(table["model"], table["source"], strict=True))
     lines = [pair for pair in contenders(config) if pair in runs]
     factors = rungs_of(config)
@@ -53,27 +53,19 @@ def draw_ladder(
         grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for axes, (factor, rungs) in zip(grid.flat, factors.items(), strict=False):
             for model, source in lines:
-                look = looks[model] | stroke(source, config)
-                _draw_line(axes, scores, model, source, rungs, look)
+                _draw_line(axes, scores, model, source, rungs, look_of(model, source, config))
             _label(axes, factor, rungs, chance)
         for axes in grid.flat[len(factors) :]:
             axes.axis("off")
         if not factors:
             grid[0, 0].text(0, 0.5, "This run tests a single condition.")
         handles = [
-            Line2D([], [], label=f"{m}, trained on {s}", **looks[m] | stroke(s, config))
-            for m, s in lines
+            Line2D([], [], label=f"{m}, trained on {s}", **look_of(m, s, config)) for m, s in lines
         ]
         handles.append(Line2D([], [], color="0.45", lw=1, ls=":", label="chance"))
         figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.2)
         figure.supylabel("balanced accuracy", fontsize=8.5)
         style.save(figure, output)
-
-
-def stroke(source: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Line of a training source: full for streams, broken for fixed sets of patterns."""
-    full = source in streams(config)
-    return {"ls": "-", "lw": 1.8, "ms": 4.5} if full else {"ls": (0, (3, 1.2)), "lw": 1, "ms": 3}
 
 
 def _draw_line(
@@ -88,9 +80,10 @@ def _draw_line(
     keys = [(model, source, rung.domain) for rung in rungs]
     places = [i for i, key in enumerate(keys) if key in scores.index]
     found = scores.loc[[keys[i] for i in places]]
-    axes.plot(places, found["value"], clip_on=False, **look)
+    name = f"{model}, trained on {source}"
+    axes.plot(places, found["value"], clip_on=False, label=name, **look)
     low, high = (found[side].fillna(found["value"]) for side in ("low", "high"))
-    axes.fill_between(places, low, high, color=look["color"], alpha=0.12, lw=0)
+    axes.fill_between(places, low, high, color=look["color"], alpha=0.12, lw=0, label=name)
 
 
 def _label(axes: Axes, factor: str, rungs: Sequence[Rung], chance: float) -> None:

@@ -25,7 +25,7 @@ from polarstem.evaluate.limit.over_cell import (
 )
 from polarstem.evaluate.scores.rungs import contenders
 from polarstem.report.figures import style
-from polarstem.report.figures.ladder import stroke
+from polarstem.report.figures.looks import look_of
 from polarstem.structures.build import projected_basis
 from polarstem.structures.templates import SITES
 
@@ -158,14 +158,13 @@ def _draw_groups(
     axes.plot(needed, known, "-k", lw=1.2, label="limit, all known")
     unknown = limit_by_group(information, condition, "unknown")
     axes.plot(needed, unknown, "--k", lw=1, label="limit, thickness and position unknown")
-    looks = style.model_styles(list(dict.fromkeys(model for model, _ in found)))
     for (model, source), accuracy in found.items():
         low, high = (
             np.where(np.isfinite(side), side, accuracy.value)
             for side in (accuracy.low, accuracy.high)
         )
         error = np.clip([accuracy.value - low, high - accuracy.value], 0, None)
-        look = looks[model] | stroke(source, config) | {"label": f"{model}, trained on {source}"}
+        look = look_of(model, source, config) | {"label": f"{model}, trained on {source}"}
         axes.errorbar(needed, accuracy.value, error, capsize=2, elinewidth=1, **look)
     axes.axhline(1 / information.sizes["true"], color="0.45", lw=1, ls=":", label="chance")
     axes.set(xscale="log", ylim=(0, 1.03))

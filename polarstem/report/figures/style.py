@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polarstem.files import atomic_path
+from polarstem.report.figures.drawn_data import drawn_data
 
 matplotlib.use("Agg")
 
@@ -90,7 +91,7 @@ def save(
     outputs: Path | str | Sequence[Path | str],
     max_bytes: int = MAX_PNG_BYTES,
 ) -> None:
-    """Write a figure to one or more files, PNG or SVG by suffix.
+    """Write a figure to one or more files by suffix: PNG, SVG, or CSV for what is drawn.
 
     A PNG above `max_bytes` is reduced to a palette and then in resolution until it fits.
     """
@@ -101,6 +102,8 @@ def save(
         with atomic_path(output) as path:
             if path.suffix == ".svg":
                 figure.savefig(path, format="svg", metadata={"Date": None})
+            elif path.suffix == ".csv":
+                drawn_data(figure).to_csv(path, index=False)
             else:
                 path.write_bytes(_small_png(figure, max_bytes))
 
@@ -189,16 +192,10 @@ def draw_wheel(axes: Axes, names: Sequence[str], directions_deg: ArrayLike) -> N
     axes.axis("off")
 
 
-def model_styles(models: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour and marker of each model, the same in every figure."""
-    return {
-        model: {
-            "color": MODEL_COLOURS[i % len(MODEL_COLOURS)],
-            # once the colours are used up, they come again with other markers
-            "marker": MODEL_MARKERS[(i + i // len(MODEL_COLOURS)) % len(MODEL_MARKERS)],
-        }
-        for i, model in enumerate(models)
-    }
+def ink_of(colour: str) -> tuple[float, float, float]:
+    """A colour of lines, dark enough for small letters on white."""
+    red, green, blue = matplotlib.colors.to_rgb(colour)
+    return 0.62 * red, 0.62 * green, 0.62 * blue
 
 
 def ink_on(level: float) -> str:

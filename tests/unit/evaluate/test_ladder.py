@@ -70,6 +70,26 @@ def test_sources_and_contenders():
     ]
 
 
+def test_of_many_lines_six_are_drawn_and_none_is_chosen_by_its_score():
+    config = ladder.make_config()
+    stream = config["train"]["sources"]["random"]
+    config["train"]["sources"]["brief"] = stream | {"patterns": 10}
+    config["evaluate"]["recommended"] = {"model": "equivariant", "source": "random"}
+    config["models"]["linear"] = {"family": "linear"}
+    config["train"]["runs"] += [
+        {"models": ["cnn", "equivariant", "resnet18"], "sources": ["brief"]},
+        {"models": ["linear", "resnet18"], "sources": ["thin", "random"]},
+    ]
+    assert contenders(config) == [
+        ("resnet18", "thin"),
+        ("resnet18", "random"),  # the longer of its streams
+        ("cnn", "thin"),
+        ("equivariant", "thin"),
+        ("equivariant", "random"),  # recommended
+        ("pca_knn", "thin"),
+    ]
+
+
 def test_many_models_are_shown_by_the_first_of_each_family():
     config = ladder.make_config()
     few = ["cnn", "cnn_prototype", "pca_knn"]

@@ -92,9 +92,21 @@ class Browser:
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next())
 
-    def evaluate(self, expression: str) -> Any:
-        """Value of a JavaScript expression."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+    def go(self, fragment: str) -> None:
+        """Follow a link within the page, as a reader does; an empty one closes all sections."""
+        if not fragment:
+            self.evaluate(
+                "document.querySelectorAll('details').forEach((d) => { d.open = false; })"
+            )
+            return
+        step = "(done) => requestAnimationFrame(() => setTimeout(done, 0))"
+        self.evaluate(f"location.hash = {fragment!r}; new Promise({step})", wait=True)
+
+    def evaluate(self, expression: str, wait: bool = False) -> Any:
+        """Value of a JavaScript expression, or of the promise that it is."""
+        answer = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=wait
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
@@ -106,8 +118,10 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press and release a key."""
-        for kind in ("rawKeyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+        # Enter also writes, which is what presses a button
+        more = {"text": "\r", "windowsVirtualKeyCode": 13} if key == "Enter" else {}
+        for kind in ("keyDown" if more else "rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, **more)
 
     def problems(self) -> list[Any]:
         """What the page wrote to the console, and what it asked the network for."""

@@ -42,7 +42,7 @@ def figure(tmp_path, monkeypatch):
         (folders[-1] / "history.csv").write_text(HISTORY)
     kept = []
     monkeypatch.setattr(fair_comparison.style, "save", lambda figure, _: kept.append(figure))
-    draw_fair_comparison(summary, folders, MODELS, config, tmp_path / "figure.svg")
+    draw_fair_comparison(summary, folders, config, tmp_path / "figure.svg")
     return kept[0]
 
 

@@ -208,7 +208,7 @@ def test_report_shows_the_scores_of_maps(drawn, folder, tmp_path):
     summary = tmp_path / "summary.json"
     summary.write_text(json.dumps(drawn.summary | new))
     draw_maps({"four_domains": folder}, tmp_path / "maps.png")
-    figures = {name: drawn.figures / f"{name}.{formats[-1]}" for name, formats in FIGURES.items()}
+    figures = {name: drawn.figures / f"{name}.{formats[0]}" for name, formats in FIGURES.items()}
     files = (summary, drawn.metrics_csv, figures, drawn.config_yaml, VERSIONS)
     write_report(*files, tmp_path / "r.html", maps={"maps": tmp_path / "maps.png"})
     page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
