@@ -62,9 +62,9 @@ class Effort(NamedTuple):
 
 
 EFFORTS: Mapping[str, Effort] = {
-    "look": Effort(0.01, 1, 4, ("calm_thin",), rough=True),
-    "short": Effort(0.06, 6, 8, ("calm_thin", "calm_wall")),
-    "default": Effort(0.2, 10, 12, ("calm_thin", "calm", "calm_wall")),
+    "look": Effort(0.02, 1, 4, ("calm_thin",), rough=True),
+    "short": Effort(0.12, 6, 8, ("calm_thin", "calm_wall")),
+    "default": Effort(0.4, 10, 12, ("calm_thin", "calm", "calm_wall")),
     "long": Effort(1.0, None, 24, None),
 }
 

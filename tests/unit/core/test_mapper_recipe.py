@@ -181,7 +181,7 @@ def test_efforts_differ_in_what_is_learned_and_tested():
     assert "tested on 12 crystals of an emulated experiment, 4 under known" in told["default"][2]
     assert "and 3 without polarization" in told["default"][2]
     assert "on 2 cores" in told["default"][0]
-    assert "1,640,000 patterns" in told["long"][1]
+    assert "820,000 patterns" in told["long"][1]
     assert "tested on 24 crystals" in told["long"][2]
     assert "98,400 patterns" in told["short"][1]
     assert "6 polar and 4 unpolar" in told["short"][1]
