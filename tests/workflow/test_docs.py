@@ -143,4 +143,4 @@ def test_make_targets_are_those_that_make_lists() -> None:
 def test_the_reference_model_is_made_alone() -> None:
     asked = ["make", "--dry-run", "--assume-old=.venv/.complete", "reference-model", "CORES=2"]
     shown = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert shown.stdout.split()[-3:] == ["--cores", "2", "results/reference_model"]
+    assert "snakemake --cores 2 results/reference_model" in " ".join(shown.stdout.split())

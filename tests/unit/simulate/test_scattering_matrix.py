@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scattering_cases import POSITIONS, microscope
-from scipy.fft import next_fast_len
 
 from polarstem.config.physics import Detector, Simulate
 from polarstem.errors import PolarstemError
@@ -203,8 +202,8 @@ def test_displaced_atoms_leave_no_turn(crystal):
 def test_finer_transforms_change_nothing(crystal, monkeypatch, pixels):
     """The transmission functions are limited in frequency, so a finer grid gives the same."""
     settings = microscope(pixels_per_cell=pixels)
-    assert next_fast_len(pixels) > pixels
+    assert antialias.transform_size(pixels) > pixels
     found = compute_scattering_matrix(crystal("RU"), [3.0], settings, cells=(3, 3)).array
-    monkeypatch.setattr(antialias, "next_fast_len", lambda points: points)
+    monkeypatch.setattr(antialias, "transform_size", lambda points: points)
     plain = compute_scattering_matrix(crystal("RU"), [3.0], settings, cells=(3, 3)).array
     np.testing.assert_allclose(found, plain, atol=1e-5)
