@@ -54,8 +54,8 @@ def test_a_cubic_crystal_gets_no_preference(fitted, name):
     cubic = crystal_set(6, 0.5, amplitude=0.0, **conditions).read(slice(0, 36))
     score = np.log(fitted[name].predict_proba(cubic)).mean(axis=0)
     # without noise, deflections scatter so little that 1e-7 pixels, which single precision leaves,
-    # are a tenth in the logarithm of a probability
-    rounding = 0.1 if fitted[name].family == "deflection" else 0.02
+    # are 0.1 in the logarithm of a probability (a thousandth of the displacements would be 28)
+    rounding = 0.2 if fitted[name].family == "deflection" else 0.02
     np.testing.assert_allclose(score, score.mean(), atol=rounding)
     centre = crystal_set(1, 0.0, amplitude=0.0, **conditions).read(slice(0, 1))
     np.testing.assert_allclose(fitted[name].predict_proba(centre), 0.25, atol=rounding / 4)
