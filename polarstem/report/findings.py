@@ -19,6 +19,7 @@ from polarstem.report.number_words import number
 Entries = Mapping[str, Entry]
 Config = Mapping[str, Any]
 HOLDS, FAILS = "holds", "does not hold"
+_CALIBRATED = 0.05  # expected calibration error: an interval around it decides nothing
 
 
 @dataclass(frozen=True)
@@ -187,11 +188,14 @@ def _calibration(summary: Entries, config: Config) -> Finding | None:
     chosen, experiment = config["evaluate"].get("recommended"), config["evaluate"].get("experiment")
     if not chosen or not experiment:
         return None
-    end = f"{chosen['model']}.{chosen['source']}"
+    key = f"learning.{experiment}.ece.{chosen['model']}.{chosen['source']}"
+    low, high = (summary.get(key, {}).get(end) for end in ("low", "high"))
+    if low is None or high is None or low <= _CALIBRATED <= high:
+        return None
     return Finding(
         f"The confidence of {chosen['model']} trained on {chosen['source']} is off by {{0}} on the "
         "experiment (expected calibration error).",
-        (f"learning.{experiment}.ece.{end}",),
+        (key,),
         "experiment",
     )
 

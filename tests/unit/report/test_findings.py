@@ -93,7 +93,9 @@ def test_reality_is_told_where_its_bound_decides(verdict, words):
 
 def test_sentences_fall_silent_without_a_number():
     key = "learning.emulated.ece.wide.whole"
-    assert key in told({key: number(0.02)})
+    assert key in told({key: number(0.02, 0.01, 0.04)})
+    assert key in told({key: number(0.2, 0.1, 0.4)})
+    assert told({key: number(0.05, 0.0, 0.99)}) == {}  # which says nothing
     assert told({key: number(None)}) == {}
     wrong = {"maps.confidently_wrong": number(0.01)}
     assert told(wrong) == {}
