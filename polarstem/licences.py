@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import PackageNotFoundError, metadata
-from pathlib import Path
 
 from polarstem.files import atomic_path
+from polarstem.shipped_files import CLONE
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "licences.md"
+PAGE = CLONE / "docs" / "licences.md"
 _UNKNOWN = "not installed where this was written"
 _HEAD = """# Locked dependencies and their licences
 
@@ -24,7 +23,7 @@ What `requirements.lock` installs, with the licence that each package states of 
 
 def locked() -> dict[str, str]:
     """Versions of the locked packages, by name."""
-    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    text = (CLONE / "requirements.lock").read_text(encoding="utf-8")
     return dict(re.findall(r"^([a-z0-9-]+)==([^ \n]+)", text, re.MULTILINE))
 
 

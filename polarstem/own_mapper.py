@@ -15,11 +15,11 @@ from polarstem.config.mapper_plan import plan_sentences, settings_text
 from polarstem.config.mapper_recipe import STREAM, Request, mapper_config, mapper_settings
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path
+from polarstem.shipped_files import CLONE
 from polarstem.yaml_files import read_yaml
 
 CONFIG, MODEL = "mapper.yaml", "model"
 _MADE = Path("results") / "reference_model"  # by the workflow, in a folder of its own
-_ROOT = Path(__file__).resolve().parent.parent
 _NEEDED = {
     "material": "the crystal's name in resources/crystals.yaml",
     "phase": "its polar phase: T, O or R, or M and the digits of an axis",
@@ -234,7 +234,7 @@ def make_mapper(
     """
     part = mapper_settings(request)
     check_folder(folder, part)
-    snakefile = snakefile or _ROOT / "Snakefile"
+    snakefile = snakefile or CLONE / "Snakefile"
     if not snakefile.is_file():
         raise PolarstemError(
             f"There is no workflow {snakefile}; run the command from a clone of the repository."

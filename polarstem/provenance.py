@@ -10,10 +10,10 @@ import subprocess
 from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import polarstem
+from polarstem.shipped_files import CLONE
 
 _PACKAGES = (
     *("abtem", "ase", "lightning", "numpy", "scikit-learn"),
@@ -36,12 +36,11 @@ def versions() -> dict[str, str]:
 @cache
 def git_commit() -> str:
     """The commit of the code, with "-dirty" appended if files differ, or "unknown"."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
+    if not (CLONE / ".git").exists():
         return "unknown"
     try:
         describe = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"],
+            ["git", "-C", str(CLONE), "describe", "--always", "--dirty", "--abbrev=12"],
             capture_output=True,
             text=True,
             timeout=10,

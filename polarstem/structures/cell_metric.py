@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from polarstem.structures.crystals import Material, load_material
+from polarstem.structures.phase_numbers import turned_gram
 from polarstem.structures.variants import (
     PHASES,
     Phase,
@@ -33,17 +34,8 @@ def _products(
     """Scalar products of pseudo-cubic vectors in the lattice of a variant [Å^2]."""
     cell = material.lattice[phase]
     if phase not in PHASES:
-        order, signs = carriers(polar_axis(phase), variant)[0]
-        gram = cell.gram
-
-        def turned(v: Vector, w: Vector) -> float:
-            return sum(
-                v[i] * w[j] * signs[i] * signs[j] * gram[order[i]][order[j]]
-                for i in range(3)
-                for j in range(3)
-            )
-
-        return turned
+        gram = turned_gram(cell.gram, carriers(polar_axis(phase), variant)[0])
+        return lambda v, w: sum(v[i] * w[j] * gram[i][j] for i in range(3) for j in range(3))
     along, unique, across = cell.stretches(phase)
     axis = _unique_axis(phase, variant)
 

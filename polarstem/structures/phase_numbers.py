@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from polarstem.errors import PolarstemError
-from polarstem.structures.variants import PHASES, carriers, polar_axis
+from polarstem.structures.variants import PHASES, Carrier, carriers, polar_axis
 
 Gram = tuple[tuple[float, float, float], ...]
 """Scalar products of the three pseudo-cubic axes [Å^2]."""
@@ -26,6 +26,15 @@ class Frozen(BaseModel):
     """Numbers that nothing changes, and no others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def turned_gram(gram: Gram, operation: Carrier) -> Gram:
+    """Scalar products of the axes of a turned cell."""
+    rows = [
+        [s * t * gram[i][j] for j, t in zip(*operation, strict=True)]
+        for i, s in zip(*operation, strict=True)
+    ]
+    return tuple((x, y, z) for x, y, z in rows)
 
 
 def _phase(given: str) -> str:
@@ -73,12 +82,10 @@ class UnitCell(Frozen):
         gram, axis = self.gram, polar_axis(phase)
         if not self.volume(phase) > 0:
             return "has angles that no cell has"
-        for order, signs in carriers(axis, axis):
-            for i in range(3):
-                for j in range(3):
-                    other = signs[i] * signs[j] * gram[order[i]][order[j]]
-                    if abs(other - gram[i][j]) > _ALIKE_GRAM:
-                        return f"lacks the mirror plane that the axis {list(axis)} lies in"
+        for operation in carriers(axis, axis):
+            for row, image in zip(gram, turned_gram(gram, operation), strict=True):
+                if max(abs(u - v) for u, v in zip(row, image, strict=True)) > _ALIKE_GRAM:
+                    return f"lacks the mirror plane that the axis {list(axis)} lies in"
         return None
 
     def stretches(self, phase: str) -> tuple[float, float, float]:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.averaged_cell import AveragedCell, averaged_cell, composition
+from polarstem.structures.phase_numbers import turned_gram
+from polarstem.structures.templates import turned
 from polarstem.structures.variants import CUBIC, PHASES, Carrier, Vector, carriers, polar_axis
 
 Floats = NDArray[np.float64]
@@ -123,15 +125,6 @@ def _check_pair(
         )
 
 
-def _turned(array: Floats, operation: Carrier) -> Floats:
-    """Displacements of the five atoms, or scalar products of the axes, of the turned cell."""
-    order, signs = (np.array(part) for part in operation)
-    if array.shape == (3, 3):
-        return np.asarray(array[np.ix_(order, order)] * np.outer(signs, signs))
-    rows = [0, 1, *(2 + order)]  # a bond turns as its axis does
-    return np.asarray(array[rows][:, order] * signs)
-
-
 def _recognised(shifts: Floats, gram: Floats, path: str) -> tuple[str, Floats, Floats]:
     """Phase of displacements [Å] and a cell, and both as the phase's own polar axis has them.
 
@@ -143,11 +136,11 @@ def _recognised(shifts: Floats, gram: Floats, path: str) -> tuple[str, Floats, F
     kept = [
         operation
         for operation in CUBIC
-        if np.linalg.norm(_turned(shifts, operation) - shifts, axis=1).max() < _SAME
-        and np.abs(_turned(gram, operation) - gram).max() < _SAME_CELL * scale
+        if np.linalg.norm(turned(shifts, operation) - shifts, axis=1).max() < _SAME
+        and np.abs(turned_gram(gram, operation) - gram).max() < _SAME_CELL * scale
     ]
-    shifts = np.mean([_turned(shifts, operation) for operation in kept], axis=0)
-    gram = np.mean([_turned(gram, operation) for operation in kept], axis=0)
+    shifts = np.mean([turned(shifts, operation) for operation in kept], axis=0)
+    gram = np.mean([turned_gram(gram, operation) for operation in kept], axis=0)
     polar = -shifts[2:].mean(axis=0)
     best: tuple[float, Vector, str] | None = None
     for name in (*PHASES, *_own_phases()):
@@ -167,7 +160,7 @@ def _recognised(shifts: Floats, gram: Floats, path: str) -> tuple[str, Floats, F
         )
     _, variant, phase = best
     back = carriers(variant, polar_axis(phase))[0]
-    return phase, _turned(shifts, back), _turned(gram, back)
+    return phase, turned(shifts, back), np.array(turned_gram(gram, back))
 
 
 def _own_phases() -> list[str]:

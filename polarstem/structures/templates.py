@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from polarstem.structures.crystals import Material
 from polarstem.structures.phase_numbers import AtomShifts, Template
-from polarstem.structures.variants import Phase, Vector, carriers, polar_axis
+from polarstem.structures.variants import Carrier, Phase, Vector, carriers, polar_axis
 
 SITES = ("A", "B", "O", "O", "O")
 # positions in quarters of the cell, exact as integers
@@ -57,7 +57,8 @@ def template_displacements(
     """
     template = material.template[phase]
     if isinstance(template, AtomShifts):
-        shifts = _turned(template, polar_axis(phase), variant)
+        own = np.array([template.A, (0.0, 0.0, 0.0), *template.oxygens])
+        shifts = turned(own, carriers(polar_axis(phase), variant)[0])
     else:
         shifts = _scaled(template, variant)
     masses = _masses(material)
@@ -65,13 +66,12 @@ def template_displacements(
     return shifts * 0.01
 
 
-def _turned(template: AtomShifts, axis: Vector, variant: Vector) -> NDArray[np.float64]:
-    """Displacements relative to B [pm], the polar axis turned onto a variant."""
-    order, signs = carriers(axis, variant)[0]
-    own = np.array([template.A, (0.0, 0.0, 0.0), *template.oxygens])
+def turned(shifts: NDArray[np.float64], operation: Carrier) -> NDArray[np.float64]:
+    """Displacements of the five atoms of a turned cell, shape (5, 3)."""
+    order, signs = operation
     rows = [0, 1, *(2 + i for i in order)]  # a bond turns as its axis does
-    turned: NDArray[np.float64] = own[rows][:, order] * signs
-    return turned
+    found: NDArray[np.float64] = shifts[rows][:, order] * signs
+    return found
 
 
 def _scaled(template: Template, variant: Vector) -> NDArray[np.float64]:

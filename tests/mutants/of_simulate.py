@@ -14,6 +14,42 @@ def _broken(what: str, file: str, old: str, new: str, test: str) -> Mutation:
 
 
 MUTATIONS = [
+    # transforms
+    _broken(
+        "transforms back are normalized",
+        "wave/transforms.py",
+        'part, norm="forward", out=part',
+        "part, out=part",
+        "test_transforms.py::test_a_workspace_transforms_in_place_and_back",
+    ),
+    _broken(
+        "sizes have any factors",
+        "wave/antialias.py",
+        "next_fast_len(-(-points // 8), real=True)",
+        "-(-points // 8)",
+        "test_transforms.py::test_sizes_are_fast_and_the_smallest_such",
+    ),
+    _broken(
+        "abTEM transforms along the last axes whatever it asks for",
+        "abtem_settings.py",
+        'options["dim"] = options.pop("axes")',
+        'options.pop("axes")',
+        "test_transforms.py::test_abtem_gets_numpys_transforms",
+    ),
+    _broken(
+        "abTEM's waves are overwritten unasked",
+        "abtem_settings.py",
+        "if overwrite_x and waves.is_complex():",
+        "if waves.is_complex():",
+        "test_transforms.py::test_abtem_gets_numpys_transforms",
+    ),
+    _broken(
+        "abTEM propagates by plans of FFTW",
+        "abtem_settings.py",
+        '"fft": "mkl",',
+        '"fft": "fftw",',
+        "test_transforms.py::test_abtem_runs_without_fftw",
+    ),
     # potential
     _broken(
         "atoms are mirrored",

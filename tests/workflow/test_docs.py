@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import ase
+import ase.io
 import pytest
 import yaml
 from runs import ROOT, TINY, environment
@@ -84,7 +86,17 @@ def run(command: list[str], folder: Path) -> None:
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
 
 
+@pytest.fixture
+def own_files(tiny: SimpleNamespace) -> None:
+    """What readers of the docs have: the two structures of a crystal of theirs."""
+    for name, shift, c in (("cubic.cif", 0.0, 4.0), ("tetragonal.cif", 0.03, 4.03)):
+        places = [(0, 0, 0), (0.5, 0.5, 0.5 + shift), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)]
+        atoms = ase.Atoms("BaTiO3", scaled_positions=places, cell=(4.0, 4.0, c), pbc=True)
+        ase.io.write(tiny.folder / name, atoms)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("own_files")
 @pytest.mark.parametrize("block", blocks(CONSOLE))
 def test_commands_work(block: str, tiny: SimpleNamespace) -> None:
     for words in commands(block):
