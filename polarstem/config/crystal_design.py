@@ -14,6 +14,7 @@ points lies evenly in the plane, and none moves when more are asked for.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from polarstem.config.model import Config, known_material
@@ -21,6 +22,9 @@ from polarstem.config.physics import Structures
 from polarstem.seeds import derive_share
 from polarstem.structures.recipes import b_order
 from polarstem.structures.variants import PolarClass, classes
+
+Direction = tuple[float, float, float]
+"""Unit vector on the screen: to the right, up, and along the beam."""
 
 INNER, OUTER = 0.1, 0.9
 """Test crystals end here, and all others begin, as shares of half the range that parts them."""
@@ -88,6 +92,41 @@ def drawn_crystal(
     place = _place(config, pair, split, "composition", number)
     share = _own_share(config, specimen_set) + structures.composition_spread * place
     return amplitude, round(share, 4)
+
+
+def drawn_direction(
+    config: Config, specimen_set: str, polar_class: PolarClass, *specimen: object
+) -> Direction:
+    """Draw where a polar vector points: to the right, up, and along the beam.
+
+    Evenly over the sphere, as far as the direction in which it is seen is nearer to that of the
+    class than to that of any other.
+
+    Parameters
+    ----------
+    config : Config
+    specimen_set : str
+        Its set.
+    polar_class : PolarClass
+        Its class.
+    *specimen
+        What tells it from others of its set.
+    """
+    structures = config.structures_of(specimen_set)
+    table = classes(structures.phase, structures.zone_axis)
+    others = sorted((c.direction_deg - polar_class.direction_deg) % 360 for c in table)[1:]
+    before, after = (others[-1] - 360) / 2, others[0] / 2
+    around, along = (
+        derive_share(config.seed, specimen_set, *specimen, "direction", part) for part in range(2)
+    )
+    seen = math.radians(polar_class.direction_deg + before + (after - before) * around)
+    beam = 2 * along - 1
+    across = math.sqrt(1 - beam**2)
+    return (
+        round(across * math.cos(seen), 6),
+        round(across * math.sin(seen), 6),
+        round(beam, 6),
+    )
 
 
 def mean_crystals(

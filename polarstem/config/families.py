@@ -163,17 +163,30 @@ class TimmModel(NetworkSection):
         return self.architecture, pixels / WORK_PIXELS
 
 
-class EquivariantModel(NetworkSection):
-    """Fully connected layers that share their weights over the square's turns and mirrors."""
+class TurningLayers(Section):
+    """Width and depth of layers that turn with the pattern."""
 
-    family: Literal["equivariant"] = Field(description="`equivariant`; classification only")
     channels: Count = Field(64, description="features for each turn and mirror")
     layers: Count = Field(3, description="residual layers")
 
     def pattern_work(self, pixels: int) -> tuple[str, float]:
         """Count multiplications, 1 with 128 channels and 3 layers: 8 turns of 2 steps a layer."""
         count = self.channels * (pixels + 16 * self.layers * self.channels)
-        return self.family, count / (128 * (WORK_PIXELS + 16 * 3 * 128))
+        return "equivariant", count / (128 * (WORK_PIXELS + 16 * 3 * 128))
+
+
+class EquivariantModel(TurningLayers, NetworkSection):
+    """Fully connected layers that share their weights over the square's turns and mirrors."""
+
+    family: Literal["equivariant"] = Field(description="`equivariant`; classification only")
+
+
+class VectorModel(TurningLayers, NetworkSection):
+    """The layers of `equivariant`, which answer with a density of polar displacements."""
+
+    family: Literal["vector"] = Field(
+        description="`vector`; learns from streams, best of specimens with `polar_direction: free`"
+    )
 
 
 class DeflectionModel(ModelSection):
@@ -206,6 +219,7 @@ SECTIONS = (
     TimmModel,
     section_of("cnn", "The paper's small convolutional network.", NetworkSection),
     EquivariantModel,
+    VectorModel,
     section_of(
         "pca_knn",
         "Principal components of the pixels and a vote of the nearest neighbours.",

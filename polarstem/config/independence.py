@@ -44,7 +44,8 @@ def _crystal(config: Config, domain: str, specimen: plan.SpecimenPlan) -> str:
     if plan.engine_of(config, name)[0] == "thermal_matrices":
         return plan.crystal_of(config, specimen)[0].name
     moving = config.simulate_of(name).phonons.configurations > 0
-    if random_site(structures) or moving or section.conditions is not None:
+    free = structures.polar_direction == "free"
+    if random_site(structures) or moving or free or section.conditions is not None:
         return own
     drawn = []
     if structures.amplitude_spread and structures.amplitude:

@@ -40,10 +40,12 @@ def structure_settings(config: Config, plan: SpecimenPlan) -> dict[str, Any]:
         "seed": plan.seed,
         "thickness_nm": max(plan.thicknesses_nm),
         **structures.model_dump(
-            mode="json", exclude={"end_on", "amplitude_spread", "composition_spread"}
+            mode="json",
+            exclude={"end_on", "amplitude_spread", "composition_spread", "polar_direction"},
         ),
         "amplitude": plan.amplitude,
         "drawn_share": plan.drawn_share,
+        **({} if plan.direction is None else {"polar_direction": list(plan.direction)}),
         **imperfect,
     }
 
@@ -176,7 +178,8 @@ def stream_settings(config: Config, source: str) -> dict[str, Any]:
     for split in ("train", "validation"):
         for plan in specimens_of_stream(config, source, split):
             crystal, turn = crystal_of(config, plan)
-            polar = config.structures_of(plan.specimen_set).amplitude > 0
+            structures = config.structures_of(plan.specimen_set)
+            polar = structures.amplitude > 0
             specimens.append(
                 {
                     "name": plan.name,
@@ -184,13 +187,43 @@ def stream_settings(config: Config, source: str) -> dict[str, Any]:
                     "class_index": names.index(plan.polar_class.name) if polar else -1,
                     "crystal": crystal.name,
                     "turn": [list(row) for row in turn],
+                    "polar": list(seen_vector(plan)),
                 }
             )
     settings: dict[str, Any] = stream.model_dump(mode="json")
     # sets differ in their crystals only: one microscope measures them, at positions of its own
     simulate = config.simulate_of(stream.specimens[0])
     settings["simulate"] = simulate.model_dump(mode="json", exclude={"scan"})
+    template = config.structures_of(stream.specimens[0])
+    settings["template"] = template.model_dump(mode="json", include={"material", "phase"})
     return settings | {"specimens": specimens}
+
+
+def seen_vector(plan: SpecimenPlan) -> tuple[float, float]:
+    """Polar vector of a specimen to the right and up, over the length of the template's."""
+    if plan.direction is not None:
+        return plan.amplitude * plan.direction[0], plan.amplitude * plan.direction[1]
+    length = plan.amplitude * plan.polar_class.projected_fraction
+    if not length:  # along the beam, or none
+        return 0.0, 0.0
+    angle = math.radians(plan.polar_class.direction_deg)
+    return length * math.cos(angle), length * math.sin(angle)
+
+
+def true_vectors(config: Config) -> dict[str, dict[str, list[float]]]:
+    """Vectors as they are seen and amplitudes of the specimens whose displacements are scored.
+
+    Over the length of the template's; data domain -> specimen -> right, up, amplitude.
+    """
+    section = config.evaluate.displacements
+    return {
+        domain: {
+            plan.name: [*seen_vector(plan), plan.amplitude]
+            for plan in specimens_of_domain(config, domain)
+            if plan.split == "test"
+        }
+        for domain in (section.domains if section else ())
+    }
 
 
 def model_settings(config: Config, model: str, source: str | None = None) -> dict[str, Any]:

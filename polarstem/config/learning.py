@@ -152,6 +152,19 @@ class Recommended(Section):
     source: str = Field(description="name from `train.sources`")
 
 
+class Displacements(Section):
+    """A model of the family `vector`, and whose displacements it measures."""
+
+    model: str = Field(description="name from `models`")
+    source: str = Field(description="name from `train.sources`")
+    domains: tuple[str, ...] = Field(
+        min_length=1, description="tested data domains, `polar_direction: free` or not"
+    )
+    positions: Count = Field(
+        36, description="patterns that make up a unit cell, drawn at random from a scan"
+    )
+
+
 class Evaluate(Section):
     """What the models are tested on."""
 
@@ -185,6 +198,11 @@ class Evaluate(Section):
         None,
         description="how exactly a displacement can be measured at most: the Cramér-Rao bound, see "
         "docs/vector.md; null: not computed",
+    )
+    displacements: Displacements | None = Field(
+        None,
+        description="the model whose displacements are held against the true ones, see "
+        "docs/vector.md; null: none",
     )
     crystal_separation: NonNegative = Field(
         0.1,

@@ -145,6 +145,12 @@ class Structures(Section):
         description="specimens draw their amplitudes evenly from `amplitude` times 1 -/+ this: "
         "each test specimen its own, in the other splits one for all classes",
     )
+    polar_direction: Literal["class", "free"] = Field(
+        "class",
+        description="where the polar vector points: along the polar axis of the class; or anywhere "
+        "in space, as long as the direction of no other class is nearer to how it is seen, so that "
+        "specimens of all classes together are a continuum (docs/vector.md)",
+    )
     composition_spread: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         0.0,
         description="with an averaged A site, specimens draw the share of its first element (of "

@@ -6,7 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from polarstem.config.conditions import Conditions, Drawn
-from polarstem.config.crystal_design import drawn_crystal, mean_crystals, random_site
+from polarstem.config.crystal_design import (
+    Direction,
+    drawn_crystal,
+    drawn_direction,
+    mean_crystals,
+    random_site,
+)
 from polarstem.config.model import Config, known_material
 from polarstem.config.physics import Simulate, Structures
 from polarstem.seeds import derive_seed, derive_share
@@ -41,6 +47,8 @@ class SpecimenPlan:
         Its number among those of its class and split.
     thicknesses_nm : tuple of float
         Thicknesses that it is simulated at [nm].
+    direction : tuple of float or None
+        Where its polar vector points, on the screen; None: along `variant`.
     """
 
     name: str
@@ -53,6 +61,7 @@ class SpecimenPlan:
     seed: int
     index: int
     thicknesses_nm: tuple[float, ...]
+    direction: Direction | None = None
 
 
 def class_table(config: Config) -> tuple[PolarClass, ...]:
@@ -83,22 +92,36 @@ def specimens_of(config: Config, specimen_set: str) -> list[SpecimenPlan]:
                 number = f"{polar_class.name}-{split}-{index}"
                 drawn = f"{pair}-{number}"
                 amplitude, share = drawn_crystal(config, specimen_set, split, polar_class, index)
-                plans.append(
-                    SpecimenPlan(
-                        name=f"{specimen_set}-{number}",
-                        specimen_set=specimen_set,
-                        split=split,
-                        polar_class=polar_class,
-                        variant=polar_class.variant_of(first + index),
-                        amplitude=amplitude,
-                        drawn_share=share,
-                        seed=derive_seed(config.seed, drawn),
-                        index=index,
-                        thicknesses_nm=_thicknesses(config, specimen_set, split, index, drawn),
-                    )
+                plan = SpecimenPlan(
+                    name=f"{specimen_set}-{number}",
+                    specimen_set=specimen_set,
+                    split=split,
+                    polar_class=polar_class,
+                    variant=polar_class.variant_of(first + index),
+                    amplitude=amplitude,
+                    drawn_share=share,
+                    seed=derive_seed(config.seed, drawn),
+                    index=index,
+                    thicknesses_nm=_thicknesses(config, specimen_set, split, index, drawn),
                 )
+                plans.append(replace(plan, direction=_direction(config, plan)))
             first += getattr(config.specimens[pair].per_class, split)
     return plans
+
+
+def _direction(config: Config, plan: SpecimenPlan) -> Direction | None:
+    """Where the polar vector of a specimen points; None along its variant."""
+    structures = config.structures_of(plan.specimen_set)
+    if structures.polar_direction == "class" or not plan.amplitude:
+        return None
+    if plan.split == "test":
+        pair = config.specimens[plan.specimen_set].paired_with or plan.specimen_set
+        return drawn_direction(config, pair, plan.polar_class, plan.polar_class.name, plan.index)
+    crystal, turn = crystal_of(config, plan)
+    assert crystal.direction is not None
+    right, up, along = crystal.direction
+    x, y = (row[0] * right + row[1] * up for row in turn)
+    return x, y, along
 
 
 def _thicknesses(
@@ -189,8 +212,9 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
         Named ``{set}-{polar axis}-{amplitude}``, "m" standing for minus, and the share of the first
         element of the varied site where it is drawn, in every split; with thermal matrices
         ``{set}-{polar axis}-{split}{index}``, in the test split with the class. Where thicknesses
-        are drawn, both. Without displacements, and with a cubic cell, all variants are one crystal.
-        With octahedral tilts each variant is a crystal of its own.
+        or directions are drawn, both. Without displacements, and with a cubic cell, all variants
+        are one crystal. With octahedral tilts each variant is a crystal of its own, and with free
+        directions each test specimen.
     turn : Turn
         Turns it into the specimen; with planes as slices, into one whose polarization may have
         the other sign along the beam, which the beam cannot see.
@@ -198,7 +222,9 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     structures = config.structures_of(plan.specimen_set)
     zone_axis, (nx, ny) = structures.zone_axis, structures.cells
     flat = config.simulate_of(plan.specimen_set).slices == "planes"
-    if structures.octahedral_tilt_deg:
+    free = structures.polar_direction == "free" and bool(plan.amplitude)
+    own = free and plan.split == "test"
+    if structures.octahedral_tilt_deg or own:
         variant, turn = plan.variant, IDENTITY  # a turn about an A column exchanges the octahedra
     elif not plan.amplitude and structures.metric == "cubic":
         variant, turn = classes(structures.phase, zone_axis)[0].variants[0], IDENTITY
@@ -211,21 +237,27 @@ def crystal_of(config: Config, plan: SpecimenPlan) -> tuple[SpecimenPlan, Turn]:
     if not thermal:
         name += f"-{plan.amplitude:.6f}"
         name += "" if plan.drawn_share is None else f"-{plan.drawn_share:.4f}"
-    if thermal or isinstance(config.specimens[plan.specimen_set].thicknesses_nm, Drawn):
+    drawn = isinstance(config.specimens[plan.specimen_set].thicknesses_nm, Drawn)
+    if thermal or free or drawn:
         name += f"-{place}"
+    polar_class = next(
+        c for c in classes(structures.phase, zone_axis, end_on=True) if variant in c.variants
+    )
+    direction = plan.direction
+    if free and not own:
+        direction = drawn_direction(config, plan.specimen_set, polar_class, axis, place)
     crystal = SpecimenPlan(
         name=name,
         specimen_set=plan.specimen_set,
         split=plan.split if thermal else "all",
-        polar_class=next(
-            c for c in classes(structures.phase, zone_axis, end_on=True) if variant in c.variants
-        ),
+        polar_class=polar_class,
         variant=variant,
         amplitude=plan.amplitude,
         drawn_share=plan.drawn_share,
         seed=derive_seed(config.seed, name) if thermal else 0,
         index=plan.index if thermal else 0,
         thicknesses_nm=plan.thicknesses_nm,
+        direction=direction,
     )
     return crystal, turn
 

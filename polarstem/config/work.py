@@ -213,6 +213,10 @@ def _models(run: _Run) -> Iterator[Job]:
         work = {f"adapt {adaptation.method}": weight * fitted}
         name = f"{row}/{source}/{seed}"
         yield Job("adapt_predictions", name, work, disk_mb=_PREDICTED_MB * fitted)
+    if (section := config.evaluate.displacements) is not None:
+        kind, weight = config.models[section.model].pattern_work(pixels)
+        scored = sum(1e-6 * run.patterns(domain, "test") for domain in section.domains)
+        yield Job("score_displacements", "", {f"predict {kind}": weight * scored})
 
 
 def _seen(run: _Run, model: str, source: str) -> float:

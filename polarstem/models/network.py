@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ class NetworkModel(Model):
     is_network = True
     files = (WEIGHTS_FILE, HISTORY_FILE)
     options_type: ClassVar[type[NetworkOptions]] = NetworkOptions
+    learns: ClassVar[Literal["class_index", "polar"]] = "class_index"
     settings: NetworkOptions
 
     def __init__(
@@ -72,10 +73,13 @@ class NetworkModel(Model):
         work = job.workdir
         work.mkdir(parents=True, exist_ok=True)
         examples = Examples(
-            stage(train, work / "train.npy", job.memory_mb), train.class_index, self._scans(train)
+            stage(train, work / "train.npy", job.memory_mb),
+            getattr(train, self.learns),
+            self._scans(train),
         )
         check = Examples(
-            stage(validation, work / "validation.npy", job.memory_mb), validation.class_index
+            stage(validation, work / "validation.npy", job.memory_mb),
+            getattr(validation, self.learns),
         )
         self._train(examples, examples, check, job)
         return self
@@ -83,22 +87,22 @@ class NetworkModel(Model):
     def fit_stream(self, stream: PatternStream, job: FitJob) -> Self:
         """Learn from a stream of patterns, one process measuring while another learns."""
         from polarstem.models.examples import Examples
-        from polarstem.models.heads import HEADS
         from polarstem.models.streaming import StreamedPatterns
 
         job.workdir.mkdir(parents=True, exist_ok=True)
         validation = stream.sample(stream.settings["validation"], "validation")
         self.pattern_shape = stream.shape
-        check = Examples(validation.read(slice(None)), validation.class_index)
+        check = Examples(validation.read(slice(None)), getattr(validation, self.learns))
         streamed = StreamedPatterns(
             stream,
             self.settings.training.max_epochs,
             workers=job.threads - 1,
-            unpolar=HEADS[self.settings.head].takes_unpolar,
+            unpolar=self._takes_unpolar(),
             conditions=self.settings.positives == "cross_condition",
+            label=self.learns,
         )
-        polar = streamed.first.labels >= 0
-        sample = Examples(streamed.first.patterns[polar], streamed.first.labels[polar])
+        known = streamed.labelled
+        sample = Examples(streamed.first.patterns[known], streamed.first.labels[known])
         started = time.monotonic()
         self._train(streamed, sample, check, replace(job, threads=1))
         seconds = time.monotonic() - started
@@ -113,6 +117,11 @@ class NetworkModel(Model):
             "waiting_fraction": share,
         }
         return self
+
+    def _takes_unpolar(self) -> bool:
+        from polarstem.models.heads import HEADS
+
+        return HEADS[self.settings.head].takes_unpolar
 
     def _train(
         self, examples: TrainingPatterns, sample: Examples, check: Examples, job: FitJob

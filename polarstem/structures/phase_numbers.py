@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.variants import PHASES, Carrier, carriers, polar_axis
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Gram = tuple[tuple[float, float, float], ...]
 """Scalar products of the three pseudo-cubic axes [Å^2]."""
@@ -22,13 +26,17 @@ _SHORTEST, _LONGEST = 3.0, 5.0  # of a pseudo-cubic axis [Å]
 _ALIKE_PM, _ALIKE_GRAM = 1e-3, 1e-4  # rounding of numbers that symmetry makes equal [pm, Å^2]
 
 
+MOST_AMPLITUDE = 1.4
+"""Longest polar vector in a free direction, over that of the template."""
+
+
 class Frozen(BaseModel):
     """Numbers that nothing changes, and no others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def turned_gram(gram: Gram, operation: Carrier) -> Gram:
+def turned_gram(gram: Gram | NDArray[np.float64], operation: Carrier) -> Gram:
     """Scalar products of the axes of a turned cell."""
     rows = [
         [s * t * gram[i][j] for j, t in zip(*operation, strict=True)]

@@ -13,11 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import Material, load_material
+from polarstem.structures.phase_numbers import MOST_AMPLITUDE
 from polarstem.structures.templates import BOND_AXES, template_displacements
 from polarstem.structures.variants import Phase, Vector, phase_variants
 
-MOST_AMPLITUDE = 1.4
-"""Longest polar vector, over that of the template."""
 _A, _B, _O = 0, 1, slice(2, None)
 
 

@@ -191,6 +191,7 @@ def make_recipe(
     cells: Sequence[int],
     thickness_nm: float,
     drawn_share: float | None = None,
+    polar_direction: Sequence[float] | None = None,
     **settings: Any,
 ) -> SpecimenRecipe:
     """Make a recipe from the plain values of a config.
@@ -205,6 +206,9 @@ def make_recipe(
         Thickness [nm], rounded to whole cells (at least one).
     drawn_share : float, optional
         Share of the first element of the varied site, where it is not the material's.
+    polar_direction : sequence of float, optional
+        Where the polar vector points, in place of the variant: to the right, up and along the
+        beam; `amplitude` is its length over that of the template.
     **settings
         The other fields of `SpecimenRecipe`.
 
@@ -215,6 +219,11 @@ def make_recipe(
     if "amorphous_nm" in settings:
         settings["amorphous_nm"] = tuple(settings["amorphous_nm"])
     loaded = load_material(material)
+    if polar_direction is not None:
+        from polarstem.structures.polar_mode import PolarMode  # which takes numpy
+
+        full = PolarMode.of(loaded, settings["phase"]).full_pm * settings.get("amplitude", 1.0)
+        settings["polar_vector_pm"] = tuple(full * float(part) for part in polar_direction)
     recipe = SpecimenRecipe(
         material=loaded if drawn_share is None else loaded.with_share(drawn_share),
         variant=tuple(variant),  # type: ignore[arg-type]

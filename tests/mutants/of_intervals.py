@@ -119,7 +119,7 @@ MUTATIONS = [
     Mutation(
         "turned copies are crystals of their own",
         _CRYSTALS,
-        "if random_site(structures) or moving or section.conditions is not None:",
+        "if random_site(structures) or moving or free or section.conditions is not None:",
         "if True:",
         _SHARED,
     ),

@@ -13,6 +13,7 @@ _SUMS = "unit/simulate/test_running_sums.py"
 _SAME = f"{_SUMS}::test_a_stopped_job_goes_on_to_the_same_bits"
 _NEEDS = "unit/core/test_needs.py"
 _TRAINS = "unit/core/test_config.py::test_a_run_trains_as_it_says_whatever_model_says"
+_KEPT = "unit/evaluate/test_predict.py::test_answers_that_stand_there_are_taken_over"
 _DRAWN = "simulate/microscope/drawn_conditions.py"
 _RUNNING = "simulate/multislice/running_sums.py"
 _EMULATED = "simulate/jobs/emulate_specimen.py"
@@ -174,5 +175,26 @@ MUTATIONS = [
         "if all(shared) and run.training != other.training:",
         "if all(shared) and run.training is other.training:",
         _TRAINS,
+    ),
+    _broken(
+        "answers to other patterns are taken over",
+        "evaluate/scores/write_predictions.py",
+        "digest.update(np.ascontiguousarray(data[name].values).tobytes())",
+        "pass",
+        _KEPT,
+    ),
+    _broken(
+        "answers of another model are taken over",
+        "evaluate/scores/write_predictions.py",
+        'answering = f"{code} {read_description(model_dir).get(CHECKSUM, labels)}"',
+        'answering = f"{code}"',
+        _KEPT,
+    ),
+    _broken(
+        "answers that stand there are mixed up",
+        "evaluate/scores/write_predictions.py",
+        "key: probability[domain == names.index(name)]",
+        "key: probability[domain == 0]",
+        _KEPT,
     ),
 ]

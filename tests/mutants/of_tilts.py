@@ -93,7 +93,7 @@ MUTATIONS = [
     Mutation(
         "a tilted crystal is turned",
         "polarstem/config/plan.py",
-        "if structures.octahedral_tilt_deg:\n        variant",
+        "if structures.octahedral_tilt_deg or own:\n        variant",
         "if False:\n        variant",
         f"{_MATRICES}::test_a_matrix_holds_the_cells_that_repeat",
     ),

@@ -7,7 +7,10 @@ rule predict_patterns:
         model="<results>/models/{model}/{source}/{seed}",
         datasets=tested_datasets(),
     output:
-        nc=ensure("<results>/predictions/{model}/{source}/{seed}.nc", non_empty=True),
+        # what is answered already is taken over from the file
+        nc=update(
+            ensure("<results>/predictions/{model}/{source}/{seed}.nc", non_empty=True)
+        ),
     log:
         "<logs>/predict_patterns/{model}/{source}/{seed}.log",
     benchmark:
@@ -53,6 +56,32 @@ rule adapt_predictions:
         seed=CONFIG.seed,
     script:
         "../scripts/adapt_predictions.py"
+
+
+rule score_displacements:
+    """Hold the displacements that a model gives against the true ones."""
+    input:
+        model=model_of_displacements,
+        datasets=datasets_of_displacements(),
+    output:
+        json=ensure("<results>/displacements.json", non_empty=True),
+    log:
+        "<logs>/score_displacements.log",
+    benchmark:
+        "<benchmarks>/score_displacements.jsonl"
+    conda:
+        "../../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(3000),
+        runtime=grows(60),
+    params:
+        code=code_of("score_displacements", models_of_displacements),
+        truth=jobs.true_vectors(CONFIG),
+        positions=positions_of_displacements(),
+        confidence=CONFIG.evaluate.confidence,
+    script:
+        "../scripts/score_displacements.py"
 
 
 rule compute_metrics:
@@ -120,6 +149,7 @@ rule summarise_results:
         accuracy="<results>/accuracy.json",
         manifest="<results>/datasets/manifest.json",
         maps=MAPS,
+        displacements=DISPLACEMENTS,
         config="<results>/config.resolved.yaml",
         models=per_run("<results>/models/{model}/{source}/{seed}"),
     output:

@@ -37,6 +37,31 @@ def datasets_of_source(wildcards):
     return [f"<results>/datasets/{d}.nc" for d in CONFIG.domains_of(wildcards.source)]
 
 
+def model_of_displacements(wildcards):
+    """Trained model whose displacements are scored, of the first seed."""
+    section, seed = CONFIG.evaluate.displacements, CONFIG.train.seeds[0]
+    if section is None:
+        raise WorkflowError(
+            "No model of displacements is named; set evaluate.displacements."
+        )
+    return f"<results>/models/{section.model}/{section.source}/{seed}"
+
+
+def models_of_displacements(wildcards):
+    return [CONFIG.evaluate.displacements.model]
+
+
+def datasets_of_displacements():
+    section = CONFIG.evaluate.displacements
+    return [
+        f"<results>/datasets/{name}.nc" for name in (section.domains if section else ())
+    ]
+
+
+def positions_of_displacements():
+    return CONFIG.evaluate.displacements.positions if DISPLACEMENTS else None
+
+
 def tested_datasets():
     return [f"<results>/datasets/{domain}.nc" for domain in CONFIG.evaluate.domains]
 

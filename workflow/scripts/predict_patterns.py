@@ -11,4 +11,5 @@ with job_log(snakemake.log[0]):
         model=snakemake.wildcards.model,
         source=snakemake.wildcards.source,
         seed=int(snakemake.wildcards.seed),
+        code=snakemake.params.code,
     )

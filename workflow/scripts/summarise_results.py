@@ -20,4 +20,5 @@ with job_log(snakemake.log[0]):
         accuracy_json=snakemake.input.accuracy,
         manifest_json=snakemake.input.manifest,
         maps_json=next(iter(snakemake.input.maps), None),
+        displacements_json=next(iter(snakemake.input.displacements), None),
     )

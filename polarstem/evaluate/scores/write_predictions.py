@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +17,10 @@ import numpy as np
 
 from polarstem.checked_netcdf import new_netcdf
 from polarstem.errors import PolarstemError
+from polarstem.files import open_netcdf
 from polarstem.logs import progress
 from polarstem.models.calibration import PREFIX, Calibration
+from polarstem.models.saved import CHECKSUM, read_description
 from polarstem.provenance import provenance
 
 if TYPE_CHECKING:
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from polarstem.models.base import Array, Model
     from polarstem.models.calibration_split import CalibrationPatterns
 
+logger = logging.getLogger(__name__)
+
+_KEYS = "answers_to"  # attribute: the keys of the data domains' answers, in their order
 SAMPLE = 2048  # patterns of a scan that a model is fitted to at most
 # variable: (type, units, long name), one value per pattern, copied from the data sets
 _COPIED = {
@@ -68,8 +75,12 @@ def predict_patterns(
     device: str = "auto",
     adaptation: Adaptation | None = None,
     calibration: CalibrationPatterns | None = None,
+    code: str | None = None,
 ) -> None:
     """Predict the test split of every data domain with one model.
+
+    Answers of the same model and code to the same patterns that `output` holds already are taken
+    over: a new data domain costs its own patterns.
 
     Parameters
     ----------
@@ -93,6 +104,8 @@ def predict_patterns(
         Labelled scans of the model's source, which a model that is fitted to scans is fitted to
         and calibrated on anew. Without them its probabilities are as they come, and it has no
         conformal sets: those of the model that it was made of are not its own.
+    code : str or None
+        Digest of the code that answers; without one, and with an adaptation, nothing is taken over.
 
     Raises
     ------
@@ -119,6 +132,13 @@ def predict_patterns(
         if adaptation is not None:
             sets = [_by_scan(patterns) for patterns in sets]
         fitted = _calibration(loaded, adaptation, calibration, batch)
+        keys = [""] * len(sets)
+        if code is not None and adaptation is None:
+            answering = f"{code} {read_description(model_dir).get(CHECKSUM, labels)}"
+            keys = [_answers_key(answering, path) for path in dataset_paths]
+        kept = _kept_answers(output, keys)
+        if any(keys):
+            logger.info("%d of %d data domains are answered already", len(kept), len(sets))
         # seeds are alike in all models and sources
         with new_netcdf(output, folders=3) as file:
             file.setncatts({"title": "Predicted polarization classes", **provenance(labels)})
@@ -126,7 +146,38 @@ def predict_patterns(
             file.setncatts(fitted.attributes(PREFIX))
             if adaptation is not None:
                 file.setncattr("adaptation", json.dumps(asdict(adaptation)))
-            _write(file, loaded, sets, batch, adaptation, fitted)
+            file.setncattr(_KEYS, json.dumps(keys))
+            _write(file, loaded, sets, batch, adaptation, fitted, kept)
+
+
+def _answers_key(answering: str, dataset: Path | str) -> str:
+    """Digest of who answers and of the patterns that are asked about; empty where none tells."""
+    digest = hashlib.blake2b(answering.encode(), digest_size=16)
+    with open_netcdf(dataset, "data set") as data:
+        if "pattern_hash" not in data:
+            return ""
+        for name in ("pattern_hash", "split", "dose"):
+            if name in data:
+                digest.update(np.ascontiguousarray(data[name].values).tobytes())
+    return digest.hexdigest()
+
+
+def _kept_answers(output: Path | str, keys: Sequence[str]) -> dict[str, Array]:
+    """Probabilities that a file holds already, by their keys."""
+    if not any(keys) or not Path(output).is_file():
+        return {}
+    try:
+        with open_netcdf(output, "predictions") as file:
+            names = [str(name) for name in file["domain_name"].values]
+            before = dict(zip(json.loads(file.attrs[_KEYS]), names, strict=True))
+            domain, probability = file["domain_index"].values, file["probability"].values
+            return {
+                key: probability[domain == names.index(name)]
+                for key, name in before.items()
+                if key in keys
+            }
+    except (PolarstemError, KeyError, ValueError):
+        return {}  # of another version, or damaged: it is written anew
 
 
 def _check(model: Model, patterns: PatternSet, path: Path | str) -> None:
@@ -198,6 +249,7 @@ def _write(
     batch: int,
     adaptation: Adaptation | None,
     calibration: Calibration,
+    kept: Mapping[str, Array],
 ) -> None:
     domains = list(dict.fromkeys(str(name) for s in sets for name in np.unique(s.domain)))
     specimens = sorted({str(name) for s in sets for name in np.unique(s.specimen)})
@@ -229,16 +281,21 @@ def _write(
     ).setncatts({"units": "1", "long_name": "calibrated probability of the class"})
 
     start = 0
-    for patterns in progress(sets, len(sets), "predicting data domains"):
+    keys = json.loads(file.getncattr(_KEYS))
+    pairs = zip(sets, keys, strict=True)
+    for patterns, key in progress(pairs, len(sets), "predicting data domains"):
         rows = slice(start, start + patterns.n)
         for name in _COPIED:
             file[name][rows] = getattr(patterns, name)
         file["specimen_index"][rows] = np.searchsorted(specimens, patterns.specimen.astype(str))
         file["domain_index"][rows] = [domains.index(str(name)) for name in patterns.domain]
-        for where, probability in _answers(model, patterns, batch, adaptation):
-            rows = slice(start + where.start, start + where.stop)
-            dose = patterns.dose[where]
-            file["probability"][rows] = calibration.apply(probability, dose)
+        if key in kept:
+            file["probability"][rows] = kept[key]
+        else:
+            for where, probability in _answers(model, patterns, batch, adaptation):
+                part = slice(start + where.start, start + where.stop)
+                dose = patterns.dose[where]
+                file["probability"][part] = calibration.apply(probability, dose)
         start += patterns.n
 
 

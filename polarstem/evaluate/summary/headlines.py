@@ -35,6 +35,7 @@ def summarise_results(
     accuracy_json: Path | str | None = None,
     manifest_json: Path | str | None = None,
     maps_json: Path | str | None = None,
+    displacements_json: Path | str | None = None,
 ) -> None:
     """Write the headline numbers that the report is drawn from.
 
@@ -57,6 +58,8 @@ def summarise_results(
         `polarstem.evaluate.claims.answers.answer_claims`,
         `polarstem.evaluate.summary.simulation_accuracy.measure_accuracy` and
         `polarstem.evaluate.map_scores.over_experiments.summarise_maps`, taken over as they are.
+    displacements_json : path, optional
+        From `polarstem.evaluate.scores.vector_scores.score_vectors`: its scores.
     manifest_json : path, optional
         From `polarstem.data.leakage.check_leakage`.
 
@@ -79,6 +82,8 @@ def summarise_results(
     for more in (limit_json, claims_json, accuracy_json, maps_json):
         if more is not None:
             summary |= json.loads(Path(more).read_text(encoding="utf-8"))
+    if displacements_json is not None:
+        summary |= json.loads(Path(displacements_json).read_text(encoding="utf-8"))["scores"]
     if manifest_json is not None:
         manifest = json.loads(Path(manifest_json).read_text(encoding="utf-8"))
         summary["learning.leakage.nearest"] = leakage_entry(manifest["nearest_training_crystal"])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from polarstem.data.dataset_file import pattern_hashes
 from polarstem.data.patterns import PatternSet
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.scores.predictions import read_predictions
@@ -15,6 +16,7 @@ from polarstem.models import FitJob, adaptation, create, load_model
 from polarstem.models.calibration import Calibration
 from polarstem.models.calibration_fit import scan_weights
 from polarstem.models.calibration_split import BY_SPECIMEN, CalibrationPatterns
+from polarstem.models.family.pca_knn import PcaKnnModel
 from tests.unit.evaluate import synthetic_results as synthetic
 
 K = (np.arange(16) - 7.5) * 4.0
@@ -47,6 +49,7 @@ def write_dataset(path, domain, thickness, names=synthetic.NAMES, splits=(0, 1, 
             "specimen_name": ("specimen", np.array(specimens, dtype=object)),
             "class_name": ("class", np.array(names, dtype=object)),
             "class_direction": ("class", synthetic.DIRECTIONS),
+            "pattern_hash": ("pattern", pattern_hashes(np.array(patterns, dtype=np.float32))),
         },
         attrs={"data_domain": domain},
     ).to_netcdf(path, engine="netcdf4")
@@ -116,6 +119,49 @@ def test_batches_do_not_change_the_numbers(trained, tmp_path):
     with xr.open_dataset(tmp_path / "5.nc") as a, xr.open_dataset(tmp_path / "1000.nc") as b:
         xr.testing.assert_allclose(a, b)
         assert (a.attrs["model"], a.attrs["source"], a.attrs["seed"]) == ("m", "thin", "9")
+
+
+def test_answers_that_stand_there_are_taken_over(trained, tmp_path, monkeypatch):
+    model_dir, paths = trained
+    asked = []
+    answer = PcaKnnModel.predict_proba
+
+    def counted(self, patterns):
+        asked.append(len(patterns))
+        return answer(self, patterns)
+
+    def predict(*given, code="a", model=model_dir):
+        asked.clear()
+        predict_patterns(model, list(given), tmp_path / "p.nc", code=code, seed=3)
+        return sum(asked) - 1  # loading asks once
+
+    monkeypatch.setattr(PcaKnnModel, "predict_proba", counted)
+    thin, thick = paths
+    assert predict(thick) == 32
+    assert predict(thick) == 0
+    assert predict(thin, thick) == 32, "the new one alone"
+    with xr.open_dataset(tmp_path / "p.nc") as file:
+        first = file.load()
+    assert predict(thick, thin) == 0
+    parts = {part.domain: part.probability for part in read_predictions(tmp_path / "p.nc")}
+    (tmp_path / "p.nc").unlink()
+    assert predict(thin, thick) == 64
+    with xr.open_dataset(tmp_path / "p.nc") as file:
+        np.testing.assert_array_equal(file["probability"], first["probability"])
+    for part in read_predictions(tmp_path / "p.nc"):
+        np.testing.assert_array_equal(part.probability, parts[part.domain])
+    # other code, another model, other patterns, a damaged file: nothing is taken over
+    assert predict(thin, thick, code="b") == 64
+    assert predict(thin, thick, code=None) == 64
+    assert predict(thin, thick, code="b") == 64
+    model = load_model(model_dir)
+    model.info["calibration"] = Calibration(2.0).attributes()
+    model.save(tmp_path / "model")
+    assert predict(thin, thick, code="b", model=tmp_path / "model") == 64
+    other = write_dataset(tmp_path / "thick.nc", "thick", 30.0)
+    assert predict(thin, other, code="b", model=tmp_path / "model") == 32
+    (tmp_path / "p.nc").write_bytes(b"not netCDF")
+    assert predict(thin, other, code="b", model=tmp_path / "model") == 64
 
 
 def test_foreign_classes_and_empty_test_splits_are_refused(trained, tmp_path):
