@@ -23,8 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that share the tiny run: they take longest."""
-    items.sort(key=lambda item: "tiny" not in getattr(item, "fixturenames", ()))
+    """Begin with the file that takes longest, then those that share the tiny run."""
+
+    def later(item: pytest.Item) -> tuple[bool, bool]:
+        return item.path.name != "test_interruption.py", "tiny" not in getattr(
+            item, "fixturenames", ()
+        )
+
+    items.sort(key=later)
 
 
 @pytest.fixture(scope="session")

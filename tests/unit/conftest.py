@@ -40,7 +40,7 @@ def small_library(tmp_path_factory):
     from polarstem.simulate.jobs.compute_library import write_library
     from polarstem.simulate.pattern_library import FILE_NAME, Library
 
-    folder = tmp_path_factory.mktemp("library")
+    folder = tmp_path_factory.mktemp("small_library")
     write_library(folder / FILE_NAME, LIBRARY)
     return Library.open(folder)
 

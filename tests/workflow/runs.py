@@ -13,6 +13,8 @@ from typing import Any
 
 import netCDF4
 import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "tests/configs/tiny.yaml"
@@ -101,3 +103,23 @@ def same_numbers(first: Path, second: Path) -> None:
         # equal_nan does not go with text
         equal_nan = np.asarray(one[name]).dtype.kind == "f"
         assert np.array_equal(one[name], other[name], equal_nan=equal_nan), (first.name, name)
+
+
+def same_models(first: Path, second: Path) -> int:
+    """Compare weights, arrays and histories; the time that an epoch took may differ."""
+    compared = 0
+    for path in sorted(first.rglob("*")):
+        other = second / path.relative_to(first)
+        if path.suffix == ".safetensors":
+            one, two = load_file(path), load_file(other)
+        elif path.suffix == ".npz":
+            one, two = dict(np.load(path)), dict(np.load(other))
+        elif path.name == "history.csv":
+            one, two = (dict(pd.read_csv(p).drop(columns="seconds")) for p in (path, other))
+        else:
+            continue
+        assert one.keys() == two.keys()
+        for name in one:
+            assert np.array_equal(one[name], two[name]), (path, name)
+        compared += 1
+    return compared

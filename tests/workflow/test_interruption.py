@@ -12,10 +12,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from ase.io import read
-from runs import command, environment, existing, read_netcdf, same_numbers, snakemake
+from runs import (
+    command,
+    environment,
+    existing,
+    read_netcdf,
+    same_models,
+    same_numbers,
+    snakemake,
+)
 from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.slow
@@ -77,26 +84,6 @@ def everything_present_is_whole(results: Path) -> None:
             case ".npz":
                 with np.load(path, allow_pickle=False) as arrays:
                     assert all(arrays[name].size for name in arrays.files)
-
-
-def same_models(first: Path, second: Path) -> int:
-    """Compare weights, arrays and histories; the time that an epoch took may differ."""
-    compared = 0
-    for path in sorted(first.rglob("*")):
-        other = second / path.relative_to(first)
-        if path.suffix == ".safetensors":
-            one, two = load_file(path), load_file(other)
-        elif path.suffix == ".npz":
-            one, two = dict(np.load(path)), dict(np.load(other))
-        elif path.name == "history.csv":
-            one, two = (dict(pd.read_csv(p).drop(columns="seconds")) for p in (path, other))
-        else:
-            continue
-        assert one.keys() == two.keys()
-        for name in one:
-            assert np.array_equal(one[name], two[name]), (path, name)
-        compared += 1
-    return compared
 
 
 def test_killed_runs_complete_with_the_same_numbers(
