@@ -68,7 +68,7 @@ def files(small_library, column_matrix, library_recipe, tmp_path_factory) -> dic
     """One of each kind, by the functions of the workflow's jobs."""
     folder = tmp_path_factory.mktemp("files")
     made = {kind: folder / f"{kind}.nc" for kind in KINDS}
-    (library,) = tmp_path_factory.getbasetemp().glob("small_library*/library.nc")
+    (library,) = tmp_path_factory.getbasetemp().glob("small_library[0-9]*/library.nc")
     shutil.copy(library, made["library"])
     matrix = column_matrix((1, 1, 0))
     matrix.save(made["matrix"])
