@@ -28,6 +28,9 @@ from typing import Any
 from tests.workflow.runs import command, copy_sources, environment, same_models, same_numbers
 
 _SHORTEST = 6.0  # seconds, in which Snakemake has started
+# outputs of rules that are folders: how deep they lie
+_FOLDERS = {"models": 3, "maps": 1, "defect_free": 1, "mapping_model": 0, "reference_model": 0}
+_FOLDERS |= {"structures": 1}
 _SAID = "damaged|broken|truncated|cannot be read|incomplete"
 _OWN = {"seconds", "provenance", "created", "git_commit", "training_seconds"}
 
@@ -140,22 +143,34 @@ def _delete_named(text: str, cut: list[Path]) -> int:
     """Delete the cut files that a run names as damaged, as it asks for."""
     count = 0
     for path in cut:
-        owner = path.parent if path.parent.name.isdigit() else path  # a model is a folder
+        owner = _owner(path)
         name = re.escape(str(owner).partition("/struck/polarstem/")[2])
         if owner.exists() and re.search(rf"{name}[^\n]*({_SAID})", text):
-            if owner.is_dir():
-                shutil.rmtree(owner)
-            else:
-                owner.unlink()
+            _delete(owner)
             count += 1
     return count
 
 
+def _owner(path: Path) -> Path:
+    """The output that a file belongs to, as some are folders: results/models/cnn/thin/0."""
+    parts = path.parts
+    start = len(parts) - 1 - parts[::-1].index("results")
+    depth = _FOLDERS.get(parts[start + 1])
+    return path if depth is None else Path(*parts[: start + 2 + depth])
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _take_away(results: Path, dice: random.Random) -> None:
     """Take a third of the results away from a run that has ended, so that there is more to kill."""
-    files = sorted(_results(results))
-    for path in dice.sample(files, len(files) // 3):
-        path.unlink(missing_ok=True)
+    outputs = sorted({_owner(path) for path in _results(results) if path.suffix != ".jsonl"})
+    for path in dice.sample(outputs, len(outputs) // 3):
+        _delete(path)
 
 
 def _differences(first: Path, second: Path) -> list[str]:
