@@ -40,7 +40,7 @@ bench: $(READY) ## speed against abTEM, half an hour -> results/bench.json (ARGS
 
 .PHONY: test
 test: lint ## all checks and tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: mutants
 mutants: $(READY) ## break one line at a time: the test that guards it must fail (ARGS='words')

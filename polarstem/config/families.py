@@ -163,7 +163,7 @@ class TimmModel(NetworkSection):
         return self.architecture, pixels / WORK_PIXELS
 
 
-class TurningLayers(Section):
+class TurningLayers(NetworkSection):
     """Width and depth of layers that turn with the pattern."""
 
     channels: Count = Field(64, description="features for each turn and mirror")
@@ -175,13 +175,13 @@ class TurningLayers(Section):
         return "equivariant", count / (128 * (WORK_PIXELS + 16 * 3 * 128))
 
 
-class EquivariantModel(TurningLayers, NetworkSection):
+class EquivariantModel(TurningLayers):
     """Fully connected layers that share their weights over the square's turns and mirrors."""
 
     family: Literal["equivariant"] = Field(description="`equivariant`; classification only")
 
 
-class VectorModel(TurningLayers, NetworkSection):
+class VectorModel(TurningLayers):
     """The layers of `equivariant`, which answer with a density of polar displacements."""
 
     family: Literal["vector"] = Field(

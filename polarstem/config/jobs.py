@@ -178,8 +178,7 @@ def stream_settings(config: Config, source: str) -> dict[str, Any]:
     for split in ("train", "validation"):
         for plan in specimens_of_stream(config, source, split):
             crystal, turn = crystal_of(config, plan)
-            structures = config.structures_of(plan.specimen_set)
-            polar = structures.amplitude > 0
+            polar = config.structures_of(plan.specimen_set).amplitude > 0
             specimens.append(
                 {
                     "name": plan.name,

@@ -16,10 +16,10 @@ SMOOTHING = 0.12
 
 
 class DisplacementScores(TurningScores):
-    """Cross entropy with the bilinear shares of the true vector.
+    """Cross entropy with a Gaussian about the true vector; the density turns with the pattern.
 
-    The density turns with the pattern. The expected cross entropy is least where the density is
-    the mean of the shares, and their mean is the vector: means are not drawn to nodes.
+    Without its width a network learns which vectors its training crystals have, and no others. The
+    mean of the Gaussian is the vector wherever that lies between the nodes.
 
     Labels are vectors (n, 2), to the right and up, over the length of the template's. Classes are
     read off the density: that of a class is what lies nearer to its direction than to any other.

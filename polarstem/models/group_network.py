@@ -237,6 +237,10 @@ class SymmetricPreprocessing(Preprocessing):
                 table.copy_(table.flatten(1)[:, self._pixels].mean(dim=1).view_as(table))
 
 
+TurningHead = Callable[[int, Group, Sequence[float]], TurningScores]
+"""Makes a head of channels, group and directions of the classes."""
+
+
 class EquivariantNetwork(PatternNetwork):
     """Raw patterns (n, ky, kx) to embeddings (n, channel * operation).
 
@@ -252,8 +256,8 @@ class EquivariantNetwork(PatternNetwork):
         Residual layers.
     preprocessing : PreprocessingOptions
         Scaling of the patterns.
-    head : callable
-        Makes the head of channels, group and directions.
+    head : TurningHead
+        What is answered.
     """
 
     orbits: Tensor
@@ -265,7 +269,7 @@ class EquivariantNetwork(PatternNetwork):
         channels: int,
         layers: int,
         preprocessing: PreprocessingOptions,
-        head: Callable[[int, Group, Sequence[float]], Head] = ClassScores,
+        head: TurningHead = ClassScores,
     ) -> None:
         nn.Module.__init__(self)
         group = Group(shape, directions)

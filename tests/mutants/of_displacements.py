@@ -150,4 +150,32 @@ MUTATIONS = [
         'column([parts[0][1]["polar"] for part in parts]).astype(np.float32)',
         "tests/unit/data/test_stream.py::test_blocks_tell_polar_vectors",
     ),
+    Mutation(
+        "ever more patterns are ever more sure",
+        _JOIN,
+        "share = np.minimum(size / self.positions, 1.0)",
+        "share = size / self.positions",
+        f"{_OF_JOIN}::test_more_patterns_than_a_cell_was_fitted_on_tell_no_more",
+    ),
+    Mutation(
+        "the Gaussian is about the other end of the vector",
+        "polarstem/models/displacement_scores.py",
+        "distance = torch.cdist(labels, self.nodes).square()",
+        "distance = torch.cdist(-labels, self.nodes).square()",
+        "tests/unit/models/test_displacement_scores.py::test_it_learns_vectors",
+    ),
+    Mutation(
+        "the summary passes displacements over",
+        "polarstem/evaluate/summary/headlines.py",
+        "if displacements_json is not None:",
+        "if False:",
+        "tests/unit/evaluate/test_table_summary.py::test_scores_of_displacements_are_taken_over",
+    ),
+    Mutation(
+        "what lies beside a mapping model is not looked at",
+        "polarstem/maps/gather.py",
+        "_verified(path)",
+        "pass",
+        "tests/unit/maps/test_gather.py::test_damage_is_named_where_it_is",
+    ),
 ]

@@ -186,7 +186,7 @@ MUTATIONS = [
     _broken(
         "answers of another model are taken over",
         "evaluate/scores/write_predictions.py",
-        'answering = f"{code} {read_description(model_dir).get(CHECKSUM, labels)}"',
+        'answering = f"{code} {checksum}"',
         'answering = f"{code}"',
         _KEPT,
     ),
@@ -195,6 +195,13 @@ MUTATIONS = [
         "evaluate/scores/write_predictions.py",
         "key: probability[domain == names.index(name)]",
         "key: probability[domain == 0]",
+        _KEPT,
+    ),
+    _broken(
+        "answers of a model without a checksum are taken over",
+        "evaluate/scores/write_predictions.py",
+        "if code is not None and checksum is not None and adaptation is None:",
+        "if code is not None and adaptation is None:",
         _KEPT,
     ),
 ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -133,8 +133,9 @@ def predict_patterns(
             sets = [_by_scan(patterns) for patterns in sets]
         fitted = _calibration(loaded, adaptation, calibration, batch)
         keys = [""] * len(sets)
-        if code is not None and adaptation is None:
-            answering = f"{code} {read_description(model_dir).get(CHECKSUM, labels)}"
+        checksum = read_description(model_dir).get(CHECKSUM)
+        if code is not None and checksum is not None and adaptation is None:
+            answering = f"{code} {checksum}"
             keys = [_answers_key(answering, path) for path in dataset_paths]
         kept = _kept_answers(output, keys)
         if any(keys):
@@ -147,7 +148,7 @@ def predict_patterns(
             if adaptation is not None:
                 file.setncattr("adaptation", json.dumps(asdict(adaptation)))
             file.setncattr(_KEYS, json.dumps(keys))
-            _write(file, loaded, sets, batch, adaptation, fitted, kept)
+            _write(file, loaded, sets, batch, adaptation, fitted, [kept.get(k) for k in keys])
 
 
 def _answers_key(answering: str, dataset: Path | str) -> str:
@@ -249,7 +250,7 @@ def _write(
     batch: int,
     adaptation: Adaptation | None,
     calibration: Calibration,
-    kept: Mapping[str, Array],
+    kept: Sequence[Array | None],
 ) -> None:
     domains = list(dict.fromkeys(str(name) for s in sets for name in np.unique(s.domain)))
     specimens = sorted({str(name) for s in sets for name in np.unique(s.specimen)})
@@ -281,16 +282,15 @@ def _write(
     ).setncatts({"units": "1", "long_name": "calibrated probability of the class"})
 
     start = 0
-    keys = json.loads(file.getncattr(_KEYS))
-    pairs = zip(sets, keys, strict=True)
-    for patterns, key in progress(pairs, len(sets), "predicting data domains"):
+    pairs = zip(sets, kept, strict=True)
+    for patterns, answers in progress(pairs, len(sets), "predicting data domains"):
         rows = slice(start, start + patterns.n)
         for name in _COPIED:
             file[name][rows] = getattr(patterns, name)
         file["specimen_index"][rows] = np.searchsorted(specimens, patterns.specimen.astype(str))
         file["domain_index"][rows] = [domains.index(str(name)) for name in patterns.domain]
-        if key in kept:
-            file["probability"][rows] = kept[key]
+        if answers is not None:
+            file["probability"][rows] = answers
         else:
             for where, probability in _answers(model, patterns, batch, adaptation):
                 part = slice(start + where.start, start + where.stop)

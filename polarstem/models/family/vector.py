@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,35 +11,22 @@ from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.models.base import Array
-from polarstem.models.network import NetworkModel
-from polarstem.models.options import NetworkOptions
+from polarstem.models.family.equivariant import EquivariantModel
 
 if TYPE_CHECKING:
     from polarstem.data.patterns import PatternSet
     from polarstem.data.stream import PatternStream
+    from polarstem.models.group_network import TurningHead
     from polarstem.models.job import FitJob
-    from polarstem.models.pattern_network import PatternNetwork
-
 
 _BATCH = 1024
 
 
-@dataclass(frozen=True)
-class VectorOptions(NetworkOptions):
-    """Options of the network: its width and depth."""
-
-    channels: int = 64
-    layers: int = 3
-
-
-class VectorModel(NetworkModel):
+class VectorModel(EquivariantModel):
     """The layers of the equivariant network; the density turns with the pattern."""
 
     family = "vector"
-    respects_symmetry = True
-    options_type = VectorOptions
     learns = "polar"
-    settings: VectorOptions
     _template_pm = float("nan")
 
     @classmethod
@@ -85,18 +71,7 @@ class VectorModel(NetworkModel):
         assert isinstance(head, DisplacementScores)
         return self._map(patterns, lambda embedding: head.log_density(embedding).exp())
 
-    def _takes_unpolar(self) -> bool:
-        return True
-
-    def _build(self, pretrained: bool) -> PatternNetwork:
+    def _head(self) -> TurningHead:
         from polarstem.models.displacement_scores import DisplacementScores
-        from polarstem.models.group_network import EquivariantNetwork
 
-        return EquivariantNetwork(
-            self._fitted_shape(),
-            self.class_directions.tolist(),
-            self.settings.channels,
-            self.settings.layers,
-            self.settings.preprocessing,
-            DisplacementScores,
-        )
+        return DisplacementScores

@@ -248,6 +248,16 @@ def test_summary_keys_and_values(results):
             assert entry["n"] == 24
 
 
+def test_scores_of_displacements_are_taken_over(results, tmp_path):
+    folder, config, _, _ = results
+    scores = {"vector.rms_pm": {"value": 3.0, "unit": "pm", "n": 4}}
+    given = tmp_path / "displacements.json"
+    given.write_text(json.dumps({"scores": scores, "cells": []}))
+    tables = folder / "metrics.csv", folder / "confusion.nc"
+    summarise_results(*tables, config, tmp_path, tmp_path / "s.json", displacements_json=given)
+    assert json.loads((tmp_path / "s.json").read_text())["vector.rms_pm"] == scores["vector.rms_pm"]
+
+
 def test_learning_says_how_far_models_carry_and_what_they_cost(results, tmp_path):
     folder, config, _, summary = results
     assert summary["learning.static20.ece.cnn.thin"]["unit"] == "fraction"

@@ -118,6 +118,18 @@ def test_cells_are_those_that_are_named() -> None:
     np.testing.assert_allclose(pooled[1], found.pool(density[[3, 0]], [0, 0], patterns.dose[:2])[0])
 
 
+def test_more_patterns_than_a_cell_was_fitted_on_tell_no_more() -> None:
+    density, patterns, _ = scans(0.5)
+    found = fit_displacements(density, patterns, grid.images(QUARTERS), 20.0)
+    one = density[:POSITIONS]
+
+    def pooled(rows):
+        return found.pool(rows, np.zeros(len(rows), int), np.full(len(rows), 1e4))
+
+    np.testing.assert_allclose(pooled(np.tile(one, (3, 1))), pooled(one), rtol=1e-6)
+    assert np.abs(pooled(one[:9]) - pooled(np.tile(one[:9], (4, 1)))).max() > 1e-4
+
+
 def test_what_is_saved_comes_back() -> None:
     density, patterns, _ = scans(0.5)
     found = fit_displacements(density, patterns, grid.images(QUARTERS), 20.0)
