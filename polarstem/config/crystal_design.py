@@ -106,7 +106,7 @@ def drawn_direction(
     ----------
     config : Config
     specimen_set : str
-        Its set.
+        Its set; a paired set draws as its pair.
     polar_class : PolarClass
         Its class.
     *specimen
@@ -116,8 +116,9 @@ def drawn_direction(
     table = classes(structures.phase, structures.zone_axis)
     others = sorted((c.direction_deg - polar_class.direction_deg) % 360 for c in table)[1:]
     before, after = (others[-1] - 360) / 2, others[0] / 2
+    pair = config.specimens[specimen_set].paired_with or specimen_set
     around, along = (
-        derive_share(config.seed, specimen_set, *specimen, "direction", part) for part in range(2)
+        derive_share(config.seed, pair, *specimen, "direction", part) for part in range(2)
     )
     seen = math.radians(polar_class.direction_deg + before + (after - before) * around)
     beam = 2 * along - 1

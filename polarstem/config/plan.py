@@ -115,8 +115,8 @@ def _direction(config: Config, plan: SpecimenPlan) -> Direction | None:
     if structures.polar_direction == "class" or not plan.amplitude:
         return None
     if plan.split == "test":
-        pair = config.specimens[plan.specimen_set].paired_with or plan.specimen_set
-        return drawn_direction(config, pair, plan.polar_class, plan.polar_class.name, plan.index)
+        name, index = plan.polar_class.name, plan.index
+        return drawn_direction(config, plan.specimen_set, plan.polar_class, name, index)
     crystal, turn = crystal_of(config, plan)
     assert crystal.direction is not None
     right, up, along = crystal.direction

@@ -87,6 +87,7 @@ class NetworkModel(Model):
     def fit_stream(self, stream: PatternStream, job: FitJob) -> Self:
         """Learn from a stream of patterns, one process measuring while another learns."""
         from polarstem.models.examples import Examples
+        from polarstem.models.heads import HEADS
         from polarstem.models.streaming import StreamedPatterns
 
         job.workdir.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,7 @@ class NetworkModel(Model):
             stream,
             self.settings.training.max_epochs,
             workers=job.threads - 1,
-            unpolar=self._takes_unpolar(),
+            unpolar=HEADS[self.settings.head].takes_unpolar,
             conditions=self.settings.positives == "cross_condition",
             label=self.learns,
         )
@@ -117,11 +118,6 @@ class NetworkModel(Model):
             "waiting_fraction": share,
         }
         return self
-
-    def _takes_unpolar(self) -> bool:
-        from polarstem.models.heads import HEADS
-
-        return HEADS[self.settings.head].takes_unpolar
 
     def _train(
         self, examples: TrainingPatterns, sample: Examples, check: Examples, job: FitJob

@@ -178,4 +178,11 @@ MUTATIONS = [
         "pass",
         "tests/unit/maps/test_gather.py::test_damage_is_named_where_it_is",
     ),
+    Mutation(
+        "a paired set points elsewhere",
+        _DESIGN,
+        "derive_share(config.seed, pair, *specimen,",
+        "derive_share(config.seed, specimen_set, *specimen,",
+        f"{_OF_FREE}::test_a_paired_set_points_where_its_pair_does",
+    ),
 ]

@@ -204,4 +204,11 @@ MUTATIONS = [
         "if code is not None and adaptation is None:",
         _KEPT,
     ),
+    _broken(
+        "answers to patterns that are not told are taken over",
+        "evaluate/scores/write_predictions.py",
+        "if key and key in keys",
+        "if key in keys",
+        _KEPT,
+    ),
 ]

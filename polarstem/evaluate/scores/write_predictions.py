@@ -175,7 +175,7 @@ def _kept_answers(output: Path | str, keys: Sequence[str]) -> dict[str, Array]:
             return {
                 key: probability[domain == names.index(name)]
                 for key, name in before.items()
-                if key in keys
+                if key and key in keys
             }
     except (PolarstemError, KeyError, ValueError):
         return {}  # of another version, or damaged: it is written anew

@@ -84,6 +84,18 @@ def test_training_specimens_are_turns_of_few_crystals_and_test_ones_are_crystals
     assert len(set(independent_crystals(config)["free"].values())) == 16
 
 
+def test_a_paired_set_points_where_its_pair_does() -> None:
+    config = config_of({"train": 1, "test": 1})
+    data = config.model_dump(mode="json")
+    data["specimens"]["other"] = data["specimens"]["free"] | {"paired_with": "free"}
+    data["domains"]["other"] = {"specimens": "other"}
+    data["evaluate"]["domains"] = [*data["evaluate"]["domains"], "other"]
+    both = check(data)
+    first, second = (plan.specimens_of(both, name) for name in ("free", "other"))
+    assert [s.direction for s in first] == [s.direction for s in second]
+    assert len({s.direction for s in first}) == len(first)
+
+
 def test_a_crystal_is_built_as_its_direction_says() -> None:
     config = config_of({"train": 1, "test": 1})
     for specimen in plan.specimens_of(config, "free"):

@@ -170,6 +170,12 @@ def test_answers_that_stand_there_are_taken_over(trained, tmp_path, monkeypatch)
     for _ in range(2):
         assert predict(thin, other, code="b", model=tmp_path / "model") == 64
     model.save(tmp_path / "model")
+    # a data set that does not tell its patterns is asked about each time
+    with xr.open_dataset(other) as file:
+        silent = file.load().drop_vars("pattern_hash")
+    silent.to_netcdf(tmp_path / "silent.nc")
+    for expected in (64, 32):
+        assert predict(thin, tmp_path / "silent.nc", code="c") == expected
     (tmp_path / "p.nc").write_bytes(b"not netCDF")
     assert predict(thin, other, code="b", model=tmp_path / "model") == 64
 
