@@ -29,6 +29,7 @@ UNANSWERED = 0.4  # how strong colours are where there is no answer
 ANOMALY_CMAP = "inferno"
 MAX_PNG_BYTES = 2_000_000  # no palette: the colours are what the figure is about
 _SIDE = 2.65  # of a panel [inch]
+_WHEEL, _LINE = 2.15, 0.14  # height of the wheel with its title, and of a line under it [inch]
 
 
 def draw_map_figures(folder: Path | str) -> list[Path]:
@@ -76,7 +77,11 @@ def draw_map(found: MapFiles | xr.Dataset, output: Path | str) -> None:
         PNG to write.
     """
     files, output = MapFiles.of(found), Path(output)
+    lines = [*_convention(files), *_key(files)]
     width, height, top = _size(files)
+    # the wheel and what stands under it may be taller than the maps
+    count = sum(line.count("\n") + 1 for line in lines)
+    height = max(height, _WHEEL + _LINE * count + top)
     with style.new_figure(width, height, top=top) as figure:
         stamp(figure, files)
         position, cells, key = figure.subplots(1, 3, width_ratios=(_SIDE, _SIDE, 1.7))
@@ -91,7 +96,7 @@ def draw_map(found: MapFiles | xr.Dataset, output: Path | str) -> None:
         cells.set_title("(b) unit cells over the dark field", loc="left")
         style.draw_wheel(key, files.names, files.class_directions)
         key.set_title("direction in the scan", fontsize=8)
-        _note(key, [*_convention(files), *_key(files)])
+        _note(key, lines)
         style.save(figure, output, MAX_PNG_BYTES)
 
 
@@ -247,10 +252,12 @@ def _key(files: MapFiles) -> list[str]:
 
 
 def _note(axes: Axes, lines: list[str]) -> None:
-    axes.text(
+    text = axes.text(
         0.5, 0, "\n".join(lines), ha="center", va="top", fontsize=7, color="0.25",
         transform=axes.transAxes, linespacing=1.35,
     )  # fmt: skip
+    text.set_in_layout(False)  # it would take its height from the maps beside it
+    axes.set_anchor("N")
 
 
 def _percentiles(values: FloatArray, share: float) -> tuple[float, float]:
