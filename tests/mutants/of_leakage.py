@@ -74,8 +74,8 @@ MUTATIONS = [
     Mutation(
         "all sets draw the same",
         _DESIGN,
-        "derive_share(config.seed, pair,",
-        'derive_share(config.seed, "",',
+        "start = derive_share(config.seed, pair,",
+        'start = derive_share(config.seed, "",',
         f"{_DRAWN}::test_more_specimens_move_no_other_and_other_sets_draw_others",
     ),
     Mutation(

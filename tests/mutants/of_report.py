@@ -108,4 +108,18 @@ MUTATIONS = [
         'above = scores["value"] > chance',
         f"{_FIGURES}::test_models_are_told_from_chance_by_their_interval",
     ),
+    Mutation(
+        "what stands under the wheel is cut off",
+        "polarstem/report/figures/maps.py",
+        "height = max(height, _WHEEL + _LINE * count + top)",
+        "height = 0.8 * height",
+        "tests/unit/report/test_map_figures.py::test_a_map_that_has_much_to_say_is_whole",
+    ),
+    Mutation(
+        "the wheel stands too low for what is under it",
+        "polarstem/report/figures/maps.py",
+        'axes.set_anchor("N")',
+        'axes.set_anchor("S")',
+        "tests/unit/report/test_map_figures.py::test_a_map_that_has_much_to_say_is_whole",
+    ),
 ]

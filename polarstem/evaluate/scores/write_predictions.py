@@ -133,10 +133,11 @@ def predict_patterns(
             sets = [_by_scan(patterns) for patterns in sets]
         fitted = _calibration(loaded, adaptation, calibration, batch)
         keys = [""] * len(sets)
-        checksum = read_description(model_dir).get(CHECKSUM)
-        if code is not None and checksum is not None and adaptation is None:
-            answering = f"{code} {checksum}"
-            keys = [_answers_key(answering, path) for path in dataset_paths]
+        if code is not None and adaptation is None:
+            checksum = read_description(model_dir).get(CHECKSUM)
+            if checksum is not None:
+                answering = f"{code} {checksum}"
+                keys = [_answers_key(answering, path) for path in dataset_paths]
         kept = _kept_answers(output, keys)
         if any(keys):
             logger.info("%d of %d data domains are answered already", len(kept), len(sets))

@@ -252,12 +252,11 @@ def _key(files: MapFiles) -> list[str]:
 
 
 def _note(axes: Axes, lines: list[str]) -> None:
-    text = axes.text(
+    axes.text(
         0.5, 0, "\n".join(lines), ha="center", va="top", fontsize=7, color="0.25",
         transform=axes.transAxes, linespacing=1.35,
     )  # fmt: skip
-    text.set_in_layout(False)  # it would take its height from the maps beside it
-    axes.set_anchor("N")
+    axes.set_anchor("N")  # room below
 
 
 def _percentiles(values: FloatArray, share: float) -> tuple[float, float]:

@@ -48,17 +48,46 @@ def axes():
     plt.close()
 
 
+def check_whole(path):
+    """Nothing is cut off: the outermost pixels are paper."""
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("L"))
+    assert pixels.std() > 10
+    edge = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
+    assert min(side.min() for side in edge) > 200, path
+
+
 def test_every_figure_is_whole(folder):
     outputs = draw_map_figures(folder)
     assert [path.name for path in outputs] == [f"{name}.png" for name in NAMES]
     for path in outputs:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("L"))
-        assert pixels.std() > 10
-        # nothing is cut off: the outermost pixels are paper
-        edge = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
-        assert min(side.min() for side in edge) > 200, path
+        check_whole(path)
     assert not plt.get_fignums()
+
+
+def test_a_map_that_has_much_to_say_is_whole(files, tmp_path, monkeypatch):
+    """As one of a doubtful scan, in which most cells have no answer, for several reasons."""
+    drawn = []
+    save = style.save
+
+    def measured(figure, *arguments):
+        save(figure, *arguments)
+        key = figure.axes[2]
+        note = key.texts[-1].get_window_extent()
+        assert note.y0 >= 0
+        assert note.y1 <= figure.bbox.height
+        drawn.append((figure.bbox.height, figure.axes[0].get_window_extent().width))
+
+    monkeypatch.setattr(style, "save", measured)
+    maps.draw_map(files, tmp_path / "map.png")
+    reasons = ("several classes are possible", "no crystal", "unlike the library", "a weak answer")
+    files.data["cell_answered"][:] = False
+    files.summary["withheld"] = dict.fromkeys(reasons, 9)
+    maps.draw_map(files, tmp_path / "much.png")
+    check_whole(tmp_path / "much.png")
+    (short, wide), (tall, as_wide) = drawn
+    assert tall > short
+    assert as_wide == pytest.approx(wide, rel=0.02)
 
 
 def test_arrows_point_where_the_cells_do(axes, files):
