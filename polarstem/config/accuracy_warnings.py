@@ -46,7 +46,7 @@ def accuracy_warnings(config: Config) -> list[str]:
             if text:
                 where.setdefault((key, text), []).append(f"specimens.{name}")
     crystal = Structures.model_validate(
-        config.structures.model_dump(mode="json") | {"cells": (6, 6), "zone_axis": (0, 0, 1)}
+        config.structures.model_dump(mode="json") | {"cells": (6, 6)}
     )
     for name, experiment in config.experiments.items():
         if experiment.scene is None:

@@ -13,7 +13,7 @@ from polarstem.config.map_jobs import scene_settings
 from polarstem.config.model import Config, thickest
 from polarstem.config.physics import Simulate, wavelength
 from polarstem.config.plan import used_sets
-from polarstem.config.scene_limits import MOST_OFFSETS, window_cells
+from polarstem.config.scene_limits import MOST_OFFSETS, window_shape
 from polarstem.structures.crystals import load_material
 from polarstem.structures.recipes import whole_periods
 from polarstem.structures.scenes.recipe import make_scene
@@ -168,22 +168,23 @@ def _window(
     if not scenes:
         return None
     name = max(scenes, key=scenes.__getitem__)
-    cell = make_scene(scene_settings(config, name)).cell
+    lengths = make_scene(scene_settings(config, name)).lengths
     own = config.simulate_of_scene(name)
     shared = all(getattr(own, key) == getattr(simulate, key) for key in _MICROSCOPE)
     if shared:  # on the detector of the run, so that its wide field serves both
         own = simulate.model_copy(update={"phonons": own.phonons})
     offsets = min(max(1, own.phonons.configurations), MOST_OFFSETS)
-    side = window_cells(own, cell, scenes[name])
-    near = [t for t in thicknesses if abs(t - scenes[name]) < 0.2 * cell]
-    enough = _wide(side, offsets)
+    sides = window_shape(own, lengths, scenes[name])
+    near = [t for t in thicknesses if abs(t - scenes[name]) < 0.2 * lengths[2]]
+    enough = [_wide(side, offsets) for side in sides]
+    wider = shared and all(w >= 0.9 * e for w, e in zip(wide, enough, strict=True))
     return {
         "experiment": name,
         "simulate": _plain(own),
-        "thicknesses_nm": near[:1] or _apart([scenes[name]], cell),
-        "cells": [side, side],
+        "thicknesses_nm": near[:1] or _apart([scenes[name]], lengths[2]),
+        "cells": list(sides),
         "offsets": offsets,
-        "wide": wide if shared and min(wide) >= 0.9 * enough else [enough, enough],
+        "wide": wide if wider else enough,
     }
 
 

@@ -24,11 +24,6 @@ def experiment_checks(config: Config) -> Iterator[str]:
             continue
         if experiment.sheet is not None:
             yield f"{where}.sheet: a virtual experiment brings its own sheet; leave it out"
-        if config.structures.zone_axis != (0, 0, 1):
-            yield (
-                f"{where}.scene: scenes are seen along [0, 0, 1], but structures.zone_axis is "
-                f"{list(config.structures.zone_axis)}"
-            )
         yield from _scene_problems(config, name, experiment.scene)
     for name in config.evaluate.defect_free:
         found = config.experiments.get(name)
@@ -63,13 +58,14 @@ def _scene_problems(config: Config, name: str, scene: Scene) -> Iterator[str]:
         )
     if problem := disorder_problem(conditions, simulate, recipe.material):
         yield f"{where}.conditions.disorder: {problem}"
-    if problem := source_problem(simulate, conditions, recipe.cell):
+    if problem := source_problem(simulate, conditions, min(recipe.lengths[:2])):
         yield f"{where}.conditions.source_fwhm_angstrom: {problem}"
     elif problem := margin_problem(recipe, simulate, conditions):
         yield f"{where}.margin_cells: {problem}"
     pixels = simulate.pixels_per_cell
     # a grid that is chosen by the detector holds it
-    if isinstance(pixels, int) and (
-        problem := band_problem(simulate, conditions, recipe.cell, pixels)
-    ):
-        yield f"{where}.simulate: {problem}"
+    if isinstance(pixels, int):
+        samplings = zip(recipe.lengths[:2], recipe.grid(pixels), strict=True)
+        cell = pixels * max(edge / points for edge, points in samplings)
+        if problem := band_problem(simulate, conditions, cell, pixels):
+            yield f"{where}.simulate: {problem}"

@@ -37,7 +37,8 @@ class Scene(Section):
         description="what is in the field: domains, a wall, a defect, or something that is neither "
         "(`single_domain`, `tilt_ramp`, `a_cluster`). Walls are named by the angle between the "
         "polar axes on both sides; `wall_seen_90` by that of their projections, and every phase "
-        "has one"
+        "has one along [0, 0, 1]. `antiphase_boundary`, `ruddlesden_popper` and `edge_dislocation` "
+        "are there along [0, 0, 1] alone"
     )
     cells: tuple[Annotated[int, Field(ge=3)], Annotated[int, Field(ge=3)]] = Field(
         (12, 12),
@@ -45,7 +46,9 @@ class Scene(Section):
         "to map",
     )
     positions_per_cell: Annotated[int, Field(ge=2)] = Field(
-        6, description="probe positions along each edge of a cell"
+        6,
+        description="probe positions along the shorter edge of a projected cell; the step is the "
+        "same in both directions",
     )
     margin_cells: Annotated[int, Field(ge=3)] = Field(
         4, description="cells of crystal around the scanned ones"

@@ -28,7 +28,7 @@ def scene_settings(config: Config, experiment: str) -> dict[str, Any]:
     assert scene is not None
     return {
         "name": experiment,
-        **config.structures.model_dump(mode="json", include={"material", "phase"}),
+        **config.structures.model_dump(mode="json", include={"material", "phase", "zone_axis"}),
         **scene.model_dump(mode="json", exclude=_SCANNED | _MEASURED),
         **drawn_imperfections(scene.conditions, config.seed, "scene", experiment),
         "seed": derive_seed(config.seed, "scene", experiment),

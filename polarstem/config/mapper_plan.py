@@ -117,10 +117,6 @@ def plan_sentences(config: Config, cores: int | None) -> Iterator[str]:
         f"It is tested on {tested[EXPERIMENT]} crystals of an emulated experiment, {tested[known]} "
         f"under known conditions and {unpolar} without polarization, all simulated apart."
     )
-    if not config.evaluate.defect_free:
-        yield (
-            "It will not look for anomalies: scenes without defects are seen along [0, 0, 1] alone."
-        )
 
 
 def _crystals_of_stream(config: Config, split: str) -> str:

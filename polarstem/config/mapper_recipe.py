@@ -24,7 +24,7 @@ from polarstem.config.plan import crystal_of, specimens_of
 from polarstem.config.scene_limits import lacking_margin, least_source
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import Material, load_material
-from polarstem.structures.scenes.recipe import ZONE_AXIS, make_scene
+from polarstem.structures.scenes.recipe import ZONE_AXIS, make_scene, wall_kinds
 from polarstem.structures.variants import classes
 
 STREAM, POLAR, UNPOLAR = "varied", "thermal", "thermal_cubic"
@@ -300,8 +300,6 @@ def _training(effort: Effort, standard: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scenes(request: Request, material: Material, standard: Mapping[str, Any]) -> list[str]:
     """Defect-free scenes of the standard benchmark that the crystal can have."""
-    if request.zone_axis != ZONE_AXIS:
-        return []  # scenes are seen along [001] alone
     wanted = EFFORTS[request.effort].scenes
     return [
         name
@@ -325,8 +323,13 @@ def _scene(
     if EFFORTS[request.effort].rough:
         found["simulate"]["phonons"] = {"configurations": 4}
     conditions: dict[str, Any] = {}
-    structures = Structures.model_validate({"material": request.material, "phase": request.phase})
-    cell = longest_cell(material, structures)[0]
+    structures = Structures.model_validate(
+        {"material": request.material, "phase": request.phase, "zone_axis": request.zone_axis}
+    )
+    walls = wall_kinds(request.phase, request.zone_axis)
+    if scene["kind"].startswith("wall_") and scene["kind"] not in walls:
+        found["kind"] = "wall_180"  # which every crystal has
+    cell = min(longest_cell(material, structures))
     given = scene["conditions"]["source_fwhm_angstrom"]
     low, high = given if isinstance(given, list) else (given, given)
     least = _rounded_up(least_source(cell))
@@ -345,8 +348,6 @@ def _with_room(part: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]
         allowed = max(config.simulate_of(name).accuracy, _field_error(usual, name))
         if _field_error(config, name) > 1.1 * allowed:
             part["specimens"].setdefault(name, {})["structures"] = {"cells": "auto"}
-    if config.structures.zone_axis != ZONE_AXIS:
-        return part
     for name in scenes(config):
         recipe = make_scene(scene_settings(config, name))
         scene = config.experiments[name].scene

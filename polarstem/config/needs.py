@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from polarstem.config.physics import Simulate
-from polarstem.config.scene_limits import SAMPLES_PER_CELL, window_cells
+from polarstem.config.scene_limits import SAMPLES_PER_CELL, window_shape
 from polarstem.structures.cell_metric import lengths_of
 from polarstem.structures.imperfections import layer_slices
 from polarstem.structures.recipes import whole_periods
@@ -115,33 +115,35 @@ def scene_mb(scene: Mapping[str, Any], scan: Mapping[str, Any]) -> float:
     """
     recipe, simulate = make_scene(scene), scan["simulate"]
     nx, ny, periods = recipe.field
-    pixels = simulate["pixels_per_cell"]
+    x, y = recipe.grid(simulate["pixels_per_cell"])
     slices, points = scene_shape(recipe, simulate)
-    field = 8e-6 * slices * nx * ny * pixels**2  # transmission functions, complex64
+    field = 8e-6 * slices * nx * ny * x * y  # transmission functions, complex64
     images = 4e-6 * simulate["detector"]["pixels"] ** 2
     # a window's samples of one configuration: patterns, and copies on their way to the camera
-    samples = SAMPLES_PER_CELL**2 * (3 * 4e-6 * points + 2 * images)
-    positions = math.prod(recipe.cells) * scan["positions_per_cell"] ** 2
+    edges = sorted(recipe.lengths[:2])
+    samples = SAMPLES_PER_CELL**2 * edges[1] / edges[0] * (3 * 4e-6 * points + 2 * images)
+    positions = math.prod(recipe.scanned(scan["positions_per_cell"])[:2])
+    units = sum(map(abs, recipe.zone_axis)) * nx * ny  # formula units of a period
     return (
         LIBRARIES_MB
         + field
         + 8e-6 * slices * points
         + samples
-        + _slice_mb(nx * pixels, ny * pixels, nx * ny)
+        + _slice_mb(nx * x, ny * y, units)
         # fractions of the beam, blurred and counted, whole numbers and these as they are stored
         + 4 * images * positions
-        + 1e-6 * _BYTES_PER_ATOM * nx * ny * periods * _ATOMS_PER_UNIT
+        + 1e-6 * _BYTES_PER_ATOM * units * periods * _ATOMS_PER_UNIT
     )
 
 
 def scene_shape(recipe: SceneRecipe, simulate: Mapping[str, Any]) -> tuple[int, int]:
     """Slices of a scene, and grid points of the window that a probe goes through."""
     periods = recipe.field[2]
-    slices = periods * _slices_per_unit(simulate["slices"])
+    slices = periods * sum(map(abs, recipe.zone_axis)) * _slices_per_unit(simulate["slices"])
     slices += sum(layer_slices(10 * t) for t in recipe.amorphous_nm)
-    thickness_nm = periods * recipe.cell / 10
-    window = window_cells(Simulate.model_validate(simulate), recipe.cell, thickness_nm)
-    return slices, (window * simulate["pixels_per_cell"]) ** 2
+    thickness_nm = periods * recipe.lengths[2] / 10
+    window = window_shape(Simulate.model_validate(simulate), recipe.lengths, thickness_nm)
+    return slices, math.prod(window) * math.prod(recipe.grid(simulate["pixels_per_cell"]))
 
 
 def _slices_per_unit(kind: str) -> int:

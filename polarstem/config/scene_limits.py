@@ -7,6 +7,7 @@ The engine of scenes takes its numbers from here.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from polarstem.config.accuracy import least_repeats
 from polarstem.config.angles import edge_of
@@ -31,7 +32,7 @@ _SIGMA_PER_FWHM = 1 / math.sqrt(8 * math.log(2))
 
 
 def window_cells(simulate: Simulate, cell: float, thickness_nm: float) -> int:
-    """Cells along the edge of the window of a scene that a probe goes through.
+    """Square cells along the edge of the window of a scene that a probe goes through.
 
     Parameters
     ----------
@@ -45,6 +46,18 @@ def window_cells(simulate: Simulate, cell: float, thickness_nm: float) -> int:
     offsets = min(simulate.phonons.configurations, MOST_OFFSETS)
     phonons = simulate.phonons.model_copy(update={"configurations": offsets})
     return least_repeats(simulate.model_copy(update={"phonons": phonons}), cell, thickness_nm)
+
+
+def window_shape(
+    simulate: Simulate, lengths: Sequence[float], thickness_nm: float
+) -> tuple[int, int]:
+    """Cells of a window along x and y, of projected cells with such edges [Å].
+
+    Along a longer edge fewer of them are as wide.
+    """
+    x, y = lengths[:2]
+    side = min(x, y) * window_cells(simulate, min(x, y), thickness_nm)
+    return math.ceil(side / x - 1e-9), math.ceil(side / y - 1e-9)
 
 
 def least_source(cell: float) -> float:
@@ -71,7 +84,8 @@ def margin_problem(
     lacking = lacking_margin(recipe, simulate, conditions)
     if not lacking:
         return None
-    window = window_cells(simulate, recipe.cell, recipe.field[2] * recipe.cell / 10)
+    x, y = window_shape(simulate, recipe.lengths, recipe.field[2] * recipe.lengths[2] / 10)
+    window = f"{x}" if x == y else f"{x} x {y}"
     distorted = conditions.drift[1] or conditions.row_jitter_angstrom[1]
     return (
         f"{recipe.margin_cells} cells around the scan do not hold the windows of {window} "
@@ -84,18 +98,22 @@ def lacking_margin(
     recipe: SceneRecipe, simulate: Simulate, conditions: ExperimentConditions
 ) -> int:
     """Cells that lack around a scan, so that no window reaches beyond the crystal."""
-    window = window_cells(simulate, recipe.cell, recipe.field[2] * recipe.cell / 10)
-    reach = SOURCE_REACH * _SIGMA_PER_FWHM * conditions.source_fwhm_angstrom[1] / recipe.cell
+    *edges, period = recipe.lengths
+    windows = window_shape(simulate, edges, recipe.field[2] * period / 10)
+    reach = SOURCE_REACH * _SIGMA_PER_FWHM * conditions.source_fwhm_angstrom[1]
     turn = math.radians(recipe.crystal_rotation_deg)
     c, s = abs(math.cos(turn)), abs(math.sin(turn))
-    drift = conditions.drift[1] * recipe.cells[1] / 2
-    jitter = MOST_JITTER * conditions.row_jitter_angstrom[1] / recipe.cell
-    x = recipe.cells[0] + 2 * (reach + drift + jitter)
-    y = recipe.cells[1] + 2 * (reach + drift)
+    width, height = (n * edge for n, edge in zip(recipe.cells, edges, strict=True))
+    drift = conditions.drift[1] * height / 2
+    jitter = MOST_JITTER * conditions.row_jitter_angstrom[1]
+    x, y = width + 2 * (reach + drift + jitter), height + 2 * (reach + drift)
     extents = (x * c + y * s, x * s + y * c)
     # of an odd number of cells the smaller half lies on the left
-    room = min(n // 2 - extent / 2 for n, extent in zip(recipe.field, extents, strict=False))
-    return max(0, math.ceil(window // 2 - room - 1e-9))
+    lacking = (
+        window // 2 - (n // 2 - extent / edge / 2)
+        for window, n, extent, edge in zip(windows, recipe.field, extents, edges, strict=False)
+    )
+    return max(0, math.ceil(max(lacking) - 1e-9))
 
 
 def band_problem(

@@ -147,8 +147,8 @@ def _scenes(config: Config) -> Iterator[Job]:
         recipe = make_scene(map_jobs.scene_settings(config, name))
         scan = map_jobs.scan_settings(config, name)
         slices, points = needs.scene_shape(recipe, scan["simulate"])
-        samples = math.prod(recipe.cells) * SAMPLES_PER_CELL**2
-        positions = math.prod(recipe.cells) * scan["positions_per_cell"] ** 2
+        samples = math.prod(recipe.scanned(SAMPLES_PER_CELL)[:2])
+        positions = math.prod(recipe.scanned(scan["positions_per_cell"])[:2])
         yield Job(
             "simulate_scene",
             name,

@@ -110,7 +110,7 @@ def write_scene(
     save_netcdf(found, truth)
 
     told = {
-        "zone_axis": [0, 0, 1],
+        "zone_axis": list(recipe.zone_axis),
         "detector_rotation_deg": settings["detector_rotation_deg"],
         **settings["stored"],
     }

@@ -81,7 +81,7 @@ MUTATIONS = [
     Mutation(
         "a scene of many cells costs what one of a cell does",
         _WORK,
-        "samples = math.prod(recipe.cells) * SAMPLES_PER_CELL**2",
+        "samples = math.prod(recipe.scanned(SAMPLES_PER_CELL)[:2])",
         "samples = SAMPLES_PER_CELL**2",
         _SCENES,
     ),

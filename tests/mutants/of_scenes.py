@@ -12,6 +12,8 @@ _SPECIMENS = "tests/unit/simulate/test_imperfect_specimens.py"
 _CONFIG = "tests/unit/core/test_imperfect_conditions.py"
 _LOCAL = "polarstem/structures/local_displacements.py"
 _AMORPHOUS = "polarstem/structures/amorphous.py"
+_ALONG_110 = "tests/unit/structures/test_scenes_along_110.py"
+_SCAN_110 = "tests/unit/simulate/test_scene_scan_along_110.py"
 _FRAME = "polarstem/structures/scenes/scan_frame.py"
 _DRAWS = "polarstem/config/experiment_conditions.py"
 
@@ -312,8 +314,100 @@ MUTATIONS = [
     Mutation(
         "margins without drift",
         "polarstem/config/scene_limits.py",
-        "drift = conditions.drift[1] * recipe.cells[1] / 2",
+        "drift = conditions.drift[1] * height / 2",
         "drift = 0.0",
         f"{_CONFIG}::test_margins_hold_the_windows_of_distorted_scans",
+    ),
+    Mutation(
+        "domains along [110] are not turned to the screen",
+        "polarstem/structures/scenes/domains.py",
+        "found: Floats = self._along_cubic_axes() @ screen_rotation(self.recipe.zone_axis).T",
+        "found: Floats = self._along_cubic_axes()",
+        f"{_ALONG_110}::test_a_single_domain_is_the_specimen_of_its_class",
+    ),
+    Mutation(
+        "polarization along [110] is not turned to the screen",
+        "polarstem/structures/scenes/domains.py",
+        "return np.array(found) @ screen_rotation(recipe.zone_axis).T",
+        "return np.array(found)",
+        f"{_ALONG_110}::test_a_single_domain_is_the_specimen_of_its_class",
+    ),
+    Mutation(
+        "walls along [110] are turned as along [001]",
+        "polarstem/structures/scenes/domains.py",
+        "first, second = variants @ screen_rotation(recipe.zone_axis).T",
+        "first, second = variants",
+        f"{_ALONG_110}::test_walls_have_the_angle_and_the_charge_of_their_name",
+    ),
+    Mutation(
+        "four planes in a period are placed as two",
+        "polarstem/structures/scenes/build.py",
+        "places[:, 2] += lengths[2] / planes / 2",
+        "places[:, 2] += a / 4",
+        f"{_ALONG_110}::test_a_single_domain_is_the_specimen_of_its_class",
+    ),
+    Mutation(
+        "octahedra along [110] turn about the screen axes",
+        "polarstem/structures/scenes/build.py",
+        "return octahedral_tilts(*given) @ rotation.T",
+        "return octahedral_tilts(*given)",
+        f"{_ALONG_110}::test_a_single_domain_is_the_specimen_of_its_class",
+    ),
+    Mutation(
+        "octahedra of domains along [110] turn about the screen axes",
+        "polarstem/structures/scenes/build.py",
+        "return np.asarray(found @ rotation.T)",
+        "return found",
+        f"{_ALONG_110}::test_octahedra_that_turn_with_the_domains_are_those_of_specimens",
+    ),
+    Mutation(
+        "cells of the truth are square",
+        "polarstem/structures/scenes/truth.py",
+        "cell = (before + origin[:2]) / edges",
+        "cell = (before + origin[:2]) / edges[1]",
+        f"{_ALONG_110}::test_truth_knows_where_the_a_columns_are",
+    ),
+    Mutation(
+        "the step follows the longer edge",
+        "polarstem/structures/scenes/recipe.py",
+        "step = min(x, y) / positions_per_cell",
+        "step = max(x, y) / positions_per_cell",
+        f"{_ALONG_110}::test_the_scan_has_one_step_and_covers_the_cells",
+    ),
+    Mutation(
+        "as many cells of a window along the longer edge",
+        "polarstem/config/scene_limits.py",
+        "return math.ceil(side / x - 1e-9), math.ceil(side / y - 1e-9)",
+        "return math.ceil(side / y - 1e-9), math.ceil(side / y - 1e-9)",
+        f"{_SCAN_110}::test_windows_are_as_wide_along_both_edges",
+    ),
+    Mutation(
+        "windows of oblong cells start at the wrong place",
+        "polarstem/simulate/multislice/windows.py",
+        "places[own] - first * np.asarray(cell)",
+        "places[own] - first * np.min(cell)",
+        f"{_SCAN_110}::test_a_scan_is_what_the_scattering_matrix_measures",
+    ),
+    Mutation(
+        "the sheet of a scene says [001]",
+        "polarstem/scans/virtual.py",
+        '"zone_axis": list(recipe.zone_axis),',
+        '"zone_axis": [0, 0, 1],',
+        "tests/unit/scans/test_virtual.py::test_a_scene_along_110_says_so_in_its_sheet",
+    ),
+    Mutation(
+        "scenes are seen along [001] whatever the config says",
+        "polarstem/config/map_jobs.py",
+        'include={"material", "phase", "zone_axis"}',
+        'include={"material", "phase"}',
+        "tests/unit/core/test_mapper_recipe.py"
+        "::test_along_110_anomalies_are_known_from_the_same_scenes",
+    ),
+    Mutation(
+        "a scene along [110] has as many slices in a period",
+        "polarstem/config/needs.py",
+        "slices = periods * sum(map(abs, recipe.zone_axis)) * _slices_per_unit",
+        "slices = periods * _slices_per_unit",
+        "tests/unit/core/test_needs.py::test_a_scene_counts_slices_and_points_as_its_scan_has_them",
     ),
 ]

@@ -26,7 +26,7 @@ from polarstem.config.scene_limits import (
     MOST_OFFSETS,
     SAMPLES_PER_CELL,
     SOURCE_REACH,
-    window_cells,
+    window_shape,
 )
 from polarstem.errors import PolarstemError
 from polarstem.seeds import derive_seed
@@ -57,8 +57,9 @@ def scan_scene(
 ) -> NDArray[np.float32]:
     """Scan a scene.
 
-    Point sources are sampled `SAMPLES_PER_CELL` times along each edge of a cell. Neighbouring
-    samples see different thermal configurations and other defoci, and the source joins them.
+    Point sources are sampled `SAMPLES_PER_CELL` times along the shorter edge of a cell.
+    Neighbouring samples see different thermal configurations and other defoci, and the source
+    joins them.
 
     Parameters
     ----------
@@ -91,19 +92,20 @@ def scan_scene(
     optics, camera = drawn.optics, drawn.camera
     check_band(camera, crystal, simulate)
     count = max(1, simulate.phonons.configurations)
-    cell = crystal.cell[0]
-    down, right = _axes(frame, optics.source_fwhm, cell)
+    cell = np.array(crystal.cell[:2])
+    down, right = _axes(frame, optics.source_fwhm, cell.min())
     if count > 1 and optics.source_fwhm == 0:
         raise PolarstemError(
             "A scene with thermal motion needs a source that joins its configurations; set "
             "source_fwhm_angstrom in its conditions."
         )
-    pixels = crystal.grid_points(simulate.pixels_per_cell)[0] // crystal.repeats[0]
+    pixels = np.array(crystal.grid_points(simulate.pixels_per_cell)) // crystal.repeats[:2]
     places = frame.places(down.samples, right.samples).reshape(-1, 2)
     if optics.source_fwhm == 0:
         places = frame.positions().reshape(-1, 2)
-    side = window_cells(simulate, cell, crystal.cell[2] * crystal.repeats[2] / 10)
-    _check_windows(crystal, side, places, optics.source_fwhm)
+    thickness_nm = crystal.cell[2] * crystal.repeats[2] / 10
+    sides = np.array(window_shape(simulate, crystal.cell, thickness_nm))
+    _check_windows(crystal, sides, places, optics.source_fwhm)
     row, column = (axis.ravel() for axis in np.indices((len(down.samples), len(right.samples))))
     turn = (_STRIDE * row + column) % count
     left_out = np.zeros(len(places), np.int64)
@@ -118,7 +120,7 @@ def scan_scene(
     with abtem_settings(simulate.device, 1):
         for number, atoms in sums.configurations(crystal, simulate.phonons, seed, images=images):
             slices = projected_slices(crystal, atoms, simulate, [crystal.repeats[2]])
-            field = Field(slices, simulate.energy_kv, side * pixels, behind)
+            field = Field(slices, simulate.energy_kv, sides * pixels, behind)
             offsets = min(count, MOST_OFFSETS)
             sampling = Sampling.of(field.lengths, simulate.energy_kv, number % offsets, offsets)
             probe = partial(
@@ -129,7 +131,7 @@ def scan_scene(
             )
             light = field.illuminate(probe(optics))
             members = np.flatnonzero(turn == number)
-            for window, thinner in _alike(windows(places, members, cell, pixels, side), left_out):
+            for window, thinner in _alike(windows(places, members, cell, pixels, sides), left_out):
                 rows, columns = row[window.members], column[window.members]
                 if tilts_mrad is not None:
                     nearest = round(float(right.samples[columns].mean()) / frame.step)
@@ -196,12 +198,15 @@ class _Axis(NamedTuple):
         return cls(samples, (weights / weights.sum(axis=-1, keepdims=True)).astype(np.float32))
 
 
-def _check_windows(crystal: Crystal, side: int, places: NDArray[np.float64], fwhm: float) -> None:
+def _check_windows(
+    crystal: Crystal, sides: NDArray[np.int64], places: NDArray[np.float64], fwhm: float
+) -> None:
     """Refuse windows that reach beyond the crystal."""
-    first = first_cells(places, crystal.cell[0], side)
-    beyond = max(-int(first.min()), int((first + side - crystal.repeats[:2]).max()))
+    first = first_cells(places, crystal.cell[:2], sides)
+    beyond = max(-int(first.min()), int((first + sides - crystal.repeats[:2]).max()))
     if beyond > 0:
         x, y = crystal.repeats[:2]
+        side = " x ".join(map(str, np.unique(sides).tolist()))
         raise PolarstemError(
             f"With a source of {fwhm:g} Å, the windows of {side} cells around the probes "
             f"reach {beyond} cells beyond this crystal of {x} x {y} cells; narrow the source or "

@@ -14,7 +14,7 @@ import abtem
 import numpy as np
 from abtem.antialias import AntialiasAperture
 from abtem.multislice import FresnelPropagator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from polarstem.simulate.wave.transforms import Workspace, batches, multiply
 
@@ -39,7 +39,11 @@ class Window:
 
 
 def windows(
-    places: NDArray[np.float64], members: NDArray[np.int64], cell: float, pixels: int, cells: int
+    places: NDArray[np.float64],
+    members: NDArray[np.int64],
+    cell: ArrayLike,
+    pixels: ArrayLike,
+    cells: ArrayLike,
 ) -> Iterator[Window]:
     """Gather positions by the cell that they lie in.
 
@@ -49,13 +53,13 @@ def windows(
         x and y (up) in the field [Å].
     members : ndarray of int, shape (n,)
         Which of them to gather.
-    cell : float
-        Edge of the cell [Å].
-    pixels : int
-        Grid points along it.
-    cells : int
-        Cells along the edge of a window: with an even number it is centred on the A column nearest
-        to its positions, else on their cell.
+    cell : array_like
+        Edges of the projected cell along x and y, or that of a square one [Å].
+    pixels : array_like of int
+        Grid points along them.
+    cells : array_like of int
+        Cells along the edges of a window: with an even number it is centred on the A column
+        nearest to its positions, else on their cell.
     """
     firsts, group = np.unique(
         first_cells(places[members], cell, cells), axis=0, return_inverse=True
@@ -63,13 +67,16 @@ def windows(
     for number, first in enumerate(firsts):
         own = members[group.ravel() == number]
         x, y = (first * pixels).tolist()
-        yield Window((x, y), own, places[own] - first * cell)
+        yield Window((x, y), own, places[own] - first * np.asarray(cell))
 
 
-def first_cells(places: NDArray[np.float64], cell: float, cells: int) -> NDArray[np.int64]:
+def first_cells(
+    places: NDArray[np.float64], cell: ArrayLike, cells: ArrayLike
+) -> NDArray[np.int64]:
     """First cell along x and y of the window of each place, shape (place, 2)."""
-    around = np.floor(places / cell + (0.0 if cells % 2 else 0.5)).astype(np.int64)
-    return around - cells // 2
+    counts = np.asarray(cells)
+    around = np.floor(places / np.asarray(cell) + np.where(counts % 2, 0.0, 0.5)).astype(np.int64)
+    return np.asarray(around - counts // 2)
 
 
 class Field:
@@ -81,8 +88,8 @@ class Field:
         Of the whole field; one slice of it at a time is kept.
     energy_kv : float
         Energy of the electrons [keV].
-    points : int
-        Grid points along the edge of a window.
+    points : array_like of int
+        Grid points of a window along x and y, or along both.
     behind : int
         Slices behind the crystal, of a layer on its exit surface.
     """
@@ -91,7 +98,7 @@ class Field:
         self,
         potential: abtem.Potential | abtem.PotentialArray,
         energy_kv: float,
-        points: int,
+        points: ArrayLike,
         behind: int = 0,
     ) -> None:
         aperture = AntialiasAperture()
@@ -101,19 +108,20 @@ class Field:
             kept[:] = aperture.bandlimit(waves, in_place=True).array[0]
         x, y = potential._valid_sampling
         self.sampling = x, y
-        self.lengths = points * np.array((x, y))  # of a window [Å]
+        self.lengths = np.asarray(points) * (x, y)  # of a window [Å]
         self._distances, self._distance = np.unique(
             np.round(potential.slice_thickness, 9), return_inverse=True
         )
-        self._points, self._behind = points, behind
-        self._workspace = Workspace((points, points))
+        nx, ny = np.broadcast_to(points, 2).tolist()
+        self._points, self._behind = (nx, ny), behind
+        self._workspace = Workspace(self._points)
 
     def illuminate(self, probe: abtem.Probe) -> tuple[NDArray[np.complex64], ...]:
         """Amplitudes of a probe's waves, shape (kx, ky), and propagators (distance, pixel)."""
         probe = probe.copy()
-        probe.gpts, probe.sampling = (self._points, self._points), self.sampling
+        probe.gpts, probe.sampling = self._points, self.sampling
         waves = probe.build(scan=(0.0, 0.0), lazy=False)
-        amplitudes = np.fft.fft2(waves.array.reshape(self._points, self._points))
+        amplitudes = np.fft.fft2(waves.array.reshape(self._points))
         amplitudes /= np.linalg.norm(amplitudes)
         propagators = [
             FresnelPropagator().get_array(waves, distance).ravel() / amplitudes.size
@@ -141,18 +149,20 @@ class Field:
             Fractions of the beam, frequencies ascending.
         """
         amplitudes, propagators = light
-        (x, y), n = window.first, self._points
+        (x, y), (nx, ny) = window.first, self._points
         end = len(self.slices) - self._behind
         met = np.r_[: end - left_out, end : len(self.slices)]
         distances = self._distance[met]
-        piece = self.slices[met, x : x + n, y : y + n].reshape(-1, n * n)
-        found = np.empty((len(window.places), n, n), np.float32)
+        piece = self.slices[met, x : x + nx, y : y + ny].reshape(-1, nx * ny)
+        found = np.empty((len(window.places), nx, ny), np.float32)
         for first, last in batches(len(found), self._workspace.most):
             waves, forward, backward = self._workspace.batch(last - first)
             flat = waves.reshape(len(waves), -1)
             phases = (
                 np.exp(-2j * np.pi * np.outer(places, np.fft.fftfreq(n, d)))
-                for places, d in zip(window.places[first:last].T, self.sampling, strict=True)
+                for places, n, d in zip(
+                    window.places[first:last].T, self._points, self.sampling, strict=True
+                )
             )
             waves[:] = amplitudes * np.einsum("wx,wy->wxy", *phases)
             for transmission, distance in zip(piece, distances, strict=True):

@@ -14,11 +14,13 @@ from polarstem.structures.amorphous import with_layers
 from polarstem.structures.build import projected_basis, shuffled
 from polarstem.structures.glazer import tilt_signs
 from polarstem.structures.local_displacements import octahedral_tilts, static_displacements
+from polarstem.structures.polar_vector import screen_rotation
 from polarstem.structures.scenes.defects import column_places, moved
 from polarstem.structures.scenes.domains import lay_out
-from polarstem.structures.scenes.recipe import ZONE_AXIS, SceneRecipe
+from polarstem.structures.scenes.recipe import SceneRecipe
 from polarstem.structures.scenes.wedge import Wedge
 from polarstem.structures.thermal_motion import rms_displacements
+from polarstem.structures.variants import screen_axes
 
 Floats = NDArray[np.float64]
 _A, _B = 0, 1
@@ -30,10 +32,10 @@ def wedge_of(recipe: SceneRecipe) -> Wedge | None:
     if not recipe.wedge:
         return None
     direction = np.exp(1j * np.radians(recipe.wedge_deg))
-    x, y = recipe.cell * np.array(recipe.cells)
+    x, y = recipe.lengths[:2] * np.array(recipe.cells)
     # the corners of the scanned cells have the largest change
     farthest = (abs(direction.real) * x + abs(direction.imag) * y) / 2
-    periods = 10 * recipe.thickness_nm / recipe.cell
+    periods = 10 * recipe.thickness_nm / recipe.lengths[2]
     along = np.exp(-1j * np.radians(recipe.crystal_rotation_deg)) * direction
     along *= recipe.wedge * periods / farthest
     right, up = recipe.origin[:2].tolist()
@@ -57,16 +59,18 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
         As `polarstem.structures.build.build_specimen` makes them, for `write_specimen` and
         `Crystal.of`; ``atoms.info["scene"]`` holds the recipe's values.
     """
-    a, field = recipe.cell, np.array(recipe.field)
-    basis_site, quarters = projected_basis(ZONE_AXIS)
+    a, field, lengths = recipe.cell, np.array(recipe.field), np.array(recipe.lengths)
+    basis_site, quarters = projected_basis(recipe.zone_axis)
+    planes = len(np.unique(quarters[:, 2]))  # of a period
     cells = np.indices((field[::-1] + 2 * _AROUND).tolist()).reshape(3, -1).T[:, ::-1] - _AROUND
-    ideal = a / 4 * (4 * cells[:, None] + quarters).reshape(-1, 3)
+    quarters = (4 * cells[:, None] + quarters).reshape(-1, 3)
+    ideal = lengths / 4 * quarters
     site = np.tile(basis_site, len(cells))
     origin = recipe.origin
 
     rows, places = moved(recipe, ideal - origin)
     places += origin
-    inside = np.all((places > -a / 1e3) & (places < field * a - a / 1e3), axis=1)
+    inside = np.all((places > -a / 1e3) & (places < field * lengths - a / 1e3), axis=1)
     site, places = site[rows[inside]], places[inside]
     symbols = np.full(len(site), "O", "<U2")
     cation = site == _A
@@ -83,24 +87,26 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
     domains = lay_out(recipe)
     shares = domains.shares(places - origin)
     places = places + np.einsum("nd,ndi->ni", shares, domains.templates[:, site].swapaxes(0, 1))
-    own = np.repeat(cells, len(basis_site), axis=0)[rows[inside]]
+    own = quarters[rows[inside]] @ screen_axes(recipe.zone_axis) // 4
     places += _tilts(recipe, site, own, shares)
-    places[:, 2] += a / 4  # atomic planes in the middle of their slices
+    places[:, 2] += lengths[2] / planes / 2  # atomic planes in the middle of their slices
     if recipe.disorder:
         places += static_displacements(
             recipe.material, symbols.tolist(), recipe.disorder, recipe.seed
         )
-    atoms = ase.Atoms(symbols[kept].tolist(), places[kept], cell=a * field, pbc=(True, True, False))
+    atoms = ase.Atoms(
+        symbols[kept].tolist(), places[kept], cell=lengths * field, pbc=(True, True, False)
+    )
     scene = {k: v for k, v in asdict(recipe).items() if k != "material"}
     material = recipe.material.model_dump(mode="json", exclude_unset=True, exclude={"sources"})
     atoms.info = {
         "specimen": recipe.name,
         "scene": scene | {"material": material},
-        "zone_axis": list(ZONE_AXIS),
+        "zone_axis": list(recipe.zone_axis),
         "cells": [int(n) for n in field],
-        "cell_lengths_angstrom": [a, a, a],
-        "planes": int(2 * field[2]),
-        "thickness_nm": float(a * field[2]) / 10,
+        "cell_lengths_angstrom": lengths.tolist(),
+        "planes": int(planes * field[2]),
+        "thickness_nm": float(lengths[2] * field[2]) / 10,
         "debye_waller_rms_angstrom": rms_displacements(recipe.material, recipe.phase),
     }
     if (wedge := wedge_of(recipe)) is not None:
@@ -111,15 +117,19 @@ def build_scene(recipe: SceneRecipe) -> ase.Atoms:
 def _tilts(
     recipe: SceneRecipe, site: NDArray[np.int64], cells: NDArray[np.int64], shares: Floats
 ) -> Floats:
-    """Octahedral tilts of atoms in the domains that have `shares` in them, shape (n, domain)."""
+    """Octahedral tilts of atoms of pseudo-cubic cells, along the screen axes.
+
+    The domains have `shares`, shape (n, domain), in the atoms.
+    """
+    rotation = screen_rotation(recipe.zone_axis)
     system = recipe.material.tilt_system(recipe.phase)
     given = (site, cells, recipe.cell, recipe.octahedral_tilt_deg, system)
     if min(tilt_signs(system)) >= 0:
-        return octahedral_tilts(*given)  # the same in every domain
+        return octahedral_tilts(*given) @ rotation.T  # the same in every domain
     found = np.zeros((len(site), 3))
     for share, variant in zip(shares.T, recipe.domain_variants, strict=True):
         found += share[:, None] * octahedral_tilts(*given, variant)
-    return found
+    return np.asarray(found @ rotation.T)
 
 
 def _a_symbols(recipe: SceneRecipe, places: Floats) -> NDArray[np.str_]:

@@ -65,7 +65,7 @@ def defects_of(recipe: SceneRecipe) -> Defects:
 
 def column_places(recipe: SceneRecipe) -> Floats:
     """A columns spread evenly over the scanned cells, shape (n, 2) [Å]."""
-    return recipe.cell * np.array(recipe.defect_columns, np.float64)
+    return np.array(recipe.defect_columns, np.float64) * recipe.lengths[:2]
 
 
 def moved(recipe: SceneRecipe, places: Floats) -> tuple[NDArray[np.int64], Floats]:

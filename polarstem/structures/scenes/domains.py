@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.structures.polar_mode import displacements
+from polarstem.structures.polar_vector import screen_rotation
 from polarstem.structures.scenes.recipe import SceneRecipe, angle_between
 from polarstem.structures.templates import polarization
 
@@ -66,20 +67,17 @@ class Domains:
 
     @property
     def templates(self) -> Floats:
-        """Displacements of the sites in each domain, shape (domain, 5, 3) [Å]."""
-        recipe = self.recipe
-        found = [
-            displacements(recipe.material, recipe.phase, variant)
-            for variant in recipe.domain_variants
-        ]
-        return recipe.amplitude * np.array(found)
+        """Displacements of the sites in each domain along the screen axes, (domain, 5, 3) [Å]."""
+        found: Floats = self._along_cubic_axes() @ screen_rotation(self.recipe.zone_axis).T
+        return found
 
     @property
     def polarization(self) -> Floats:
         """Polarization of each domain, shape (domain, 3) [µC/cm^2]; nan without Born charges."""
         recipe = self.recipe
         volume = recipe.cell**3
-        return np.array([polarization(recipe.material, u, volume) for u in self.templates])
+        found = [polarization(recipe.material, u, volume) for u in self._along_cubic_axes()]
+        return np.array(found) @ screen_rotation(recipe.zone_axis).T
 
     @property
     def polar_vectors(self) -> Floats:
@@ -87,6 +85,14 @@ class Domains:
         if self.recipe.material.born_charges is not None:
             return self.polarization
         return np.array([u[1] - u[2:].mean(axis=0) for u in self.templates])
+
+    def _along_cubic_axes(self) -> Floats:
+        recipe = self.recipe
+        found = [
+            displacements(recipe.material, recipe.phase, variant)
+            for variant in recipe.domain_variants
+        ]
+        return recipe.amplitude * np.array(found)
 
     def described(self, wall: Wall) -> dict[str, Any]:
         """What a wall is, as plain values: its angle, that of the projections, its charge."""
@@ -150,7 +156,8 @@ def _two_sides(recipe: SceneRecipe) -> Domains:
     With P1 - P2 across the normal the wall is neutral; with the projection of P1 - P2 along that of
     the normal it is head-to-head.
     """
-    first, second = np.array(recipe.domain_variants, float)
+    variants = np.array(recipe.domain_variants, float)
+    first, second = variants @ screen_rotation(recipe.zone_axis).T
     jump = first - second
     slant = math.radians(recipe.inclination_deg) if recipe.kind == "wall_inclined" else 0.0
     # a slanted wall stays neutral only if it turns with what P1 - P2 has along the beam
@@ -166,7 +173,7 @@ def _two_sides(recipe: SceneRecipe) -> Domains:
         risen = _risen(places @ normal, recipe)
         return np.stack([1 - risen, risen], axis=1)
 
-    overlap = recipe.field[2] * recipe.cell * math.tan(slant)
+    overlap = recipe.field[2] * recipe.lengths[2] * math.tan(slant)
     wall = Wall((0, 1), np.stack([-_FAR * along, _FAR * along]), normal, overlap)
     return Domains(recipe, (wall,), shares)
 

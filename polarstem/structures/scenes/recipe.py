@@ -7,13 +7,14 @@ import cmath
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import permutations
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from polarstem.errors import PolarstemError
 from polarstem.structures.cell_metric import cell_lengths
 from polarstem.structures.crystals import Material, load_material
 from polarstem.structures.imperfections import Imperfections, imperfection_problem
-from polarstem.structures.variants import Phase, PolarClass, Vector, classes, dot
+from polarstem.structures.variants import Phase, PolarClass, Vector, classes, dot, zone_vector
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +42,9 @@ SceneKind = Literal[WallKind, DefectKind, ControlKind, "four_domains", "vortex"]
 Charge = Literal["neutral", "head_to_head", "tail_to_tail"]
 
 ZONE_AXIS: Vector = (0, 0, 1)
+"""Beam direction of a scene that names none."""
+# of these the atoms are laid out for that direction alone
+_ALONG_001 = ("antiphase_boundary", "ruddlesden_popper", "edge_dislocation")
 _OBTUSE = math.degrees(math.acos(-1 / 3))  # of two body diagonals
 # angle of the polar axes on both sides of a wall
 _ANGLES: dict[SceneKind, float] = {
@@ -62,7 +66,7 @@ _QUADRANTS = (0, 180, 270, 90)
 
 @dataclass(frozen=True, kw_only=True)
 class SceneRecipe(Imperfections):
-    """One scene to build, with its imperfections, seen along [001] on the common cubic cell.
+    """One scene to build, with its imperfections, on the common cubic cell.
 
     Attributes
     ----------
@@ -74,6 +78,9 @@ class SceneRecipe(Imperfections):
         Composition, lattices, displacements and charges.
     phase : str
         Polar phase.
+    zone_axis : tuple of int
+        Beam direction, pseudo-cubic. Cells are those of the projection along it, see
+        `polarstem.structures.variants.screen_axes`.
     amplitude : float
         Factor on all polar displacements.
     cells : tuple of int
@@ -111,6 +118,7 @@ class SceneRecipe(Imperfections):
     name: str
     material: Material
     phase: Phase = "O"
+    zone_axis: Vector = ZONE_AXIS
     amplitude: float = 1.0
     cells: tuple[int, int] = (12, 12)
     margin_cells: int = 4
@@ -130,8 +138,14 @@ class SceneRecipe(Imperfections):
 
     def __post_init__(self) -> None:
         self.material.require_phase(self.phase)
+        zone_vector(self.zone_axis)
         if self.kind not in get_args(SceneKind):
             self._fail(f"there is no kind {self.kind!r}; choose {', '.join(get_args(SceneKind))}")
+        if self.kind in _ALONG_001 and self.zone_axis != ZONE_AXIS:
+            self._fail(
+                f"this defect is known for a beam along {list(ZONE_AXIS)} only, not "
+                f"{list(self.zone_axis)}; choose another kind"
+            )
         if min(self.cells) < 2 or not self.thickness_nm > 0:
             self._fail(f"cells {self.cells} must be at least 2 and the thickness positive")
         known = [c.name for c in self.table]
@@ -172,12 +186,14 @@ class SceneRecipe(Imperfections):
 
     def _check_wall(self) -> None:
         """Refuse a wall that the phase, or two of its classes, cannot have."""
-        possible = wall_kinds(self.phase)
+        possible = wall_kinds(self.phase, self.zone_axis)
         if self.kind not in possible:
             angles = sorted({_ANGLES[k] for k in possible if k in _ANGLES})
             *some, most = (f"{angle:.0f}" for angle in angles)
+            listed = f"{', '.join(some)} and {most}" if some else most
+            along = "" if self.zone_axis == ZONE_AXIS else f" seen along {list(self.zone_axis)}"
             self._fail(
-                f"phase {self.phase} has walls of {', '.join(some)} and {most} degrees; choose "
+                f"phase {self.phase} has walls of {listed} degrees{along}; choose "
                 f"{', '.join(possible)}"
             )
         if self.classes is None or len(self.classes) != 2:
@@ -200,7 +216,7 @@ class SceneRecipe(Imperfections):
         most = next(
             n
             for n in range(min(self.columns - 1, self.cells[0] * self.cells[1]), 0, -1)
-            if len(set(_spread_columns(n, self.cells, self.crystal_rotation_deg))) == n
+            if len(set(self._spread_columns(n))) == n
         )
         x, y = self.cells
         self._fail(
@@ -214,7 +230,7 @@ class SceneRecipe(Imperfections):
     @property
     def table(self) -> tuple[PolarClass, ...]:
         """Classes of the phase along the beam."""
-        return classes(self.phase, ZONE_AXIS)
+        return classes(self.phase, self.zone_axis)
 
     @property
     def domain_classes(self) -> tuple[PolarClass, ...]:
@@ -226,7 +242,8 @@ class SceneRecipe(Imperfections):
             return tuple(known[name] for name in self.classes)
         first = next((c for c in self.table if c.direction_deg == 45), self.table[0])
         if self.kind in _WALLS:
-            return first, next(c for c in self.table if _facing(self.kind, first, c))
+            pairs = ((one, other) for one in (first, *self.table) for other in self.table)
+            return next(pair for pair in pairs if _facing(self.kind, *pair))
         turns = _QUADRANTS if self.kind == "four_domains" else (0,)
         return tuple(
             min(self.table, key=lambda c: _apart(c.direction_deg, first.direction_deg + turn))
@@ -245,24 +262,46 @@ class SceneRecipe(Imperfections):
     @property
     def defect_columns(self) -> tuple[tuple[int, int], ...]:
         """A columns spread evenly over the scanned cells, along x and y from the origin [cells]."""
-        return _spread_columns(self.columns, self.cells, self.crystal_rotation_deg)
+        return self._spread_columns(self.columns)
 
     @property
     def cell(self) -> float:
-        """Edge of the cubic cell [Å]."""
+        """Edge of the pseudo-cubic cell [Å]."""
+        return self.material.cell_volume(self.phase) ** (1 / 3)
+
+    @property
+    def lengths(self) -> tuple[float, float, float]:
+        """Edges of the projected cell along x and y, and the period along the beam [Å]."""
         variant = self.table[0].variants[0]
-        return cell_lengths(self.material, self.phase, variant, ZONE_AXIS, "cubic")[0]
+        return cell_lengths(self.material, self.phase, variant, self.zone_axis, "cubic")
+
+    def scanned(self, positions_per_cell: int) -> tuple[int, int, float]:
+        """Rows, columns and step [Å] of a scan with so many positions along a cell's shorter edge.
+
+        The step is the same along both axes, as a microscope's.
+        """
+        x, y, _ = self.lengths
+        step = min(x, y) / positions_per_cell
+        columns, rows = (round(n * edge / step) for n, edge in zip(self.cells, (x, y), strict=True))
+        return rows, columns, step
+
+    def grid(self, pixels_per_cell: int) -> tuple[int, int]:
+        """Grid points of a projected cell along x and y, as `Crystal.grid_points` takes them."""
+        x, y = (2 * round(pixels_per_cell * n / self.cell / 2) for n in self.lengths[:2])
+        return x, y
 
     @property
     def field(self) -> tuple[int, int, int]:
         """Cells of the box along x, y and the beam."""
         turn = math.radians(self.crystal_rotation_deg)
         c, s = abs(math.cos(turn)), abs(math.sin(turn))
-        x, y = self.cells
-        sizes = (math.ceil(n - 1e-9) for n in (x * c + y * s, x * s + y * c))
+        edge_x, edge_y, period = self.lengths
+        aspect = edge_x / edge_y
+        x, y = self.cells[0] * aspect, self.cells[1]
+        sizes = (math.ceil(n - 1e-9) for n in ((x * c + y * s) / aspect, x * s + y * c))
         nx, ny = (n + 2 * self.margin_cells for n in sizes)
         thickest = self.thickness_nm * (1 + self.wedge)
-        return nx, ny, max(1, round(10 * thickest / self.cell))
+        return nx, ny, max(1, round(10 * thickest / period))
 
     @property
     def origin(self) -> NDArray[np.float64]:
@@ -270,13 +309,28 @@ class SceneRecipe(Imperfections):
         import numpy as np  # not where a config is read
 
         nx, ny, nz = self.field
-        return self.cell * np.array([nx // 2, ny // 2, nz / 2])
+        return np.array(self.lengths) * [nx // 2, ny // 2, nz / 2]
+
+    def _spread_columns(self, count: int) -> tuple[tuple[int, int], ...]:
+        edge_x, edge_y, _ = self.lengths
+        aspect = edge_x / edge_y
+        side = math.ceil(math.sqrt(count))
+        turn = cmath.exp(-1j * math.radians(self.crystal_rotation_deg))
+        found = []
+        for number in range(count):
+            along = ((n + 0.5) / side - 0.5 for n in (number % side, number // side))
+            x, y = (share * length for share, length in zip(along, self.cells, strict=True))
+            place = turn * (x * aspect + 1j * y)
+            # half-way between two columns always the one on the same side, so that none is taken
+            # twice
+            found.append((math.floor(place.real / aspect + _HALF), math.floor(place.imag + _HALF)))
+        return tuple(found)
 
 
-def wall_kinds(phase: str) -> tuple[SceneKind, ...]:
-    """Kinds of walls between classes of a phase."""
-    first, *others = classes(phase, ZONE_AXIS)
-    return tuple(kind for kind in _WALLS if any(_facing(kind, first, c) for c in others))
+def wall_kinds(phase: str, zone_axis: Vector = ZONE_AXIS) -> tuple[SceneKind, ...]:
+    """Kinds of walls between classes of a phase that are seen along a beam."""
+    pairs = list(permutations(classes(phase, zone_axis), 2))
+    return tuple(kind for kind in _WALLS if any(_facing(kind, *pair) for pair in pairs))
 
 
 def _facing(kind: SceneKind, one: PolarClass, other: PolarClass) -> Vector | None:
@@ -298,21 +352,6 @@ def _facing(kind: SceneKind, one: PolarClass, other: PolarClass) -> Vector | Non
 def _apart(one_deg: float, other_deg: float) -> float:
     """Angle between two directions [degrees]."""
     return abs((one_deg - other_deg + 180) % 360 - 180)
-
-
-def _spread_columns(
-    count: int, cells: tuple[int, int], rotation_deg: float
-) -> tuple[tuple[int, int], ...]:
-    side = math.ceil(math.sqrt(count))
-    turn = cmath.exp(-1j * math.radians(rotation_deg))
-    found = []
-    for number in range(count):
-        along = ((n + 0.5) / side - 0.5 for n in (number % side, number // side))
-        x, y = (share * length for share, length in zip(along, cells, strict=True))
-        place = turn * (x + 1j * y)
-        # half-way between two columns always the one on the same side, so that none is taken twice
-        found.append((math.floor(place.real + _HALF), math.floor(place.imag + _HALF)))
-    return tuple(found)
 
 
 def angle_between(u: Vector, v: Vector) -> float:

@@ -54,12 +54,12 @@ class ScanFrame:
         recipe : SceneRecipe
             The scene.
         positions_per_cell : int
-            Steps along one edge of the cell.
+            Steps along the shorter edge of the cell.
         offset : sequence of float
             Where the scan starts along y (down) and x, half a step being the middle [steps].
         """
-        step, turn = recipe.cell / positions_per_cell, recipe.crystal_rotation_deg
-        columns, rows = (n * positions_per_cell for n in recipe.cells)
+        rows, columns, step = recipe.scanned(positions_per_cell)
+        turn = recipe.crystal_rotation_deg
         left, up = offset[1] - columns / 2, rows / 2 - offset[0]
         corner = step * np.exp(-1j * np.radians(turn)) * (left + 1j * up)
         x, y = recipe.origin[:2].tolist()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -43,16 +44,17 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
         and the grid about those where they were wanted. The attribute ``walls`` is a JSON list of
         what each wall is (`Domains.described`) and of the ends ``[[y, x], [y, x]]`` of its piece
         within the scan, drift taken out [nm]; ``defects`` has the ends of the defects. Class -1 is
-        unpolar.
+        unpolar. ``cell_nm`` is the edge of a square as large as the projected cell.
     """
-    a, origin = recipe.cell, recipe.origin
+    edges, period = np.array(recipe.lengths[:2]), recipe.lengths[2]
+    origin = recipe.origin
     shape, turn = frame.shape, frame.turn_deg
     places = frame.positions().reshape(-1, 2)
     flat = places - origin[:2]
     domains, defects = lay_out(recipe), defects_of(recipe)
     wedge, most = wedge_of(recipe), recipe.field[2]
     periods = np.full(len(flat), most) if wedge is None else wedge.periods_at(places)
-    levels = (np.arange(most) + 0.5) * a - origin[2]  # through the thickness
+    levels = (np.arange(most) + 0.5) * period - origin[2]  # through the thickness
     shares = np.zeros((len(flat), len(recipe.domain_classes)))
     for number, z in enumerate(levels):
         there = domains.shares(np.column_stack([flat, np.full(len(flat), z)]))
@@ -69,7 +71,7 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
     if recipe.kind == "a_cluster":
         control = np.hypot(*flat.T) < 10 * recipe.cluster_radius_nm
     before, more = unmoved(recipe, flat)
-    cell = (before + origin[:2]) / a
+    cell = (before + origin[:2]) / edges
     right, up = (cell - np.floor(cell)).T
     found: dict[str, tuple[Any, str, str]] = {
         "class_index": (indices.astype(np.int8), "1", "class of the largest share"),
@@ -89,7 +91,7 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
         "crystal_column": ((np.floor(cell[:, 0]) + more).astype(np.int16), "1", "its column"),
         "cell_y": ((1 - up) % 1, "1", "place in the cell, down from an A column"),
         "cell_x": (right, "1", "place in the cell, right of an A column"),
-        "thickness": (periods * a / 10, "nm", "thickness of the crystal"),
+        "thickness": (periods * period / 10, "nm", "thickness of the crystal"),
     }
     if frame.is_distorted:
         for axis, values in zip("yx", frame.taken(), strict=True):
@@ -125,8 +127,8 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
             "kind": recipe.kind,
             "class_names": json.dumps([c.name for c in recipe.table]),
             "crystal_rotation_deg": turn,
-            "cell_nm": a / 10,
-            "thickness_nm": (most if wedge is None else round(wedge.periods)) * a / 10,
+            "cell_nm": math.sqrt(np.prod(edges)) / 10,
+            "thickness_nm": (most if wedge is None else round(wedge.periods)) * period / 10,
             "imperfections": json.dumps({key: getattr(recipe, key) for key in _IMPERFECT}),
             "drift": list(frame.drift),
             "walls": json.dumps(walls),

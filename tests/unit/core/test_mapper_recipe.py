@@ -10,6 +10,7 @@ import yaml
 
 from polarstem.config import check, laid_over, read_standard
 from polarstem.config.estimate import seconds, wall_hours
+from polarstem.config.map_jobs import scene_settings
 from polarstem.config.mapper_plan import mapper_jobs, plan_sentences, settings_text
 from polarstem.config.mapper_recipe import (
     CONTROL,
@@ -24,6 +25,7 @@ from polarstem.config.plan import specimens_of_domain
 from polarstem.config.work import Job, all_jobs
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import CRYSTALS, load_material
+from polarstem.structures.scenes.recipe import make_scene
 
 MATERIALS = yaml.safe_load(CRYSTALS.read_text(encoding="utf-8"))
 CRYSTAL_PHASES = [(name, phase) for name in MATERIALS for phase in load_material(name).lattice]
@@ -59,10 +61,21 @@ def test_every_crystal_has_a_mapper(material, phase, effort, optics):
 
 
 @pytest.mark.parametrize(("material", "phase"), CRYSTAL_PHASES)
-def test_along_110_there_are_no_scenes(material, phase):
-    config = mapper_config(Request(material, phase, 200, 24, (1, 1, 0)))
-    assert config.evaluate.defect_free == ()
-    assert "will not look for anomalies" in " ".join(plan_sentences(config, 2))
+@pytest.mark.parametrize("effort", ["default", "long"])
+def test_along_110_anomalies_are_known_from_the_same_scenes(material, phase, effort):
+    across, along = (
+        mapper_config(Request(material, phase, 200, 24, zone, effort=effort))
+        for zone in ((0, 0, 1), (1, 1, 0))
+    )
+    assert along.evaluate.defect_free == across.evaluate.defect_free != ()
+    for name in along.evaluate.defect_free:
+        scene = make_scene(scene_settings(along, name))
+        assert scene.zone_axis == (1, 1, 0)
+        assert (scene.material.formula, scene.phase) == (load_material(material).formula, phase)
+        usual = make_scene(scene_settings(across, name))
+        assert (scene.kind == usual.kind) or (scene.kind, usual.kind) == (
+            *("wall_180", "wall_seen_90"),
+        )
 
 
 def test_the_text_says_the_same_and_more():

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from polarstem.config.needs import LIBRARIES_MB, batch_size, multislice_mb, scene_mb
+from polarstem.config.needs import LIBRARIES_MB, batch_size, multislice_mb, scene_mb, scene_shape
 from polarstem.config.physics import Simulate
+from polarstem.config.scene_limits import window_shape
 from polarstem.simulate.potential.crystal import Crystal
 from polarstem.simulate.potential.slices import Slices
+from polarstem.structures.scenes.build import build_scene
 from polarstem.structures.scenes.recipe import make_scene
 from polarstem.structures.variants import classes
 
@@ -89,6 +91,21 @@ def test_what_is_asked_for_follows_grid_planes_positions_and_thickness():
     large = settings((50, 50), (50.0,), scan={"positions": [16, 16]}, memory_mb=1000)
     waves = batch_size((1600, 1600), 1, 1000) * 52e-6 * 1600**2
     assert LIBRARIES_MB + waves + 500 < multislice_mb(*large) < LIBRARIES_MB + waves + 1200
+
+
+@pytest.mark.parametrize("zone_axis", [[0, 0, 1], [1, 1, 0]])
+def test_a_scene_counts_slices_and_points_as_its_scan_has_them(zone_axis):
+    recipe = make_scene(
+        {"kind": "single_domain", "name": "s", "material": "KNbO3", "phase": "O", "seed": 1}
+        | {"zone_axis": zone_axis, "cells": [2, 3], "margin_cells": 3, "thickness_nm": 2.0}
+    )
+    simulate = Simulate.model_validate({"pixels_per_cell": 18})
+    crystal = Crystal.of(build_scene(recipe))
+    sides = window_shape(simulate, crystal.cell, crystal.cell[2] * crystal.repeats[2] / 10)
+    pixels = np.array(crystal.grid_points(18)) // crystal.repeats[:2]
+    slices = Slices.of(crystal, "planes").per_period * crystal.repeats[2]
+    assert recipe.grid(18) == tuple(pixels)
+    assert scene_shape(recipe, simulate.model_dump()) == (slices, np.prod(sides * pixels))
 
 
 def test_a_scene_counts_its_transmission_functions():

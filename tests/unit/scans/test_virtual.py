@@ -70,6 +70,22 @@ def test_a_scene_is_read_back_calibrated(scene):
         assert np.hypot(*tilt) == pytest.approx(1.0)
 
 
+def test_a_scene_along_110_says_so_in_its_sheet(tmp_path):
+    settings = {"kind": "single_domain", "name": "one", "material": "KNbO3", "thickness_nm": 0.6}
+    recipe = make_scene(settings | {"zone_axis": [1, 1, 0], "cells": [2, 3], "margin_cells": 3})
+    write_specimen(build_scene(recipe), tmp_path / "one.xyz")
+    output = tmp_path / "one.hspy"
+    write_scene(tmp_path / "one.xyz", output, tmp_path / "one.nc", SETTINGS)
+    sheet = load_sheet(output.with_suffix(".yaml"))
+    assert sheet.zone_axis == (1, 1, 0)
+    scan = open_scan(output, sheet)
+    assert scan.shape == (12, 11, 24, 24)
+    down, right = scan.step_nm.value
+    assert down == right == pytest.approx(recipe.lengths[1] / 40)
+    with xr.open_dataset(tmp_path / "one.nc") as truth:
+        assert json.loads(truth.attrs["class_names"]) == [c.name for c in recipe.table]
+
+
 @pytest.mark.parametrize(
     ("name", "stored"),
     [
