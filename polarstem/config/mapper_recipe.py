@@ -8,7 +8,7 @@ defects, for another crystal and microscope. What the optics or the crystal forb
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from polarstem.config.accuracy import field_error, projected_cells
 from polarstem.config.check import check, explain, laid_over, read_standard
 from polarstem.config.map_jobs import scene_settings, scenes
 from polarstem.config.model import Config, thickest
-from polarstem.config.physics import Simulate, Structures
+from polarstem.config.physics import Simulate, Structures, wavelength
 from polarstem.config.physics_checks import least_joined, longest_cell
 from polarstem.config.plan import crystal_of, specimens_of
 from polarstem.config.scene_limits import lacking_margin, least_source
@@ -124,7 +124,8 @@ def mapper_settings(request: Request) -> dict[str, Any]:
     Raises
     ------
     PolarstemError
-        If there is no such material, phase, zone axis or effort, or no such microscope.
+        If there is no such material, phase, zone axis or effort, no such microscope, or its discs
+        do not overlap.
     """
     material = _known(request)
     standard, effort = read_standard(), EFFORTS[request.effort]
@@ -225,9 +226,27 @@ def _known(request: Request) -> Material:
             model.model_validate(section)
         except ValidationError as error:
             problems += explain(error, model)
+    if not problems:
+        problems += _parted_discs(request, material)
     if problems:
         raise PolarstemError(f"No mapper can be made: {'; '.join(problems)}.")
     return material
+
+
+def _parted_discs(request: Request, material: Material) -> Iterator[str]:
+    """Say that discs do not overlap.
+
+    The phase between two beams, and with it the place of the probe in the cell, is seen where
+    their discs overlap and nowhere else.
+    """
+    edge = material.cell_volume(request.phase) ** (1 / 3)
+    apart = 1e3 * wavelength(request.energy_kv) / edge
+    if 2 * request.semiangle_mrad <= apart:
+        yield (
+            f"discs of {request.semiangle_mrad:g} mrad lie {apart:.1f} mrad apart and do not "
+            "overlap, so that patterns are alike all over a cell, and the cells of a scan cannot "
+            f"be found; a mapper needs a semi-angle above {math.ceil(5 * apart) / 10:g} mrad"
+        )
 
 
 def _specimens(request: Request, standard: Mapping[str, Any], material: Material) -> dict[str, Any]:

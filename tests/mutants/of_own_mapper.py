@@ -23,6 +23,28 @@ _GOES_ON = f"{_OWNS}::test_an_interrupted_mapper_goes_on_and_keeps_what_is_done"
 
 MUTATIONS = [
     Mutation(
+        "discs that do not overlap have a mapper",
+        "polarstem/config/mapper_recipe.py",
+        "if 2 * request.semiangle_mrad <= apart:",
+        "if False:",
+        "tests/unit/core/test_mapper_recipe.py::test_what_is_wrong_is_told_in_one_sentence",
+    ),
+    Mutation(
+        "discs must not only overlap but reach the next beam",
+        "polarstem/config/mapper_recipe.py",
+        "if 2 * request.semiangle_mrad <= apart:",
+        "if request.semiangle_mrad <= apart:",
+        "tests/unit/core/test_mapper_recipe.py::test_discs_that_just_overlap_have_a_mapper",
+    ),
+    Mutation(
+        "every crystal has every wall along [110]",
+        "polarstem/config/mapper_recipe.py",
+        'found["kind"] = "wall_180"',
+        "pass",
+        "tests/unit/core/test_mapper_recipe.py"
+        "::test_along_110_anomalies_are_known_from_the_same_scenes",
+    ),
+    Mutation(
         "a mapper computes the bound that it does not need",
         _RECIPE,
         '"vector_bound": None,',

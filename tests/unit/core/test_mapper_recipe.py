@@ -141,6 +141,8 @@ def test_the_detector_sees_no_further_and_no_finer_than_the_scans(reach, pixel, 
         ({"semiangle_mrad": 0}, "semiangle_mrad: 0: should be greater than 0"),
         ({"zone_axis": (1, 1, 1)}, r"zone_axis: \[1, 1, 1\]: must be \[0, 0, 1\] or \[1, 1, 0\]"),
         ({"effort": "great"}, "no effort 'great'; choose one of look, short, default, long"),
+        # wavelength over lattice constant: 1.9687 pm / 4.0086 Å = 4.911 mrad
+        ({"semiangle_mrad": 2.45}, "lie 4.9 mrad apart and do not overlap.*angle above 2.5 mrad"),
         ({"reach_mrad": 20.0}, "sees to 20 mrad from its middle, less than the disc of 21 mrad"),
         ({"pixel_mrad": 12.0}, "pixels of 12 mrad leave 6 across the pattern"),
     ],
@@ -150,6 +152,10 @@ def test_what_is_wrong_is_told_in_one_sentence(changes: dict[str, Any], told: st
     with pytest.raises(PolarstemError, match=told) as error:
         mapper_settings(Request(**(usual | changes)))
     assert "\n" not in str(error.value)
+
+
+def test_discs_that_just_overlap_have_a_mapper():
+    assert mapper_settings(Request("BaTiO3", "T", 300, 2.46))["evaluate"]["defect_free"]
 
 
 def of_rule(planned: list[Job], rule: str) -> list[Job]:
