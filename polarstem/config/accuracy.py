@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from polarstem.config.physics import Simulate, Structures, wavelength
-from polarstem.structures.cell_metric import cell_lengths
+from polarstem.structures.cell_metric import cell_lengths, cell_points
 from polarstem.structures.crystals import ROOM_KELVIN, Material
 from polarstem.structures.elements import ATOMIC_NUMBERS
 from polarstem.structures.variants import classes
@@ -166,7 +166,7 @@ def coarsest_sampling(material: Material, structures: Structures, pixels: int) -
     for lengths in projected_cells(material, structures):
         units = sum(map(abs, structures.zone_axis))  # formula units in the projected cell
         lattice_constant = (math.prod(lengths) / units) ** (1 / 3)
-        # as `Crystal.grid_points`
-        points = (2 * round(pixels * length / lattice_constant / 2) for length in lengths[:2])
-        samplings += [length / max(1, n) for length, n in zip(lengths, points, strict=False)]
+        samplings += [
+            length / cell_points(pixels, length, lattice_constant) for length in lengths[:2]
+        ]
     return max(samplings)

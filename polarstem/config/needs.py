@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from polarstem.config.physics import Simulate
 from polarstem.config.scene_limits import SAMPLES_PER_CELL, window_shape
-from polarstem.structures.cell_metric import lengths_of
+from polarstem.structures.cell_metric import cell_points, lengths_of
 from polarstem.structures.imperfections import layer_slices
 from polarstem.structures.recipes import whole_periods
 from polarstem.structures.scenes.recipe import SceneRecipe, make_scene
@@ -66,8 +66,7 @@ def multislice_shape(
     units = sum(map(abs, structure["zone_axis"]))  # formula units of the projected cell
     lattice_constant = (math.prod(lengths) / units) ** (1 / 3)
     x, y = (
-        # as `Crystal.grid_points`
-        2 * round(simulate["pixels_per_cell"] * length / lattice_constant / 2) * cells
+        cell_points(simulate["pixels_per_cell"], length, lattice_constant) * cells
         for length, cells in zip(lengths, structure["cells"], strict=False)
     )
     periods = whole_periods(max(simulation["thicknesses_nm"]), lengths[2])

@@ -368,6 +368,20 @@ MUTATIONS = [
         f"{_ALONG_110}::test_truth_knows_where_the_a_columns_are",
     ),
     Mutation(
+        "oblong cells have points that transforms are slow for",
+        "polarstem/structures/cell_metric.py",
+        "while points != pixels_per_cell and not _is_fast(points):",
+        "while False:",
+        "tests/unit/structures/test_cell_points.py::test_points_are_even_and_fast",
+    ),
+    Mutation(
+        "a grid that is asked for is another",
+        "polarstem/structures/cell_metric.py",
+        "while points != pixels_per_cell and not _is_fast(points):",
+        "while not _is_fast(points):",
+        "tests/unit/structures/test_cell_points.py::test_points_are_even_and_fast",
+    ),
+    Mutation(
         "the step follows the longer edge",
         "polarstem/structures/scenes/recipe.py",
         "step = min(x, y) / positions_per_cell",

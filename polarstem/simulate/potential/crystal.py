@@ -13,6 +13,7 @@ import numpy as np
 from polarstem.errors import PolarstemError
 from polarstem.structures.amorphous import Layers, parted
 from polarstem.structures.build import build_specimen
+from polarstem.structures.cell_metric import cell_points
 from polarstem.structures.recipes import make_recipe, whole_periods
 from polarstem.structures.scenes.wedge import Wedge
 
@@ -89,8 +90,8 @@ class Crystal:
 
     def grid_points(self, pixels_per_cell: int) -> tuple[int, int]:
         """Grid of the waves along x and y: an even number of pixels for each projected cell."""
-        ratios = [length / self.lattice_constant for length in self.cell]
-        x, y = (2 * round(pixels_per_cell * ratio / 2) for ratio in ratios[:2])
+        edge = self.lattice_constant
+        x, y = (cell_points(pixels_per_cell, length, edge) for length in self.cell[:2])
         return x * self.repeats[0], y * self.repeats[1]
 
 

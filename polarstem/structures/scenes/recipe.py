@@ -11,7 +11,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from polarstem.errors import PolarstemError
-from polarstem.structures.cell_metric import cell_lengths
+from polarstem.structures.cell_metric import cell_lengths, cell_points
 from polarstem.structures.crystals import Material, load_material
 from polarstem.structures.imperfections import Imperfections, imperfection_problem
 from polarstem.structures.variants import Phase, PolarClass, Vector, classes, dot, zone_vector
@@ -287,7 +287,7 @@ class SceneRecipe(Imperfections):
 
     def grid(self, pixels_per_cell: int) -> tuple[int, int]:
         """Grid points of a projected cell along x and y, as `Crystal.grid_points` takes them."""
-        x, y = (2 * round(pixels_per_cell * n / self.cell / 2) for n in self.lengths[:2])
+        x, y = (cell_points(pixels_per_cell, length, self.cell) for length in self.lengths[:2])
         return x, y
 
     @property
