@@ -133,7 +133,7 @@ def test_zarr_unpickles_nothing(tmp_path, patterns):
 def test_numpy_unpickles_nothing(tmp_path):
     objects = np.full((1, 1, 2, 2), None, dtype=object)
     objects[...] = Code(tmp_path / "made")
-    np.save(tmp_path / "scan.npy", objects, allow_pickle=True)
+    np.save(tmp_path / "scan.npy", objects)  # as a pickle
     with pytest.raises(PolarstemError, match="cannot be read as 'npy'"):
         open_scan(tmp_path / "scan.npy")
     assert not (tmp_path / "made").exists()
