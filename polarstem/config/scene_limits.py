@@ -7,7 +7,7 @@ The engine of scenes takes its numbers from here.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from polarstem.config.accuracy import least_repeats
 from polarstem.config.angles import edge_of
@@ -60,6 +60,12 @@ def window_shape(
     return math.ceil(side / x - 1e-9), math.ceil(side / y - 1e-9)
 
 
+def window_text(shape: Iterable[int]) -> str:
+    """Cells of a window along x and y in a message: one number where both are the same."""
+    x, y = shape
+    return f"{x}" if x == y else f"{x} x {y}"
+
+
 def least_source(cell: float) -> float:
     """Least full width of a source that joins the samples of a scene, its cells so long [Å]."""
     return LEAST_SOURCE * cell / SAMPLES_PER_CELL
@@ -84,12 +90,12 @@ def margin_problem(
     lacking = lacking_margin(recipe, simulate, conditions)
     if not lacking:
         return None
-    x, y = window_shape(simulate, recipe.lengths, recipe.field[2] * recipe.lengths[2] / 10)
-    window = f"{x}" if x == y else f"{x} x {y}"
+    window = window_shape(simulate, recipe.lengths, recipe.field[2] * recipe.lengths[2] / 10)
     distorted = conditions.drift[1] or conditions.row_jitter_angstrom[1]
     return (
-        f"{recipe.margin_cells} cells around the scan do not hold the windows of {window} "
-        f"cells that probes go through, with a source of {conditions.source_fwhm_angstrom[1]:g} Å"
+        f"{recipe.margin_cells} cells around the scan do not hold the windows of "
+        f"{window_text(window)} cells that probes go through, with a source of "
+        f"{conditions.source_fwhm_angstrom[1]:g} Å"
         f"{' in a distorted scan' if distorted else ''}; use {recipe.margin_cells + lacking}"
     )
 

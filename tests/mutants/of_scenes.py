@@ -382,6 +382,36 @@ MUTATIONS = [
         "tests/unit/structures/test_cell_points.py::test_points_are_even_and_fast",
     ),
     Mutation(
+        "a cell along [110] has the atoms of one along [001]",
+        "polarstem/config/needs.py",
+        "units = sum(map(abs, recipe.zone_axis)) * nx * ny  # formula",
+        "units = nx * ny  # formula",
+        "tests/unit/core/test_needs.py::test_a_thicker_scene_needs_its_slices_and_atoms_more",
+    ),
+    Mutation(
+        "windows of the error budget are square",
+        "polarstem/config/error_budget.py",
+        '"cells": list(sides),',
+        '"cells": [max(sides)] * 2,',
+        "tests/unit/core/test_mapper_recipe.py"
+        "::test_the_error_budget_along_110_has_the_windows_of_its_scenes",
+    ),
+    Mutation(
+        "the error budget takes a field that is wide along one edge",
+        "polarstem/config/error_budget.py",
+        "wider = shared and all(w >= 0.9 * e for",
+        "wider = shared and any(w >= 0.9 * e for",
+        "tests/unit/core/test_mapper_recipe.py"
+        "::test_the_error_budget_along_110_has_the_windows_of_its_scenes",
+    ),
+    Mutation(
+        "windows are told the other way round",
+        "polarstem/config/scene_limits.py",
+        'return f"{x}" if x == y else f"{x} x {y}"',
+        'return f"{x}" if x == y else f"{y} x {x}"',
+        f"{_SCAN_110}::test_the_margin_that_is_asked_for_holds_the_windows",
+    ),
+    Mutation(
         "the step follows the longer edge",
         "polarstem/structures/scenes/recipe.py",
         "step = min(x, y) / positions_per_cell",

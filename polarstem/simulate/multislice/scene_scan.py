@@ -27,6 +27,7 @@ from polarstem.config.scene_limits import (
     SAMPLES_PER_CELL,
     SOURCE_REACH,
     window_shape,
+    window_text,
 )
 from polarstem.errors import PolarstemError
 from polarstem.seeds import derive_seed
@@ -206,11 +207,10 @@ def _check_windows(
     beyond = max(-int(first.min()), int((first + sides - crystal.repeats[:2]).max()))
     if beyond > 0:
         x, y = crystal.repeats[:2]
-        side = " x ".join(map(str, np.unique(sides).tolist()))
         raise PolarstemError(
-            f"With a source of {fwhm:g} Å, the windows of {side} cells around the probes "
-            f"reach {beyond} cells beyond this crystal of {x} x {y} cells; narrow the source or "
-            "leave more cells around the scan (margin_cells of a scene)."
+            f"With a source of {fwhm:g} Å, the windows of {window_text(sides)} cells around the "
+            f"probes reach {beyond} cells beyond this crystal of {x} x {y} cells; narrow the "
+            "source or leave more cells around the scan (margin_cells of a scene)."
         )
 
 

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 import yaml
 
 from polarstem.config import check, laid_over, read_standard
+from polarstem.config.error_budget import _window, accuracy_settings
 from polarstem.config.estimate import seconds, wall_hours
 from polarstem.config.map_jobs import scene_settings
 from polarstem.config.mapper_plan import mapper_jobs, plan_sentences, settings_text
@@ -22,6 +24,7 @@ from polarstem.config.mapper_recipe import (
     mapper_settings,
 )
 from polarstem.config.plan import specimens_of_domain
+from polarstem.config.scene_limits import window_shape
 from polarstem.config.work import Job, all_jobs
 from polarstem.errors import PolarstemError
 from polarstem.structures.crystals import CRYSTALS, load_material
@@ -76,6 +79,23 @@ def test_along_110_anomalies_are_known_from_the_same_scenes(material, phase, eff
         assert (scene.kind == usual.kind) or (scene.kind, usual.kind) == (
             *("wall_180", "wall_seen_90"),
         )
+
+
+def test_the_error_budget_along_110_has_the_windows_of_its_scenes():
+    config = mapper_config(Request("KNN", "O", 200, 8, (1, 1, 0)))
+    window = accuracy_settings(config)["window"]
+    scene = make_scene(scene_settings(config, window["experiment"]))
+    simulate = config.simulate_of_scene(window["experiment"])
+    x, y = window_shape(simulate, scene.lengths, scene.thickness_nm)
+    assert window["cells"] == [x, y]
+    assert x < y
+    # as wide as the windows with their offsets act, along both edges
+    least = [2 * cells * window["offsets"] ** 0.5 for cells in (x, y)]
+    assert all(w >= least_ for w, least_ in zip(window["wide"], least, strict=True))
+    # the run's own field serves where it is as wide along both
+    wide = [math.ceil(n) for n in least]
+    for given, taken in (([99, 99], [99, 99]), ([99, wide[1] // 2], wide)):
+        assert _window(config, simulate, [20.0], given)["wide"] == taken
 
 
 def test_the_text_says_the_same_and_more():

@@ -122,6 +122,20 @@ def test_a_scene_counts_its_transmission_functions():
     assert rest.max() < 1500
 
 
+@pytest.mark.parametrize("zone_axis", [[0, 0, 1], [1, 1, 0]])
+def test_a_thicker_scene_needs_its_slices_and_atoms_more(zone_axis):
+    scene = {"kind": "single_domain", "name": "s", "material": "KNbO3", "zone_axis": zone_axis}
+    scan = {"simulate": Simulate(pixels_per_cell=32).model_dump(mode="json")}
+    made = [scene | {"cells": [6, 6], "thickness_nm": nm} for nm in (3.6, 4.5)]
+    thin, thick = (build_scene(make_scene(s)) for s in made)
+    slices, points = zip(*(scene_shape(make_scene(s), scan["simulate"]) for s in made), strict=True)
+    assert points[0] == points[1], "the windows alike"
+    field = np.prod(Crystal.of(thin).grid_points(32)) + points[0]
+    found = [scene_mb(s, scan | {"positions_per_cell": 4}) for s in made]
+    more = 8e-6 * (slices[1] - slices[0]) * field + 320e-6 * (len(thick) - len(thin))
+    assert found[1] - found[0] == pytest.approx(more)
+
+
 JOB = """
 import json, sys
 from pathlib import Path

@@ -12,6 +12,7 @@ import pytest
 from polarstem.config.experiment_conditions import ExperimentConditions
 from polarstem.config.physics import Simulate
 from polarstem.config.scene_limits import lacking_margin, margin_problem, window_cells, window_shape
+from polarstem.errors import PolarstemError
 from polarstem.simulate.abtem_settings import abtem_settings
 from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.microscope.drawn_conditions import Drawn
@@ -110,7 +111,10 @@ def test_the_margin_that_is_asked_for_holds_the_windows(turn):
     small = scene("single_domain", 8.0, margin_cells=1, crystal_rotation_deg=turn)
     lacking = lacking_margin(small, SETTINGS, conditions)
     assert lacking > 0
-    assert margin_problem(small, SETTINGS, conditions) is not None
+    sides = window_shape(SETTINGS, lengths, small.field[2] * lengths[2] / 10)
+    assert sides[0] < sides[1]
+    told = f"windows of {sides[0]} x {sides[1]} cells"
+    assert told in str(margin_problem(small, SETTINGS, conditions))
     enough = scene("single_domain", 8.0, margin_cells=1 + lacking, crystal_rotation_deg=turn)
     assert margin_problem(enough, SETTINGS, conditions) is None
     drawn = Drawn(replace(OPTICS, source_fwhm=1.2), CAMERA, None)
@@ -120,3 +124,7 @@ def test_the_margin_that_is_asked_for_holds_the_windows(turn):
     images = scan_scene(crystal, ScanFrame.over(thin, 2), SETTINGS, drawn, 1)
     assert np.isfinite(images).all()
     assert images.shape[:2] == thin.scanned(2)[:2]
+    x, y = window_shape(SETTINGS, lengths, thin.field[2] * lengths[2] / 10)
+    wide = replace(drawn, optics=replace(OPTICS, source_fwhm=9.0))
+    with pytest.raises(PolarstemError, match=f"windows of {x} x {y} cells around the probes reach"):
+        scan_scene(crystal, ScanFrame.over(thin, 2), SETTINGS, wide, 1)
