@@ -20,6 +20,7 @@ from polarstem.evaluate.summary.headlines import read_metrics
 from polarstem.files import atomic_path
 from polarstem.models import model_class
 from polarstem.models.saved import read_description
+from polarstem.report.speed import duration
 from polarstem.structures.crystals import load_material
 
 CARD = "MODEL_CARD.md"
@@ -106,7 +107,7 @@ def card_text(
         f"Model: {kind.describe(description['options'])} (family `{kind.family}`), "
         f"{size_mb:.1f} MB, trained by polarstem "
         f"{description['versions'].get('polarstem', '')} in "
-        f"{description.get('training_seconds', 0) / 60:.0f} minutes.",
+        f"{duration(description.get('training_seconds', 0))}.",
         "",
         "## Use",
         "",

@@ -66,7 +66,7 @@ def test_card_names_classes_conditions_and_every_score(config):
         assert f"{name} {angle:g}°" in text
     for words in (
         "24 mrad", "200 kV", "48 × 48 pixels of 2 mrad", "phase O", "12.3 MB", "9.8.7",
-        "25 minutes", "95 % intervals", "a1b2c3", "d4e5f6", 'load_model("best_one")',
+        "in 25\u00a0min.", "95 % intervals", "a1b2c3", "d4e5f6", 'load_model("best_one")',
         "1,048,576 patterns", "2 specimens: static (10 to 50 nm)",
         "- tilt 0 to 4 mrad\n", "- defocus -80 to 80 Å\n",
     ):  # fmt: skip
