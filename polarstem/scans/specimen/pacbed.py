@@ -41,61 +41,8 @@ _SURE = 10.0  # chi squared by which an orientation is better than another, beyo
 _HOW = "mean pattern against the library"
 
 
-def fit_pacbed(
-    pattern: NDArray[np.floating | np.integer],
-    library: Library,
-    *,
-    mrad_per_pixel: float | None = None,
-    centre: tuple[float, float] | None = None,
-    rotation_deg: float | None = None,
-    near_deg: tuple[float, float] | None = None,
-    thickness_nm: Known | None = None,
-    electrons: float | None = None,
-) -> PacbedFit:
-    """Find thickness, tilt and orientation of a mean pattern.
-
-    Parameters
-    ----------
-    pattern : ndarray, shape (ky, kx)
-        Mean pattern on the upright detector, proportional to electrons.
-    library : Library
-        Of the crystal and optics.
-    mrad_per_pixel : float, optional
-        Its pixels [mrad]; by default those of the model.
-    centre : tuple of float, optional
-        Row and column of the optic axis [pixels; 0 is the middle of the first]; by default the
-        middle of the pattern.
-    rotation_deg : float, optional
-        Angle of the crystal's x axis on the detector, counter-clockwise [degrees], where it is
-        known; 0 for a pattern in the crystal's frame. Otherwise it is searched for.
-    near_deg : tuple of float, optional
-        About that angle, and how far from it the axis may lie, modulo the period of the crystal
-        [degrees]. `PacbedFit.elsewhere` tells whether another angle fits better.
-    thickness_nm : float or tuple of float, optional
-        Thickness known from elsewhere [nm]: one number counts as known to 10 %, in a range all are
-        as likely. `PacbedFit.measured_thickness` does not depend on it.
-    electrons : float, optional
-        That the mean pattern was counted from; by default so many that counting does not matter.
-
-    Raises
-    ------
-    PolarstemError
-        If there is no pattern, the detector does not hold its central disc, or a thickness or an
-        angle is none.
-    """
-    return PacbedFitter(library).fit(
-        pattern,
-        mrad_per_pixel=mrad_per_pixel,
-        centre=centre,
-        rotation_deg=rotation_deg,
-        near_deg=near_deg,
-        thickness_nm=thickness_nm,
-        electrons=electrons,
-    )
-
-
 class PacbedFitter:
-    """Compares mean patterns with one library; see `fit_pacbed`."""
+    """Compares mean patterns with one library, of their crystal and optics."""
 
     def __init__(self, library: Library) -> None:
         self.library = library
@@ -122,9 +69,38 @@ class PacbedFitter:
         seen: NDArray[np.bool_] | None = None,
         threads: int = 1,
     ) -> PacbedFit:
-        """Find thickness, tilt and orientation of a mean pattern; see `fit_pacbed`.
+        """Find thickness, tilt and orientation of a mean pattern.
 
-        Pixels that are not `seen` (ky, kx) are left out.
+        Parameters
+        ----------
+        pattern : ndarray, shape (ky, kx)
+            Mean pattern on the upright detector, proportional to electrons.
+        mrad_per_pixel : float, optional
+            Its pixels [mrad]; by default those of the model.
+        centre : tuple of float, optional
+            Row and column of the optic axis [pixels; 0 is the middle of the first]; by default the
+            middle of the pattern.
+        rotation_deg : float, optional
+            Angle of the crystal's x axis on the detector, counter-clockwise [degrees], where it is
+            known; 0 for a pattern in the crystal's frame. Otherwise it is searched for.
+        near_deg : tuple of float, optional
+            About that angle, and how far from it the axis may lie, modulo the period of the crystal
+            [degrees]. `PacbedFit.elsewhere` tells whether another angle fits better.
+        thickness_nm : float or tuple of float, optional
+            Thickness known from elsewhere [nm]: one number counts as known to 10 %, in a range all
+            are as likely. `PacbedFit.measured_thickness` does not depend on it.
+        electrons : float, optional
+            That the mean pattern was counted from; by default so many that counting does not
+            matter.
+        seen : ndarray of bool, shape (ky, kx), optional
+            Pixels that count; all by default.
+        threads : int
+
+        Raises
+        ------
+        PolarstemError
+            If there is no pattern, the detector does not hold its central disc, or a thickness or
+            an angle is none.
         """
         known = checked(thickness_nm)
         if near_deg is not None and (rotation_deg is not None or not near_deg[1] > 0):
@@ -149,7 +125,7 @@ class PacbedFitter:
         centre: tuple[float, float] | None,
         seen: NDArray[np.bool_] | None = None,
     ) -> PatternImage:
-        """A pattern that can be read on the model's grid; see `fit_pacbed`."""
+        """A pattern that can be read on the model's grid; see `fit`."""
         size = mrad_per_pixel or self.library.mrad_per_pixel
         image = PatternImage.of(pattern, size, centre, seen)
         image.check(self.angles, self.library.semiangle_mrad)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,41 +98,3 @@ class PacbedFit:
     measured: NDArray[np.float64]
     simulated: NDArray[np.float64]
     warnings: tuple[str, ...]
-
-    def turned_to(self, rotation_deg: float, fold: int | None = None) -> PacbedFit:
-        """The same fit with another of the equal axes as the crystal's x axis.
-
-        Parameters
-        ----------
-        rotation_deg : float
-            About where on the detector that axis is to point [degrees].
-        fold : int, optional
-            `Library.fold`; by default that of the library that was compared.
-        """
-        period = self.period_deg if fold is None else 360 / fold
-        steps = round((rotation_deg - self.rotation.value) / period)
-        shift = steps * period
-        quarters = round(shift / 90)
-        turn = np.deg2rad(shift)
-        cosine, sine = float(np.cos(turn)), float(np.sin(turn))
-        interval, tilt = self.rotation.interval, self.tilt
-        if tilt is not None:
-            x, y = tilt.value
-            # the frame turns by the shift, what is seen in it the other way
-            tilt = replace(tilt, value=(cosine * x + sine * y, cosine * y - sine * x))
-        deviations = self.deviations.copy()
-        for first in (0, 4):  # shift and polarization are vectors, too
-            x, y = self.deviations[first : first + 2]
-            deviations[first : first + 2] = cosine * x + sine * y, cosine * y - sine * x
-        return replace(
-            self,
-            tilt=tilt,
-            rotation=replace(
-                self.rotation,
-                value=self.rotation.value + shift,
-                interval=interval and (interval[0] + shift, interval[1] + shift),
-            ),
-            deviations=deviations,
-            measured=np.rot90(self.measured, -quarters),
-            simulated=np.rot90(self.simulated, -quarters),
-        )

@@ -91,7 +91,7 @@ def fit_tiles(
     rotation_deg : float
         Angle of the crystal's x axis on the detector [degrees]; 0 for patterns in its frame.
     mrad_per_pixel, centre : float, tuple of float, optional
-        As for `fit_pacbed`.
+        As for `PacbedFitter.fit`.
     electrons : float or ndarray, shape (tile,), optional
         That each mean was counted from. By default noise is what a tile deviates by more than its
         scan.

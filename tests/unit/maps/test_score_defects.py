@@ -7,18 +7,10 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
-from scipy.special import logsumexp, softmax
 from synthetic_map import CELL_NM, make_map
 
 from polarstem.errors import PolarstemError
-from polarstem.evaluate.map_scores.defects_found import (
-    compare_scores,
-    plain_scores,
-    score_defects,
-    touched,
-)
-from polarstem.models.family.equivariant import EquivariantModel
+from polarstem.evaluate.map_scores.defects_found import score_defects
 
 
 @pytest.fixture
@@ -101,36 +93,3 @@ def test_truth_of_another_scan_is_refused(tmp_path, scene):
     found, truth = scene
     with pytest.raises(PolarstemError, match="truth of this scan"):
         entries(tmp_path, found, truth.isel(x=slice(1, None)))
-
-
-def test_other_scores_are_compared_by_their_cell_means(scene):
-    found, truth = scene
-    cell = found["cell"].values
-    exact = touched(found, truth["defect"].values)[np.maximum(cell, 0)].astype(float)
-    table = compare_scores(found, truth, {"exact": exact, "opposite": -exact})
-    assert table["exact"] == (1.0, 1.0)
-    assert table["opposite"][0] == 0.0
-    assert 0.5 < table["anomaly"][0] < 1.0
-
-
-def test_plain_scores_single_out_a_foreign_pattern():
-    rng = np.random.default_rng(0)
-    options = {"channels": 4, "layers": 1, "augmentation": {"paper": False, "symmetry": False}}
-    names, directions = [f"c{i}" for i in range(8)], 45.0 * np.arange(8)
-    model = EquivariantModel(options, names, directions.tolist())
-    model.pattern_shape = 8, 8
-    torch.manual_seed(0)
-    model.network = model._build(False).eval()
-    templates = rng.gamma(9.0, size=(5, 8, 8)).astype(np.float32)
-    patterns = templates[rng.integers(0, 5, 200)] * rng.uniform(0.5, 2, (200, 1, 1))
-    patterns = (patterns * rng.normal(1, 0.01, patterns.shape)).astype(np.float32)
-    patterns[17] = rng.gamma(9.0, size=(8, 8))
-    scores = plain_scores(model, patterns, templates)
-    assert set(scores) == {"uncertainty", "energy", "mahalanobis", "reconstruction"}
-    assert scores["reconstruction"].argmax() == 17
-    assert scores["reconstruction"][:17].max() < 1e-3 < scores["reconstruction"][17]
-    assert scores["mahalanobis"].argmax() == 17
-    with torch.no_grad():
-        logits = model.network.head.logits(model.network(torch.from_numpy(patterns))).numpy()
-    assert np.allclose(scores["energy"], -logsumexp(logits, axis=1), atol=1e-4)
-    assert np.allclose(scores["uncertainty"], 1 - softmax(logits, axis=1).max(axis=1), atol=1e-4)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from polarstem.scans.specimen.cover import EVEN, even_weights, uneven_cover
-from polarstem.scans.specimen.pacbed import fit_pacbed
+from polarstem.scans.specimen.pacbed import PacbedFitter
 
 
 def grid(step: float, rows: int, columns: int) -> np.ndarray:
@@ -66,9 +66,11 @@ def test_thickness_of_means_over_positions(small_library, column_matrix):
     eye = VirtualMicroscope(matrix, Camera(20, 4.0))
     cell = np.array(matrix.grid.size[::-1])
 
+    fitter = PacbedFitter(small_library)
+
     def thickness(places: np.ndarray) -> float:
         images = eye.measure(places[:, ::-1] * (1, -1) * cell, [matrix.nominal_nm[3]], Optics(20.0))
-        found = fit_pacbed(images[0].numpy().mean(0), small_library, rotation_deg=0.0)
+        found = fitter.fit(images[0].numpy().mean(0), rotation_deg=0.0)
         return np.nan if found.thickness is None else found.thickness.value
 
     truth = thickness(grid(1 / 6, 6, 6))

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Columns that are fitted where they are not, and errors that are made smaller than they are."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import Mutation
+
+_TESTS = "tests/unit/benchmarks/test_columns.py"
+_FIT = "benchmarks/column_fit.py"
+_SCORES = "benchmarks/columns.py"
+
+MUTATIONS = [
+    Mutation(
+        "dark columns are taken for bright ones",
+        _FIT,
+        "scaled = sign * (values",
+        "scaled = (values",
+        f"{_TESTS}::test_columns_are_found_where_they_are",
+    ),
+    Mutation(
+        "columns of the next cells are forgotten",
+        _FIT,
+        "np.meshgrid([-1, 0, 1], [-1, 0, 1])",
+        "np.meshgrid([0], [0])",
+        f"{_TESTS}::test_columns_are_found_where_they_are",
+    ),
+    Mutation(
+        "a field is integrated upside down",
+        _FIT,
+        "    down = -up\n",
+        "    down = up\n",
+        f"{_TESTS}::test_a_field_is_integrated",
+    ),
+    Mutation(
+        "rows of cells are counted upwards",
+        _FIT,
+        "-(row + 0.5)",
+        "row + 0.5",
+        f"{_TESTS}::test_places_are_those_of_the_crystal",
+    ),
+    Mutation(
+        "displacements are turned the wrong way",
+        _FIT,
+        "[[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]",
+        "[[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]",
+        f"{_TESTS}::test_places_are_those_of_the_crystal",
+    ),
+    Mutation(
+        "a scene is calibrated on itself",
+        _SCORES,
+        "if k != left_out]",
+        "]",
+        f"{_TESTS}::test_a_scene_is_not_calibrated_on_itself",
+    ),
+    Mutation(
+        "tilt is never taken out",
+        _SCORES,
+        "plain * thicker, tilt, tilt * thicker",
+        "plain * thicker",
+        f"{_TESTS}::test_tilt_is_an_error_until_it_is_taken_out",
+    ),
+    Mutation(
+        "scatter is about the truth",
+        _SCORES,
+        "about[domain == each].mean(0)",
+        "0.0",
+        f"{_TESTS}::test_tilt_is_an_error_until_it_is_taken_out",
+    ),
+    Mutation(
+        "cells without a fit are right",
+        _SCORES,
+        "right = np.zeros(len(fitted), bool)",
+        "right = np.ones(len(fitted), bool)",
+        f"{_TESTS}::test_cells_without_a_fit_are_wrong",
+    ),
+    Mutation(
+        "small scenes count as much as large ones",
+        _SCORES,
+        "np.average(squares, axis=0, weights=sizes)",
+        "np.average(squares, axis=0) + 0 * len(sizes)",
+        f"{_TESTS}::test_all_cells_come_last",
+    ),
+]
