@@ -136,11 +136,18 @@ def sentence(planned: Sequence[Job], cores: int | None) -> str:
         time = f"the longest job takes {_time(longest)}"
     else:
         time = f"{_time(wall_hours(planned, cores))} on {cores} core{'s' * (cores > 1)}"
-    return (
+    told = (
         f"From nothing, this run takes about {core_hours:.1f} core-hours, {time}; "
         f"{_size(sum(job.disk_mb for job in planned))} of disk, and "
         f"{_size(max(job.memory_mb for job in planned))} of memory for the largest job."
     )
+    on_gpu = sum(seconds(job) for job in planned if job.wants_gpu) / 3600
+    if on_gpu:
+        told += (
+            f" {on_gpu:.1f} of these hours are trainings, counted as if on cores: on the GPUs that "
+            "`train.device` asks for they take less, by how much was not measured."
+        )
+    return told
 
 
 def table(planned: Sequence[Job]) -> str:

@@ -40,6 +40,8 @@ class Job(NamedTuple):
         Size of what it leaves.
     threads : int
         Cores that it takes.
+    wants_gpu : bool
+        Whether it asks for a GPU, on which nobody measured what its work takes.
     """
 
     rule: str
@@ -48,6 +50,7 @@ class Job(NamedTuple):
     memory_mb: float = 0.0
     disk_mb: float = 0.0
     threads: int = 1
+    wants_gpu: bool = False
 
 
 def all_jobs(config: Config) -> list[Job]:
@@ -202,7 +205,9 @@ def _models(run: _Run) -> Iterator[Job]:
             work["stream"] = 1e-6 * (measured + stream.validation + 36 * stream.calibration)
         name = f"{model}/{source}/{seed}"
         threads = 2 if network and source in streams else 1
-        yield Job("train_model", name, work, job_memory.training_mb(config), _MODEL_MB, threads)
+        gpu = network and config.train.device == "gpu"
+        memory = job_memory.training_mb(config)
+        yield Job("train_model", name, work, memory, _MODEL_MB, threads, gpu)
         work = {f"predict {kind}": weight * run.tested}
         yield Job("predict_patterns", name, work, disk_mb=_PREDICTED_MB * run.tested)
     for row, source, seed in config.adapted_runs():

@@ -134,4 +134,18 @@ MUTATIONS = [
         "",
         f"{_SCHEDULER}::test_one_timer_at_a_time_and_another_after_it",
     ),
+    Mutation(
+        "a GPU is expected of what uses none",
+        _WORK,
+        'gpu = network and config.train.device == "gpu"',
+        'gpu = config.train.device == "gpu"',
+        f"{_TEST}::test_what_a_gpu_takes_is_not_claimed_to_be_known",
+    ),
+    Mutation(
+        "all hours are said to be trainings",
+        _ESTIMATE,
+        "for job in planned if job.wants_gpu) / 3600",
+        "for job in planned) / 3600",
+        f"{_TEST}::test_what_a_gpu_takes_is_not_claimed_to_be_known",
+    ),
 ]

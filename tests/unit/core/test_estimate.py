@@ -152,3 +152,15 @@ def test_the_command_tells_every_stage_and_what_it_guesses(tmp_path, capsys):
     assert {line.split()[0] for line in told.splitlines()} >= {"train_model", "simulate_scene"}
     assert "on 3 cores" in told
     assert "Never measured, so guessed: resnet26." in told
+
+
+def test_what_a_gpu_takes_is_not_claimed_to_be_known():
+    on_cpu, on_gpu = tiny_jobs(), tiny_jobs(train={"device": "gpu"})
+    asking = [job for job in on_gpu if job.wants_gpu]
+    assert {job.name.split("/")[0] for job in asking} >= {"tiny_cnn", "tiny_resnet", "tiny_vgg"}
+    assert not {job.name.split("/")[0] for job in asking} & {"tiny_pca_knn"}
+    assert "GPU" not in sentence(on_cpu, 2)
+    assert " of these hours are trainings, counted as if on cores" in sentence(on_gpu, 2)
+    long = [Job("train_model", str(n), {"train cnn": 9.0}, wants_gpu=n == 0) for n in range(2)]
+    assert "4.0 core-hours" in sentence(long, 2)
+    assert "2.0 of these hours are trainings" in sentence(long, 2)
