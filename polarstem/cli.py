@@ -26,6 +26,7 @@ EXAMPLES = {
     "predict": "predict results/models/cnn/t20/0 results/datasets/t20.nc --output predictions.nc",
     "inspect": "inspect scan.mib --sheet scan.yaml --figure scan.png",
     "map": "map scan.mib --model results/reference_model --sheet scan.yaml --out my_map",
+    "displacements": "displacements my_map --model results/reference_model --out my_displacements",
     "model": "model --material BaTiO3 --phase T --energy-kv 300 --semiangle-mrad 21 --out batio3",
     "complete": "complete bash",
     "docs": "docs",
@@ -149,6 +150,29 @@ def _map(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out / 'map.html'}")
 
 
+def _displacements(arguments: argparse.Namespace) -> None:
+    from polarstem.displacements.displacement_map import (
+        measure_displacements,
+        said,
+        write_displacements,
+    )
+    from polarstem.files import atomic_path
+    from polarstem.report.figures.displacement_arrows import draw_displacements
+
+    if arguments.out.exists():
+        raise PolarstemError(
+            f"The output folder {arguments.out} exists, and nothing is overwritten; name another "
+            "one, or delete it."
+        )
+    found = measure_displacements(arguments.map, arguments.model, threads=arguments.threads)
+    with atomic_path(arguments.out) as folder:
+        folder.mkdir()
+        write_displacements(found, folder)
+        draw_displacements(found, folder / "displacements.png")
+    print(said(found))
+    print(arguments.out / "displacements.png")
+
+
 def _model(arguments: argparse.Namespace) -> None:
     from polarstem import own_mapper
 
@@ -231,6 +255,14 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--force", action="store_true", help="go on with a model for other optics, and stamp all"
     )
+    command.add_argument("--threads", type=int, help="all cores by default")
+
+    command = _add(
+        commands, "displacements", _displacements, "fit displacements [pm] to the cells of a map"
+    )
+    command.add_argument("map", type=Path, help="folder of a map")
+    command.add_argument("--model", type=Path, required=True, help="the model it was made with")
+    command.add_argument("--out", type=Path, required=True, help="folder to make")
     command.add_argument("--threads", type=int, help="all cores by default")
 
     _add_model(commands)

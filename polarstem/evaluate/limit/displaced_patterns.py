@@ -21,9 +21,9 @@ from polarstem.config.vector_bound import PARAMETERS
 from polarstem.evaluate.limit.crystal_information import cell_centres
 from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.potential.crystal import Crystal
+from polarstem.simulate.potential.displaced_crystal import displaced_crystal
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
-from polarstem.structures.polar_vector import vector_settings
 from polarstem.structures.recipes import whole_periods
 from polarstem.structures.symmetry import Turn, inverse, turns_of
 
@@ -40,7 +40,6 @@ STEPS = {
 """Half the distance of the two sides of each difference, in the units of `PARAMETERS`."""
 _OF_CRYSTAL = ("ux", "uy", "tilt_x", "tilt_y", "thermal")
 _BESIDE = (-2, -1, 0, 1, 2)  # exit planes about a thickness [periods]
-_LABELS: dict[str, Any] = {"name": "vector", "specimen_set": "vector", "split": "all", "seed": 0}
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class DisplacedPatterns:
         zone = settings["structure"]["zone_axis"]
         nx, ny = settings["cells"]
         self.turns = turns_of(zone, square=nx == ny)
-        self.cell = self._crystal((0.0, 0.0, 0.0), 0.1).cell
+        self.cell = displaced_crystal(settings["structure"], (0.0, 0.0, 0.0)).cell
         period = self.cell[2]
         wanted = settings["thicknesses_nm"] if thicknesses_nm is None else thicknesses_nm
         self.periods = [whole_periods(t, period) for t in wanted]
@@ -185,7 +184,9 @@ class DisplacedPatterns:
     ) -> VirtualMicroscope:
         beside = _BESIDE if everywhere else (0,)
         exits = sorted({count + more for count in self.periods for more in beside})
-        crystal = self._crystal(vector, self._nm(exits[-1]) if any(tilt) else 0.1)
+        crystal = displaced_crystal(
+            self.settings["structure"], vector, self._nm(exits[-1]) if any(tilt) else 0.1
+        )
         optics = Optics(self.simulate.semiangle_mrad, tilt_mrad=self.simulate.tilt_mrad)
         nx, ny = self.settings["cells"]
         matrix = compute_scattering_matrix(
@@ -198,16 +199,6 @@ class DisplacedPatterns:
             device="cuda" if self.simulate.device == "gpu" else "cpu",
         )
         return VirtualMicroscope(matrix, self.simulate.detector)
-
-    def _crystal(self, vector: tuple[float, ...], thickness_nm: float) -> Crystal:
-        structure = {
-            **vector_settings(self.settings["structure"], vector),
-            **_LABELS,
-            "thickness_nm": thickness_nm,
-            "a_site": "virtual",
-            "cells": [1, 1],
-        }
-        return Crystal.build(structure)
 
 
 def _turned(turn: Turn, vector: tuple[float, float]) -> tuple[float, float]:

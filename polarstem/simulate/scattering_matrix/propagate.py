@@ -13,6 +13,7 @@ from polarstem.config.physics import Simulate
 from polarstem.errors import PolarstemError
 from polarstem.logs import progress
 from polarstem.simulate.potential.crystal import Crystal, exit_periods
+from polarstem.simulate.potential.mean_transmission import mean_transmission
 from polarstem.simulate.potential.projection import projected_potential
 from polarstem.simulate.potential.repeating_unit import repeating_unit
 from polarstem.simulate.scattering_matrix.equivalent import copies, mirror_of, own_turns
@@ -80,6 +81,7 @@ def compute_scattering_matrix(
     margin_mrad: float = 0.0,
     reach_mrad: float | None = None,
     thermal_scale: float = 0.0,
+    mean_wave: bool = False,
     offset: tuple[float, float] = (0.0, 0.0),
     ensemble: int = 1,
     threads: int = 1,
@@ -107,6 +109,9 @@ def compute_scattering_matrix(
         it, that of the detector's edge.
     thermal_scale : float
         As in `projected_slices`.
+    mean_wave : bool
+        Average the transmission functions over thermal motion and virtual sites, and not the
+        potentials: see `mean_transmission`.
     offset : tuple of float
         Of the plane waves along y and x, see `spread_offsets` [samples].
     ensemble : int
@@ -161,9 +166,13 @@ def compute_scattering_matrix(
     potentials = potential.array
     slices = len(potentials) // mz
     turns = [IDENTITY] if any(offset) else own_turns(potentials.swapaxes(1, 2), grid.size)
+    if mean_wave:
+        transmissions = mean_transmission(unit, settings, mz, thermal_scale)
+    else:
+        transmissions = transmission(potentials, (size[0], size[1]), settings.energy_kv)
     multislice = PlaneWaveMultislice(
         grid=grid,
-        transmission=transmission(potentials, (size[0], size[1]), settings.energy_kv),
+        transmission=transmissions,
         thickness=potential.slice_thickness,
         sampling=sampling,
         exits=[count * slices for count in periods],
@@ -193,5 +202,6 @@ def compute_scattering_matrix(
             "cells": list(cells),
             "margin_mrad": margin_mrad,
             "thermal_scale": thermal_scale,
+            "mean_wave": mean_wave,
         },
     )

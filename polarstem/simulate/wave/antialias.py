@@ -79,15 +79,37 @@ def transmission(
         On a grid whose transforms are fast, and no finer than that takes: the aperture leaves
         nothing that a finer one would change.
     """
-    shape = potentials.shape[1:]
-    sampling = [length / n for length, n in zip(size, shape, strict=True)]
-    kx, ky = (np.fft.fftfreq(n, d) for n, d in zip(shape, sampling, strict=True))
-    aperture = antialias(np.hypot(kx[:, None], ky), max(sampling))
     phase = np.exp(1j * interaction(energy_kv) * potentials.astype(np.float64))
-    waves = np.fft.fft2(phase, norm="forward") * aperture
-    finer = [transform_size(n) for n in shape]
+    x, y = potentials.shape[1:]
+    return band_limited(phase, size, (x, y))
+
+
+def band_limited(
+    waves: NDArray[np.complex128], size: tuple[float, float], points: tuple[int, int]
+) -> NDArray[np.complex64]:
+    """Transmission functions behind the anti-aliasing aperture of a grid.
+
+    Parameters
+    ----------
+    waves : ndarray, shape (slices, x, y)
+        On that grid or a finer one.
+    size : tuple of float
+        Size of the grid along x and y [Å].
+    points : tuple of int
+        Its points along them.
+
+    Returns
+    -------
+    ndarray, shape (slices, y, x), complex64
+        As `transmission`.
+    """
+    sampling = [length / n for length, n in zip(size, points, strict=True)]
+    kx, ky = (np.fft.fftfreq(n, d) for n, d in zip(points, sampling, strict=True))
+    aperture = antialias(np.hypot(kx[:, None], ky), max(sampling))
+    x, y = (np.fft.fftfreq(n, 1 / n).astype(int) for n in points)
+    kept = np.fft.fft2(waves, norm="forward")[:, x[:, None], y] * aperture
+    finer = [transform_size(n) for n in points]
     padded = np.zeros((len(waves), *finer), np.complex128)
-    x, y = (np.fft.fftfreq(n, 1 / n).astype(int) for n in shape)
-    padded[:, x[:, None], y] = waves
+    padded[:, x[:, None], y] = kept
     limited = np.fft.ifft2(padded, norm="forward")
     return np.ascontiguousarray(limited.swapaxes(1, 2)).astype(np.complex64)

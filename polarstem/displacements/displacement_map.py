@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Displacements of the unit cells of a finished map, in picometres, with their uncertainty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.stats import ncx2
+
+from polarstem.checked_netcdf import save_netcdf
+from polarstem.displacements.cell_displacement import CellPatterns
+from polarstem.displacements.displaced_crystals import DisplacedCrystals, between_places
+from polarstem.displacements.microscope_conditions import NAMES
+from polarstem.displacements.scan_displacements import ScanCells, fit_scan, random_error
+from polarstem.errors import PolarstemError
+from polarstem.files import atomic_path, open_netcdf
+from polarstem.maps.outputs import MAP_FILE
+from polarstem.models.saved import read_description
+from polarstem.provenance import provenance
+from polarstem.scans.specimen.pacbed_model import PatternModel
+from polarstem.simulate.parallel import available_cores
+from polarstem.simulate.pattern_library import FILE_NAME, Library
+from polarstem.structures.crystals import load_material
+from polarstem.structures.polar_mode import PolarMode, displacements
+from polarstem.structures.templates import polarization
+from polarstem.structures.variants import phase_variants
+
+DISPLACEMENTS_FILE = "displacements.nc"
+LEAST_POSITIONS = 9
+"""Of a cell: fewer leave the displacement to chance."""
+POLAR_SHARE = 0.25
+"""Of the template's polar vector: a longer one counts as polar."""
+_SURE = 3.0  # standard deviations by which another displacement must be worse
+_WORSE = 2.5  # times the median misfit: the cell is another crystal
+_MARGIN_NM, _MARGIN_MRAD = 1.6, 1.0  # beyond what the map measured
+REASONS = (
+    "told",
+    "too few positions",
+    "patterns are not those of a displaced crystal",
+    "another displacement fits as well",
+    "longer than what was simulated",
+)
+
+
+def measure_displacements(
+    map_folder: Path | str, model: Path | str, *, threads: int | None = None, seed: int = 0
+) -> xr.Dataset:
+    """Fit the displacement of every unit cell of a map.
+
+    Parameters
+    ----------
+    map_folder : path
+        Folder of a map of at most 20,000 positions, which keeps its patterns.
+    model : path
+        The model that it was made with, its library beside it.
+    threads : int, optional
+        All cores by default.
+    seed : int
+        Of the sample of cells that the conditions are fitted to.
+
+    Returns
+    -------
+    Dataset
+        Of each cell of the map: ``ux``, ``uy`` (displacement of B against its oxygens, to the
+        right and up in the scan), ``sigma_x``, ``sigma_y`` [pm], ``correlation``, ``p_polar``,
+        ``polarization`` [µC/cm^2], ``misfit``, and ``reason`` (0 where it is told).
+
+    Raises
+    ------
+    PolarstemError
+        If the map has no patterns, no lattice, no thickness or no cells, or the model no library.
+    """
+    threads = threads or available_cores()
+    trained_for = read_description(Path(model))["trained_for"]
+    if not (Path(model) / FILE_NAME).exists():
+        raise PolarstemError(
+            f"The model {model} has no library beside it ({FILE_NAME}); displacements need one."
+        )
+    library = Library.open(model)
+    with open_netcdf(Path(map_folder) / MAP_FILE, "map") as opened:
+        found = opened.load()
+    _check(found, map_folder, trained_for)
+    pixels = int(trained_for["pixels"])
+    patterns = found["pattern"].values.reshape(-1, pixels**2).astype(np.float32)
+    # how many electrons a position sends to the detector tells of its place in the cell, too
+    total = found["total"].values.ravel()
+    patterns *= (total / np.median(total[total > 0]))[:, None]
+    number = found["cell"].values.ravel()
+    fractions = np.stack([found[f"cell_{axis}"].values.ravel() for axis in "yx"], axis=1)
+    rotation = np.radians(float(found.attrs["crystal_rotation_deg"]))
+    turn = np.array([[np.cos(rotation), -np.sin(rotation)], [np.sin(rotation), np.cos(rotation)]])
+    tilt = np.stack([found["cell_tilt_x"].values, found["cell_tilt_y"].values], axis=1) @ turn
+    thickness = found["cell_thickness"].values.astype(float)
+    kept, cells = [], []
+    for cell in range(found.sizes["cell"]):
+        met = np.flatnonzero((number == cell) & np.isfinite(patterns).all(1))
+        if len(met) >= LEAST_POSITIONS and np.isfinite([thickness[cell], *tilt[cell]]).all():
+            kept.append(cell)
+            cells.append(CellPatterns(between_places(fractions[met]), patterns[met], np.zeros(3)))
+    if len(cells) < LEAST_POSITIONS:
+        raise PolarstemError(
+            f"The map {map_folder} has {len(cells)} unit cells of {LEAST_POSITIONS} positions or "
+            "more with a thickness; displacements need nine such cells."
+        )
+    scan = ScanCells(cells, tilt[kept], thickness[kept])
+    reach = float(np.hypot(*scan.tilt_mrad.T).max()) + _MARGIN_MRAD
+    span = scan.thickness_nm.min() - _MARGIN_NM, scan.thickness_nm.max() + _MARGIN_NM
+    crystals = DisplacedCrystals(trained_for, span, reach, threads)
+    halos = PatternModel(library).halos
+    fitted = fit_scan(crystals, scan, halos, seed)
+    own = _per_cell(found, kept, fitted.fits, crystals.reach_pm, turn)
+    return _data(found, own, trained_for, dict(zip(NAMES, fitted.conditions.tolist(), strict=True)))
+
+
+def said(data: xr.Dataset) -> str:
+    """What was found, in a sentence or two."""
+    reason = data["reason"].values
+    told = reason == 0
+    count = f"Displacements of {told.sum()} of {len(told)} unit cells"
+    others = [
+        f"{(reason == number).sum()}: {text}"
+        for number, text in enumerate(REASONS)
+        if number and (reason == number).any()
+    ]
+    rest = f" (not told: {'; '.join(others)})" if others else ""
+    if not told.any():
+        return f"{count}{rest}."
+    length = np.hypot(data["ux"].values[told], data["uy"].values[told])
+    squares = data["sigma_x"].values[told] ** 2 + data["sigma_y"].values[told] ** 2
+    return (
+        f"{count}{rest}: median length {np.median(length):.1f} pm, standard deviation of a "
+        f"component {np.sqrt(squares.mean() / 2):.1f} pm."
+    )
+
+
+def write_displacements(data: xr.Dataset, folder: Path | str) -> None:
+    """Write ``displacements.nc`` and ``displacements.csv`` into a folder that exists."""
+    save_netcdf(data, Path(folder) / DISPLACEMENTS_FILE)
+    with atomic_path(Path(folder) / "displacements.csv") as path:
+        columns = {str(name): data[name].values for name in data.data_vars}
+        columns["reason"] = np.array(REASONS)[columns["reason"]]
+        frame = pd.DataFrame(columns)
+        units = {str(name): data[name].attrs["units"] for name in data.data_vars}
+        names = {n: f"{n}_{_plain(u)}" if u != "1" else n for n, u in units.items()}
+        frame.rename(columns=names).to_csv(path, index_label="cell", float_format="%.5g")
+
+
+def _plain(units: str) -> str:
+    return units.replace(" ", "_").replace("-", "")
+
+
+def _check(found: xr.Dataset, folder: Path | str, trained_for: Mapping[str, Any]) -> None:
+    """Refuse maps that displacements cannot be fitted to."""
+    if list(trained_for["zone_axis"]) != [0, 0, 1]:
+        raise PolarstemError(
+            f"The map {folder} is one along {list(trained_for['zone_axis'])}, but displacements "
+            "were tested along [0, 0, 1] alone; they are not fitted here."
+        )
+    if "pattern" not in found:
+        raise PolarstemError(
+            f"The map {folder} keeps no patterns, as scans of more than 20,000 positions do not; "
+            "map a region of the scan (`region` in its sheet)."
+        )
+    if not np.isfinite(found["cell_y"].values).any():
+        raise PolarstemError(
+            f"The map {folder} has no lattice, so that nobody knows where in the unit cell its "
+            "patterns were taken; displacements need a scan that resolves the cell."
+        )
+    if "cell_thickness" not in found or not np.isfinite(found["cell_thickness"].values).any():
+        raise PolarstemError(
+            f"The map {folder} has no thickness, without which no pattern can be simulated; map "
+            "the scan with a model that has a library, and without `off: [thickness]`."
+        )
+    if found.sizes["ky"] != trained_for["pixels"]:
+        raise PolarstemError(
+            f"The map {folder} has patterns of {found.sizes['ky']} pixels, the model one of "
+            f"{trained_for['pixels']}; give the model that the map was made with."
+        )
+
+
+def _per_cell(
+    found: xr.Dataset,
+    kept: list[int],
+    fits: list[Any],
+    reach_pm: float,
+    turn: NDArray[np.float64],
+) -> dict[str, NDArray[Any]]:
+    """Displacements in the frame of the scan, and why there is none."""
+    count = found.sizes["cell"]
+    shift = np.full((count, 2), np.nan)
+    covariance = np.full((count, 2, 2), np.nan)
+    misfit, reason = np.full(count, np.nan), np.ones(count, np.int8)
+    typical = float(np.median([fit.misfit for fit in fits]))
+    for cell, fit in zip(kept, fits, strict=True):
+        shift[cell] = turn @ fit.shift * reach_pm
+        covariance[cell] = turn @ fit.covariance @ turn.T * reach_pm**2
+        misfit[cell] = fit.misfit / typical
+        reason[cell] = 0
+        if misfit[cell] > _WORSE:
+            reason[cell] = 2
+        elif fit.margin < _SURE:
+            reason[cell] = 3
+        elif np.abs(fit.shift).max() > 1.0:
+            reason[cell] = 4
+    shift[reason > 0] = np.nan
+    inside = np.where(found["cell_at_wall"].values[:, None].astype(bool), np.nan, shift)
+    scatter = random_error(inside, found["cell_row"].values, found["cell_column"].values)
+    told = covariance[reason == 0]
+    if np.isfinite(scatter) and len(told):
+        # what the crystals lack (disorder, thermal motion) errs alike in both components
+        own = float(np.trace(told, axis1=1, axis2=2).mean() / 2)
+        covariance += max(0.0, scatter**2 - own) * np.eye(2)
+    covariance[reason > 0] = np.nan
+    return {"shift": shift, "covariance": covariance, "misfit": misfit, "reason": reason}
+
+
+def _data(
+    found: xr.Dataset,
+    own: Mapping[str, NDArray[Any]],
+    trained_for: Mapping[str, Any],
+    conditions: Mapping[str, float],
+) -> xr.Dataset:
+    """The data set, with units everywhere."""
+    shift, covariance = own["shift"], own["covariance"]
+    sigma = np.sqrt(np.stack([covariance[:, 0, 0], covariance[:, 1, 1]], axis=1))
+    material, phase = load_material(trained_for["material"]), trained_for["phase"]
+    full = PolarMode.of(material, phase).full_pm
+    length, width = np.hypot(*shift.T), np.sqrt((sigma**2).mean(1))
+    polar = ncx2.sf((POLAR_SHARE * full / width) ** 2, 2, (length / width) ** 2)
+    moved = displacements(material, phase, phase_variants(phase)[0])
+    charge = np.linalg.norm(polarization(material, moved, material.cell_volume(phase))) / full
+    values = {
+        "centre_x": (found["cell_centre_x"].values, "nm", "middle of the unit cell, to the right"),
+        "centre_y": (found["cell_centre_y"].values, "nm", "middle of the unit cell, downwards"),
+        "ux": (shift[:, 0], "pm", "displacement of B against its oxygens, to the right"),
+        "uy": (shift[:, 1], "pm", "displacement of B against its oxygens, upwards"),
+        "sigma_x": (sigma[:, 0], "pm", "standard deviation of ux"),
+        "sigma_y": (sigma[:, 1], "pm", "standard deviation of uy"),
+        "correlation": (covariance[:, 0, 1] / sigma.prod(1), "1", "correlation of ux and uy"),
+        "p_polar": (polar, "1", f"probability of more than {POLAR_SHARE:g} of the full vector"),
+        "polarization": (length * charge, "uC cm-2", "projected polarization by Born charges"),
+        "misfit": (own["misfit"], "1", "squared deviations over the median of all cells"),
+        "reason": (own["reason"], "1", "why there is no displacement; 0 where there is one"),
+    }
+    kept = ("scan", "model", "crystal_rotation_deg", "forced")
+    return xr.Dataset(
+        {
+            name: ("cell", array, {"units": units, "long_name": text})
+            for name, (array, units, text) in values.items()
+        },
+        attrs={
+            **{name: found.attrs[name] for name in kept if name in found.attrs},
+            "full_vector_pm": full,
+            "conditions": json.dumps(conditions),
+            "reasons": json.dumps(REASONS),
+            **provenance(dict(trained_for)),
+        },
+    )

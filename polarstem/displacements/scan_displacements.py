@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Displacements of all cells of a scan, and the conditions that its patterns share.
+
+First tilt, thickness, aberrations and source are fitted to a sample of cells, whose displacements
+are eliminated; then every cell is fitted by itself, tilt and thickness free within what may differ.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polarstem.displacements.cell_displacement import CellFit, CellPatterns, Halos, fit_cell
+from polarstem.displacements.displaced_crystals import DisplacedCrystals, Images
+from polarstem.displacements.microscope_conditions import (
+    NAMES,
+    OF_CELL,
+    SPREADS,
+    STEPS,
+    Conditions,
+    allowed,
+    at_start,
+)
+from polarstem.logs import progress
+
+logger = logging.getLogger("polarstem")
+
+_SAMPLE = 24  # cells that the conditions are fitted to
+_ROUNDS = 3
+_SETTLED = 0.1  # of the spreads
+_GROUP_NM = 1.5  # cells whose thickness differs by less share a surface
+
+
+@dataclass(frozen=True)
+class ScanCells:
+    """Cells of a scan, as a map has them.
+
+    Attributes
+    ----------
+    cells : sequence of CellPatterns
+        Their `expected` is not used.
+    tilt_mrad : ndarray, shape (cell, 2)
+        To the right and up along the crystal's axes [mrad].
+    thickness_nm : ndarray, shape (cell,)
+        [nm].
+    """
+
+    cells: Sequence[CellPatterns]
+    tilt_mrad: NDArray[np.float64]
+    thickness_nm: NDArray[np.float64]
+
+    @property
+    def own(self) -> NDArray[np.float64]:
+        """Tilt and thickness, shape (cell, 3)."""
+        return np.column_stack([self.tilt_mrad, self.thickness_nm])
+
+
+@dataclass(frozen=True)
+class Displacements:
+    """What was found.
+
+    Attributes
+    ----------
+    fits : list of CellFit
+        Of each cell.
+    conditions : Conditions
+        At the mean thickness and tilt of the sample.
+    """
+
+    fits: list[CellFit]
+    conditions: Conditions
+
+
+def fit_scan(
+    crystals: DisplacedCrystals, scan: ScanCells, halos: Halos, seed: int
+) -> Displacements:
+    """Fit every cell.
+
+    Parameters
+    ----------
+    crystals : DisplacedCrystals
+    scan : ScanCells
+    halos : callable
+        See `fit_cell`.
+    seed : int
+        Of the sample.
+    """
+    order = np.random.default_rng(seed).permutation(len(scan.cells))
+    groups = np.rint((scan.thickness_nm - np.median(scan.thickness_nm)) / _GROUP_NM).astype(int)
+    common = order[groups[order] == np.bincount(groups - groups.min()).argmax() + groups.min()]
+    sample = common[:_SAMPLE]
+    conditions = _shared_conditions(crystals, scan, sample, halos)
+    middle = scan.own[sample].mean(0)
+    fits: list[CellFit | None] = [None] * len(scan.cells)
+    for group in np.unique(groups).tolist():
+        members = np.flatnonzero(groups == group)
+        here = conditions.copy()
+        about = scan.own[members].mean(0)
+        here[OF_CELL] += about - middle
+        surface = crystals.surface(here)
+        offsets = _derivatives(crystals, here, range(*OF_CELL.indices(len(NAMES))))
+        for cell in progress(members.tolist(), len(members), "unit cells"):
+            own = replace(scan.cells[cell], expected=scan.own[cell] - about)
+            fits[cell] = fit_cell(own, surface, halos, offsets)
+    return Displacements([fit for fit in fits if fit is not None], conditions)
+
+
+def _shared_conditions(
+    crystals: DisplacedCrystals, scan: ScanCells, sample: NDArray[np.int64], halos: Halos
+) -> Conditions:
+    """What the patterns of some cells share, by Gauss-Newton steps."""
+    own = scan.own[sample]
+    start = at_start(own[:, :2].mean(0), float(own[:, 2].mean()))
+    conditions = start
+    for _ in range(_ROUNDS):
+        surface = crystals.surface(conditions)
+        beside = _derivatives(crystals, conditions, range(len(NAMES)))
+        fits = [
+            fit_cell(scan.cells[cell], surface, halos, conditions=beside)
+            for cell in progress(sample.tolist(), len(sample), "conditions by unit cells")
+        ]
+        normal = sum((fit.normal for fit in fits), np.diag(SPREADS**-2))
+        side = sum((fit.side for fit in fits), (start - conditions) * SPREADS**-2)
+        step = np.linalg.solve(normal, side)
+        conditions = allowed(conditions + np.clip(step, -2 * SPREADS, 2 * SPREADS))
+        if (np.abs(step) < _SETTLED * SPREADS).all():
+            break
+    told = ", ".join(f"{n} {v:.3g}" for n, v in zip(NAMES, conditions.tolist(), strict=True))
+    logger.info("conditions: %s", told)
+    return conditions
+
+
+def _derivatives(
+    crystals: DisplacedCrystals, conditions: Conditions, numbers: Sequence[int] | range
+) -> Images:
+    """Coarse surfaces by a unit of some conditions, shape (condition, term, place, pixel)."""
+    here = crystals.surface(conditions, coarse=True)
+    found = []
+    for number in numbers:
+        beside = conditions.copy()
+        beside[number] += STEPS[number]
+        found.append((crystals.surface(beside, coarse=True) - here) / STEPS[number])
+    return np.stack(found).astype(np.float32)
+
+
+def random_error(
+    shifts: NDArray[np.float64], row: NDArray[np.integer], column: NDArray[np.integer]
+) -> float:
+    """Standard deviation of a component by how much neighbouring cells differ.
+
+    What really changes from cell to cell is in it, walls are not: it is a median.
+
+    Parameters
+    ----------
+    shifts : ndarray, shape (cell, 2)
+        Displacements; cells without one are not numbers.
+    row, column : ndarray of int, shape (cell,)
+        Places of the cells in the lattice.
+
+    Returns
+    -------
+    float
+        In the units of the shifts; not a number with fewer than eight pairs.
+    """
+    place = {at: n for n, at in enumerate(zip(row.tolist(), column.tolist(), strict=True))}
+    pairs = [
+        (n, place[at])
+        for (y, x), n in place.items()
+        for at in ((y + 1, x), (y, x + 1))
+        if at in place
+    ]
+    if not pairs:
+        return float("nan")
+    first, second = np.array(pairs).T
+    apart = np.abs(shifts[first] - shifts[second])
+    apart = apart[np.isfinite(apart).all(1)]
+    if len(apart) < 8:
+        return float("nan")
+    return float(np.median(apart) * 1.4826 / np.sqrt(2))

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Displacements that are too short, turned, or surer than they are."""
+
+from __future__ import annotations
+
+from tests.mutants.mutation import Mutation
+
+_HERE = "tests/unit/displacements"
+_CRYSTALS = "polarstem/displacements/displaced_crystals.py"
+_BUILT = (
+    f"{_HERE}/test_displaced_crystals.py"
+    "::test_patterns_are_those_of_crystals_built_for_the_displacement"
+)
+_CELL = "polarstem/displacements/cell_displacement.py"
+_CELLS = f"{_HERE}/test_cell_displacement.py"
+_KNOWN = f"{_CELLS}::test_known_conditions_leave_the_counting_error"
+_FOUND = f"{_CELLS}::test_conditions_are_found_with_the_displacements"
+_SCAN = "polarstem/displacements/scan_displacements.py"
+_MAP = "polarstem/displacements/displacement_map.py"
+_FRAME = f"{_HERE}/test_displacement_map.py::test_displacements_are_told_in_the_frame_of_the_scan"
+_MEAN = "polarstem/simulate/potential/mean_transmission.py"
+_AVERAGE = f"{_HERE}/test_mean_transmission.py::test_it_is_the_average_over_many_crystals"
+
+MUTATIONS = [
+    Mutation(
+        "atoms of the mean wave stand still",
+        _MEAN,
+        "np.exp(-2 * (np.pi * rms) ** 2 * squared)",
+        "np.exp(-2 * (np.pi * 0 * rms) ** 2 * squared)",
+        _AVERAGE,
+    ),
+    Mutation(
+        "a mixed site of the mean wave holds its last element alone",
+        _MEAN,
+        "changed += share * np.fft",
+        "changed = np.fft",
+        _AVERAGE,
+    ),
+    Mutation(
+        "potentials are averaged where waves should be",
+        _CRYSTALS,
+        "mean_wave=True",
+        "mean_wave=False",
+        _BUILT,
+    ),
+    Mutation(
+        "turned crystals are turned the wrong way",
+        _CRYSTALS,
+        "kept, inverse(images[kept])",
+        "kept, images[kept]",
+        _BUILT,
+    ),
+    Mutation(
+        "y of a place points up",
+        _CRYSTALS,
+        "[right.ravel(), -down.ravel()]",
+        "[right.ravel(), down.ravel()]",
+        _BUILT,
+    ),
+    Mutation(
+        "a place is the nearest one that was simulated",
+        _CRYSTALS,
+        "np.arange(1 - PLACES // 2, PLACES // 2)",
+        "np.arange(-1, 2)",
+        _BUILT,
+    ),
+    Mutation(
+        "the crystal is as thick as the plane below",
+        _CRYSTALS,
+        "(1 - share) * images[0] + share * images[1]",
+        "images[0]",
+        f"{_HERE}/test_displaced_crystals.py::test_thickness_lies_between_planes",
+    ),
+    Mutation(
+        "steps are as long as the slope alone says",
+        _CELL,
+        "step = solution[:2] / max(solution[2], 0.2)",
+        "step = 0.3 * solution[:2]",
+        _KNOWN,
+    ),
+    Mutation(
+        "pixels that are alike count one by one",
+        _CELL,
+        "scale = variance * ALIKE / best.brightness**2",
+        "scale = variance * 1e-3 / best.brightness**2",
+        _KNOWN,
+    ),
+    Mutation(
+        "a cell is tilted as all others are",
+        _CELL,
+        "side[count:] += pull * self.cell.expected",
+        "side[count:] += 0.0 * self.cell.expected",
+        f"{_CELLS}::test_cells_may_differ_in_tilt",
+    ),
+    Mutation(
+        "conditions stay where they start",
+        _SCAN,
+        "allowed(conditions + np.clip(step, -2 * SPREADS, 2 * SPREADS))",
+        "allowed(conditions + np.clip(step, -0 * SPREADS, 0 * SPREADS))",
+        _FOUND,
+    ),
+    Mutation(
+        "walls are taken for scatter",
+        _SCAN,
+        "np.median(apart) * 1.4826 / np.sqrt(2)",
+        "np.sqrt(np.mean(apart**2) / 2)",
+        f"{_CELLS}::test_random_error_is_that_of_neighbours_and_leaves_walls_out",
+    ),
+    Mutation(
+        "displacements stay in the crystal's frame",
+        _MAP,
+        "shift[cell] = turn @ fit.shift * reach_pm",
+        "shift[cell] = fit.shift * reach_pm",
+        _FRAME,
+    ),
+    Mutation(
+        "tilts are turned the wrong way",
+        _MAP,
+        'found["cell_tilt_y"].values], axis=1) @ turn',
+        'found["cell_tilt_y"].values], axis=1) @ turn.T',
+        _FRAME,
+    ),
+    Mutation(
+        "every pattern is as bright as any",
+        _MAP,
+        "patterns *= (total / np.median(total[total > 0]))[:, None]",
+        "patterns *= (0 * total + 1)[:, None]",
+        _FRAME,
+    ),
+    Mutation(
+        "whatever fits badly is told all the same",
+        _MAP,
+        "if misfit[cell] > _WORSE:",
+        "if misfit[cell] > 1e9 * _WORSE:",
+        f"{_HERE}/test_displacement_map.py"
+        "::test_cells_of_another_crystal_have_a_reason_and_no_displacement",
+    ),
+]

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Displacements fitted to counted patterns of crystals that were built for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from displaced_cases import raster
+
+from polarstem.displacements.cell_displacement import CellPatterns, fit_cell
+from polarstem.displacements.displaced_crystals import DisplacedCrystals, between_places
+from polarstem.displacements.microscope_conditions import NAMES, at_start
+from polarstem.displacements.scan_displacements import ScanCells, fit_scan, random_error
+
+SHIFTS = ((9.0, -4.0), (-12.0, -12.0), (2.0, 15.0), (0.0, 0.0))
+DOSE = 3e5
+
+
+def counted(patterns: np.ndarray, seed: int) -> np.ndarray:
+    counts = np.random.default_rng(seed).poisson(DOSE * patterns)
+    return (counts / DOSE).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def seen(crystals: DisplacedCrystals, directly: Any) -> Any:
+    """Cells under conditions that nobody tells: a tilt, a defocus, astigmatism, a source."""
+    hidden = at_start(np.array([0.5, -0.3]), float(crystals.thickness_nm[2]))
+    for name, value in {"C10": -18.0, "C12_cos": 9.0, "source": 0.65}.items():
+        hidden[NAMES.index(name)] = value
+    fractions = raster()
+    weights = between_places(fractions)
+    cells = [
+        CellPatterns(weights, counted(directly(shift, fractions, hidden), n), np.zeros(3))
+        for n, shift in enumerate(SHIFTS)
+    ]
+    return hidden, cells
+
+
+def test_known_conditions_leave_the_counting_error(
+    crystals: DisplacedCrystals, halos: Any, seen: Any
+) -> None:
+    hidden, cells = seen
+    surface = crystals.surface(hidden)
+    for cell, shift in zip(cells, SHIFTS, strict=True):
+        fit = fit_cell(cell, surface, halos)
+        error = fit.shift * crystals.reach_pm - shift
+        sigma = crystals.reach_pm * np.sqrt(np.diag(fit.covariance))
+        assert np.abs(error).max() < 0.6, (shift, error)
+        assert (np.abs(error) < 4 * sigma).all()
+        assert (sigma < 2.0).all()
+        assert fit.margin > 3
+
+
+def test_conditions_are_found_with_the_displacements(
+    crystals: DisplacedCrystals, halos: Any, seen: Any
+) -> None:
+    hidden, cells = seen
+    nm = float(hidden[NAMES.index("thickness")])
+    scan = ScanCells(cells * 3, np.zeros((12, 2)), np.full(12, nm + 0.2))
+    found = fit_scan(crystals, scan, halos, 0)
+    for number, fit in enumerate(found.fits):
+        error = fit.shift * crystals.reach_pm - SHIFTS[number % 4]
+        assert np.abs(error).max() < 1.0, (number, error)
+    told = dict(zip(NAMES, found.conditions, strict=True))
+    assert told["tilt_x"] == pytest.approx(0.5, abs=0.15)
+    assert told["tilt_y"] == pytest.approx(-0.3, abs=0.15)
+    assert told["C10"] == pytest.approx(-18.0, abs=5.0)
+    assert told["C12_cos"] == pytest.approx(9.0, abs=3.0)
+    assert told["source"] == pytest.approx(0.65, abs=0.1)
+
+
+def test_cells_may_differ_in_tilt(crystals: DisplacedCrystals, directly: Any, halos: Any) -> None:
+    """A cell tilted by what the map measured has its displacement all the same."""
+    common = at_start(np.zeros(2), float(crystals.thickness_nm[2]))
+    tilted = common.copy()
+    tilted[0] = 0.8
+    fractions, shift = raster(), (8.0, 3.0)
+    patterns = counted(directly(shift, fractions, tilted), 5)
+    weights = between_places(fractions)
+    surface, offsets = crystals.surface(common), []
+    for axis, step in enumerate((0.2, 0.2, 0.25)):
+        beside = common.copy()
+        beside[axis] += step
+        coarse = crystals.surface(beside, coarse=True) - crystals.surface(common, coarse=True)
+        offsets.append(coarse / step)
+    told = CellPatterns(weights, patterns, np.array([0.8, 0.0, 0.0]))
+    fit = fit_cell(told, surface, halos, np.stack(offsets))
+    assert np.abs(fit.shift * crystals.reach_pm - shift).max() < 1.0
+    ignored = fit_cell(told, surface, halos)
+    assert np.abs(ignored.shift * crystals.reach_pm - shift).max() > 1.5
+
+
+def test_a_foreign_crystal_fits_badly(crystals: DisplacedCrystals, halos: Any, seen: Any) -> None:
+    hidden, cells = seen
+    surface = crystals.surface(hidden)
+    own = fit_cell(cells[0], surface, halos).misfit
+    turned = CellPatterns(cells[0].weights[::-1], cells[0].patterns, np.zeros(3))
+    assert fit_cell(turned, surface, halos).misfit > 10 * own
+
+
+def test_random_error_is_that_of_neighbours_and_leaves_walls_out() -> None:
+    rng = np.random.default_rng(3)
+    row, column = (axis.ravel() for axis in np.indices((20, 20)))
+    shifts = np.where(column[:, None] < 10, (14.0, 0.0), (0.0, -14.0))
+    shifts = shifts + rng.normal(scale=1.7, size=shifts.shape)
+    assert random_error(shifts, row, column) == pytest.approx(1.7, rel=0.1)
+    assert np.isnan(random_error(shifts[:3], row[:3], column[:3]))
