@@ -35,8 +35,8 @@ class CellPatterns:
         Of the simulated places, see `between_places`.
     patterns : ndarray, shape (n, pixel)
         Fractions of the beam in the crystal's frame, all by one factor.
-    expected : ndarray, shape (3,)
-        By how much tilt and thickness are expected to differ from the surface's conditions.
+    expected : ndarray, shape (5,)
+        By how much tilt, thickness and place are expected to differ from the surface's conditions.
     """
 
     weights: Images
@@ -60,6 +60,8 @@ class CellFit:
         By how many of its standard deviations the next best displacement, elsewhere, is worse.
     normal, side : ndarray
         Normal equations of the conditions whose derivatives were given, all else eliminated.
+    response : ndarray, shape (2, condition)
+        By how much the shift changes with each of them.
     """
 
     shift: NDArray[np.float64]
@@ -68,6 +70,7 @@ class CellFit:
     margin: float
     normal: NDArray[np.float64]
     side: NDArray[np.float64]
+    response: NDArray[np.float64]
 
 
 def fit_cell(
@@ -85,8 +88,8 @@ def fit_cell(
     surface : ndarray, shape (term, place, pixel)
         See `DisplacedCrystals.surface`.
     halos : callable
-    offsets : ndarray, shape (3, coarse term, place, pixel), optional
-        Derivatives by tilt and thickness, which may then differ from cell to cell.
+    offsets : ndarray, shape (5, coarse term, place, pixel), optional
+        Derivatives by tilt, thickness and place, which may then differ from cell to cell.
     conditions : ndarray, shape (condition, coarse term, place, pixel), optional
         Derivatives by conditions that are not fitted here, for their normal equations.
     """
@@ -104,7 +107,7 @@ def fit_cell(
     variance = best.squares / weights.size
     margin = np.inf if same else float(np.sqrt((other.squares - best.squares) / variance / ALIKE))
     inverse = np.linalg.inv(best.normal)
-    normal, side = np.zeros((0, 0)), np.zeros(0)
+    normal, side, response = np.zeros((0, 0)), np.zeros(0), np.zeros((2, 0))
     if conditions is not None:
         at = powers(best.shift, 2).astype(np.float32)
         columns = np.stack(
@@ -117,8 +120,10 @@ def fit_cell(
         mixed = columns @ best.columns.T
         normal = (columns @ columns.T - mixed @ inverse @ mixed.T) / variance / ALIKE
         side = columns @ best.residual / variance / ALIKE
+        response = -(inverse @ mixed.T)[:2] / best.brightness
     scale = variance * ALIKE / best.brightness**2
-    return CellFit(best.shift, inverse[:2, :2] * scale, variance, margin, normal, side)
+    own = inverse[:2, :2] * scale
+    return CellFit(best.shift, own, variance, margin, normal, side, response)
 
 
 @dataclass(frozen=True)
@@ -182,7 +187,7 @@ class _Search:
         return _Climbed(shift, squares, float(solution[2]), columns, normal, residual)
 
     def _columns(self, shift: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-        """Weighted columns, and how many come before tilt and thickness."""
+        """Weighted columns, and how many come before tilt, thickness and place."""
         pattern = np.tensordot(powers(shift).astype(np.float32), self.terms, axes=1)
         along = np.tensordot(slopes(shift).astype(np.float32), self.terms, axes=1)
         spread = self.halos(pattern.mean(0)) - pattern.mean(0)

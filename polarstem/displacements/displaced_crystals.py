@@ -175,7 +175,9 @@ class DisplacedCrystals:
         kept, turn = self._where[node]
         optics = optics_of(conditions, self.simulate.semiangle_mrad)
         two = known[below : below + 2].tolist()
-        images = self._eyes[kept].measure(self._positions, two, optics, turn=turn).numpy()
+        first = NAMES.index("place_x")
+        places = self._positions + conditions[first : first + 2]
+        images = self._eyes[kept].measure(places, two, optics, turn=turn).numpy()
         mixed: Images = (1 - share) * images[0] + share * images[1]
         return mixed.reshape(len(mixed), -1)
 

@@ -18,7 +18,12 @@ from polarstem.checked_netcdf import save_netcdf
 from polarstem.displacements.cell_displacement import CellPatterns
 from polarstem.displacements.displaced_crystals import DisplacedCrystals, between_places
 from polarstem.displacements.microscope_conditions import NAMES
-from polarstem.displacements.scan_displacements import ScanCells, fit_scan, random_error
+from polarstem.displacements.scan_displacements import (
+    Displacements,
+    ScanCells,
+    fit_scan,
+    random_error,
+)
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.maps.outputs import MAP_FILE
@@ -103,7 +108,7 @@ def measure_displacements(
         met = np.flatnonzero((number == cell) & np.isfinite(patterns).all(1))
         if len(met) >= LEAST_POSITIONS and np.isfinite([thickness[cell], *tilt[cell]]).all():
             kept.append(cell)
-            cells.append(CellPatterns(between_places(fractions[met]), patterns[met], np.zeros(3)))
+            cells.append(CellPatterns(between_places(fractions[met]), patterns[met], np.zeros(5)))
     if len(cells) < LEAST_POSITIONS:
         raise PolarstemError(
             f"The map {map_folder} has {len(cells)} unit cells of {LEAST_POSITIONS} positions or "
@@ -115,7 +120,7 @@ def measure_displacements(
     crystals = DisplacedCrystals(trained_for, span, reach, threads)
     halos = PatternModel(library).halos
     fitted = fit_scan(crystals, scan, halos, seed)
-    own = _per_cell(found, kept, fitted.fits, crystals.reach_pm, turn)
+    own = _per_cell(found, kept, fitted, crystals.reach_pm, turn)
     return _data(found, own, trained_for, dict(zip(NAMES, fitted.conditions.tolist(), strict=True)))
 
 
@@ -188,7 +193,7 @@ def _check(found: xr.Dataset, folder: Path | str, trained_for: Mapping[str, Any]
 def _per_cell(
     found: xr.Dataset,
     kept: list[int],
-    fits: list[Any],
+    fitted: Displacements,
     reach_pm: float,
     turn: NDArray[np.float64],
 ) -> dict[str, NDArray[Any]]:
@@ -197,8 +202,8 @@ def _per_cell(
     shift = np.full((count, 2), np.nan)
     covariance = np.full((count, 2, 2), np.nan)
     misfit, reason = np.full(count, np.nan), np.ones(count, np.int8)
-    typical = float(np.median([fit.misfit for fit in fits]))
-    for cell, fit in zip(kept, fits, strict=True):
+    typical = float(np.median([fit.misfit for fit in fitted.fits]))
+    for cell, fit in zip(kept, fitted.fits, strict=True):
         shift[cell] = turn @ fit.shift * reach_pm
         covariance[cell] = turn @ fit.covariance @ turn.T * reach_pm**2
         misfit[cell] = fit.misfit / typical
@@ -217,6 +222,7 @@ def _per_cell(
         # what the crystals lack (disorder, thermal motion) errs alike in both components
         own = float(np.trace(told, axis1=1, axis2=2).mean() / 2)
         covariance += max(0.0, scatter**2 - own) * np.eye(2)
+    covariance += turn @ fitted.common @ turn.T * reach_pm**2
     covariance[reason > 0] = np.nan
     return {"shift": shift, "covariance": covariance, "misfit": misfit, "reason": reason}
 

@@ -18,16 +18,22 @@ Conditions = NDArray[np.float64]
 """Values in the order of `NAMES`."""
 _TWO = ("C12", "C21", "C23")
 _COMPONENTS = tuple(f"{name}_{part}" for name in _TWO for part in ("cos", "sin"))
-NAMES = ("tilt_x", "tilt_y", "thickness", "C10", *_COMPONENTS, "C30", "source")
-"""Tilt of the beam to the right and up [mrad], thickness [nm], aberrations [Å], source FWHM [Å]."""
-STEPS = np.array([0.2, 0.2, 0.25, 4.0, 3.0, 3.0, 40.0, 40.0, 40.0, 40.0, 3e3, 0.05])
+NAMES = (
+    *("tilt_x", "tilt_y", "thickness", "place_x", "place_y"),
+    *("C10", *_COMPONENTS, "C30", "source"),
+)
+"""Tilt of the beam to the right and up [mrad], thickness [nm], by how much farther to the right and
+up the probe is than the map says [Å], aberrations [Å], source FWHM [Å]."""
+STEPS = np.array([0.2, 0.2, 0.25, 0.03, 0.03, 4.0, 3.0, 3.0, 40.0, 40.0, 40.0, 40.0, 3e3, 0.05])
 """By which derivatives are taken."""
-SPREADS = np.array([1.0, 1.0, 1.0, 60.0, 20.0, 20.0, 200.0, 200.0, 200.0, 200.0, 2e4, 0.25])
+SPREADS = np.array(
+    [1.0, 1.0, 1.0, 0.15, 0.15, 60.0, 20.0, 20.0, 200.0, 200.0, 200.0, 200.0, 2e4, 0.25]
+)
 """Standard deviations of what is expected beforehand: about zero, for tilt and thickness about what
 the map measured, for the source about `SOURCE_FWHM`."""
-OF_CELL = slice(0, 3)
-"""Tilt and thickness, which may change over a scan."""
-CELL_SPREADS = np.array([0.3, 0.3, 0.4])
+OF_CELL = slice(0, 5)
+"""Tilt, thickness and place, which may change over a scan."""
+CELL_SPREADS = np.array([0.3, 0.3, 0.4, 0.03, 0.03])
 """By how much they do, beyond what the map measured."""
 SOURCE_FWHM = 0.8  # Å
 _LEAST_SOURCE = 0.1
@@ -36,7 +42,7 @@ _LEAST_SOURCE = 0.1
 def at_start(tilt_mrad: NDArray[np.floating], thickness_nm: float) -> Conditions:
     """Conditions before anything is fitted."""
     found = np.zeros(len(NAMES))
-    found[OF_CELL] = *tilt_mrad, thickness_nm
+    found[:3] = *tilt_mrad, thickness_nm
     found[-1] = SOURCE_FWHM
     return found
 

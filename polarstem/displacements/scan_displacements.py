@@ -55,8 +55,8 @@ class ScanCells:
 
     @property
     def own(self) -> NDArray[np.float64]:
-        """Tilt and thickness, shape (cell, 3)."""
-        return np.column_stack([self.tilt_mrad, self.thickness_nm])
+        """Tilt, thickness, and no change of place, shape (cell, 5)."""
+        return np.column_stack([self.tilt_mrad, self.thickness_nm, 0 * self.tilt_mrad])
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,13 @@ class Displacements:
         Of each cell.
     conditions : Conditions
         At the mean thickness and tilt of the sample.
+    common : ndarray, shape (2, 2)
+        Covariance of the error that all shifts share, as conditions are not known exactly.
     """
 
     fits: list[CellFit]
     conditions: Conditions
+    common: NDArray[np.float64]
 
 
 def fit_scan(
@@ -93,7 +96,7 @@ def fit_scan(
     groups = np.rint((scan.thickness_nm - np.median(scan.thickness_nm)) / _GROUP_NM).astype(int)
     common = order[groups[order] == np.bincount(groups - groups.min()).argmax() + groups.min()]
     sample = common[:_SAMPLE]
-    conditions = _shared_conditions(crystals, scan, sample, halos)
+    conditions, common_error = _shared_conditions(crystals, scan, sample, halos)
     middle = scan.own[sample].mean(0)
     fits: list[CellFit | None] = [None] * len(scan.cells)
     for group in np.unique(groups).tolist():
@@ -106,13 +109,13 @@ def fit_scan(
         for cell in progress(members.tolist(), len(members), "unit cells"):
             own = replace(scan.cells[cell], expected=scan.own[cell] - about)
             fits[cell] = fit_cell(own, surface, halos, offsets)
-    return Displacements([fit for fit in fits if fit is not None], conditions)
+    return Displacements([fit for fit in fits if fit is not None], conditions, common_error)
 
 
 def _shared_conditions(
     crystals: DisplacedCrystals, scan: ScanCells, sample: NDArray[np.int64], halos: Halos
-) -> Conditions:
-    """What the patterns of some cells share, by Gauss-Newton steps."""
+) -> tuple[Conditions, NDArray[np.float64]]:
+    """What the patterns of some cells share, by Gauss-Newton steps, and what it leaves open."""
     own = scan.own[sample]
     start = at_start(own[:, :2].mean(0), float(own[:, 2].mean()))
     conditions = start
@@ -129,9 +132,11 @@ def _shared_conditions(
         conditions = allowed(conditions + np.clip(step, -2 * SPREADS, 2 * SPREADS))
         if (np.abs(step) < _SETTLED * SPREADS).all():
             break
+    response = np.mean([fit.response for fit in fits], axis=0)
+    common = response @ np.linalg.inv(normal) @ response.T
     told = ", ".join(f"{n} {v:.3g}" for n, v in zip(NAMES, conditions.tolist(), strict=True))
     logger.info("conditions: %s", told)
-    return conditions
+    return conditions, common
 
 
 def _derivatives(

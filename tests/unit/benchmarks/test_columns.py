@@ -25,6 +25,7 @@ from benchmarks.columns import (
     score,
     table,
 )
+from benchmarks.displacements import scored
 from polarstem.scans.specimen.cells import Lattice
 
 EIGHT = np.arange(8) * 45.0
@@ -204,3 +205,20 @@ def test_all_cells_come_last() -> None:
 def test_polarization_and_displacement_of_knn() -> None:
     # lengths of docs/vector.md, polarizations of docs/crystals.md
     assert pm_per_polarization("KNN", "O") == pytest.approx(20.0 / 51.3, rel=2e-3)
+
+
+def test_displacements_are_held_against_the_truth() -> None:
+    rng = np.random.default_rng(4)
+    true = np.tile([(14.0, 0.0), (0.0, -20.0)], (2000, 1))
+    spread = np.linalg.cholesky([[1.44, 0.6], [0.6, 2.25]])
+    shift = true + rng.normal(size=true.shape) @ spread.T + (0.3, 0.0)
+    ones = np.ones(len(true))
+    row = scored("a", 5000, true, shift, 1.2 * ones, 1.5 * ones, 0.6 / 1.8 * ones)
+    assert row.rms_pm == pytest.approx(np.sqrt((1.44 + 2.25 + 0.09) / 2), rel=0.03)
+    assert row.bias_pm == pytest.approx((0.3, 0.0), abs=0.08)
+    assert row.sigma_pm == pytest.approx(np.sqrt((1.44 + 2.25) / 2))
+    assert row.within_68 == pytest.approx(0.66, abs=0.03)
+    assert row.within_95 == pytest.approx(0.94, abs=0.02)
+    assert row.share == pytest.approx(1.0, abs=0.02)
+    assert 2 < row.angle_deg < 5
+    assert (row.cells, row.told) == (5000, 4000)

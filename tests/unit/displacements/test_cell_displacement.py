@@ -32,7 +32,7 @@ def seen(crystals: DisplacedCrystals, directly: Any) -> Any:
     fractions = raster()
     weights = between_places(fractions)
     cells = [
-        CellPatterns(weights, counted(directly(shift, fractions, hidden), n), np.zeros(3))
+        CellPatterns(weights, counted(directly(shift, fractions, hidden), n), np.zeros(5))
         for n, shift in enumerate(SHIFTS)
     ]
     return hidden, cells
@@ -80,12 +80,12 @@ def test_cells_may_differ_in_tilt(crystals: DisplacedCrystals, directly: Any, ha
     patterns = counted(directly(shift, fractions, tilted), 5)
     weights = between_places(fractions)
     surface, offsets = crystals.surface(common), []
-    for axis, step in enumerate((0.2, 0.2, 0.25)):
+    for axis, step in enumerate((0.2, 0.2, 0.25, 0.03, 0.03)):
         beside = common.copy()
         beside[axis] += step
         coarse = crystals.surface(beside, coarse=True) - crystals.surface(common, coarse=True)
         offsets.append(coarse / step)
-    told = CellPatterns(weights, patterns, np.array([0.8, 0.0, 0.0]))
+    told = CellPatterns(weights, patterns, np.array([0.8, 0.0, 0.0, 0.0, 0.0]))
     fit = fit_cell(told, surface, halos, np.stack(offsets))
     assert np.abs(fit.shift * crystals.reach_pm - shift).max() < 1.0
     ignored = fit_cell(told, surface, halos)
@@ -96,7 +96,7 @@ def test_a_foreign_crystal_fits_badly(crystals: DisplacedCrystals, halos: Any, s
     hidden, cells = seen
     surface = crystals.surface(hidden)
     own = fit_cell(cells[0], surface, halos).misfit
-    turned = CellPatterns(cells[0].weights[::-1], cells[0].patterns, np.zeros(3))
+    turned = CellPatterns(cells[0].weights[::-1], cells[0].patterns, np.zeros(5))
     assert fit_cell(turned, surface, halos).misfit > 10 * own
 
 
