@@ -28,7 +28,10 @@ MODULES = sorted((ROOT / "polarstem").rglob("*.py"))
 PRESETS = sorted((ROOT / "resources" / "presets").glob("*.yaml"))
 
 # Data flows one way; these are free for all, whatever stands above them.
-ORDER = ("structures", "simulate", "scans", "data", "models", "maps", "evaluate", "report")
+ORDER = (
+    *("structures", "simulate", "scans", "data", "models"),
+    *("maps", "displacements", "evaluate", "report"),
+)
 SHARED = {
     *("checked_netcdf", "config", "errors", "files", "import_closure", "logs"),
     *("machine_faults", "provenance", "seeds", "shipped_files", "yaml_files"),
