@@ -27,6 +27,7 @@ from polarstem.displacements.scan_displacements import (
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.maps.outputs import MAP_FILE
+from polarstem.maps.withheld import MEANINGS, Reason
 from polarstem.models.saved import read_description
 from polarstem.provenance import provenance
 from polarstem.scans.specimen.pacbed_model import PatternModel
@@ -51,7 +52,13 @@ REASONS = (
     "patterns are not those of a displaced crystal",
     "another displacement fits as well",
     "longer than what was simulated",
+    "the map says why nothing can be told",
 )
+_NOTHING_TOLD = (
+    *(Reason.NOT_MEASURED, Reason.VACUUM, Reason.NOT_LINEAR),
+    *(Reason.NOT_THIS_CRYSTAL, Reason.TURN_UNKNOWN),
+)
+"""What takes displacements away as well, and not answers alone."""
 
 
 def measure_displacements(
@@ -83,7 +90,12 @@ def measure_displacements(
         If the map has no patterns, no lattice, no thickness or no cells, or the model no library.
     """
     threads = threads or available_cores()
-    trained_for = read_description(Path(model))["trained_for"]
+    trained_for = read_description(Path(model)).get("trained_for")
+    if not trained_for:
+        raise PolarstemError(
+            f"The model {model} does not say what crystal and microscope it was trained for; train "
+            "it anew."
+        )
     if not (Path(model) / FILE_NAME).exists():
         raise PolarstemError(
             f"The model {model} has no library beside it ({FILE_NAME}); displacements need one."
@@ -104,7 +116,7 @@ def measure_displacements(
     tilt = np.stack([found["cell_tilt_x"].values, found["cell_tilt_y"].values], axis=1) @ turn
     thickness = found["cell_thickness"].values.astype(float)
     kept, cells = [], []
-    for cell in range(found.sizes["cell"]):
+    for cell in np.flatnonzero(~_nothing_told(found)).tolist():
         met = np.flatnonzero((number == cell) & np.isfinite(patterns).all(1))
         if len(met) >= LEAST_POSITIONS and np.isfinite([thickness[cell], *tilt[cell]]).all():
             kept.append(cell)
@@ -183,11 +195,23 @@ def _check(found: xr.Dataset, folder: Path | str, trained_for: Mapping[str, Any]
             f"The map {folder} has no thickness, without which no pattern can be simulated; map "
             "the scan with a model that has a library, and without `off: [thickness]`."
         )
+    withheld = found["cell_withheld"].values
+    if len(withheld) and _nothing_told(found).all():
+        why = MEANINGS[Reason(int(np.bincount(withheld).argmax()))]
+        raise PolarstemError(
+            f"The map {folder} gives no answer in any cell, for one reason: {why}. Displacements "
+            "would be wrong for the same reason; see its summary.json for what to do."
+        )
     if found.sizes["ky"] != trained_for["pixels"]:
         raise PolarstemError(
             f"The map {folder} has patterns of {found.sizes['ky']} pixels, the model one of "
             f"{trained_for['pixels']}; give the model that the map was made with."
         )
+
+
+def _nothing_told(found: xr.Dataset) -> NDArray[np.bool_]:
+    """Cells of which the map says why nothing can be told, whatever the classes."""
+    return np.isin(found["cell_withheld"].values, _NOTHING_TOLD)
 
 
 def _per_cell(
@@ -202,6 +226,7 @@ def _per_cell(
     shift = np.full((count, 2), np.nan)
     covariance = np.full((count, 2, 2), np.nan)
     misfit, reason = np.full(count, np.nan), np.ones(count, np.int8)
+    reason[_nothing_told(found)] = REASONS.index("the map says why nothing can be told")
     typical = float(np.median([fit.misfit for fit in fitted.fits]))
     for cell, fit in zip(kept, fitted.fits, strict=True):
         shift[cell] = turn @ fit.shift * reach_pm

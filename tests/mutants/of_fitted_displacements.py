@@ -135,4 +135,12 @@ MUTATIONS = [
         f"{_HERE}/test_displacement_map.py"
         "::test_cells_of_another_crystal_have_a_reason_and_no_displacement",
     ),
+    Mutation(
+        "displacements are told where the map says that nothing can be",
+        _MAP,
+        '    return np.isin(found["cell_withheld"].values, _NOTHING_TOLD)',
+        '    return np.isin(found["cell_withheld"].values, ())',
+        f"{_HERE}/test_displacement_map.py"
+        "::test_cells_of_another_crystal_have_a_reason_and_no_displacement",
+    ),
 ]

@@ -25,6 +25,7 @@ from polarstem.displacements.displacement_map import (
 )
 from polarstem.displacements.microscope_conditions import NAMES, at_start
 from polarstem.errors import PolarstemError
+from polarstem.maps.withheld import Reason
 from polarstem.report.figures.displacement_arrows import draw_displacements
 
 SIDE, STEPS = 4, 6  # cells along the scan, positions along a cell
@@ -61,6 +62,7 @@ def scanned(crystals: DisplacedCrystals, directly: Any) -> xr.Dataset:
         "cell_tilt_x": np.full(len(cells), -0.6),
         "cell_tilt_y": np.zeros(len(cells)),
         "cell_at_wall": np.zeros(len(cells), bool),
+        "cell_withheld": np.full(len(cells), Reason.AMBIGUOUS, np.int8),
     }
     return xr.Dataset(
         {
@@ -126,6 +128,7 @@ def test_cells_of_another_crystal_have_a_reason_and_no_displacement(
     folders: Any, scanned: xr.Dataset
 ) -> None:
     data = scanned.copy(deep=True)
+    data["cell_withheld"][7] = Reason.VACUUM
     foreign = data["cell"].values == 5
     patterns = data["pattern"].values
     patterns[foreign] = patterns[foreign][::-1]  # where they were not taken
@@ -135,8 +138,10 @@ def test_cells_of_another_crystal_have_a_reason_and_no_displacement(
     )
     assert np.isnan(found["ux"].values[5])
     assert np.isnan(found["sigma_x"].values[5])
-    assert (found["reason"].values == 0).sum() == 15
-    assert "15 of 16" in said(found)
+    assert found["reason"].values[7] == REASONS.index("the map says why nothing can be told")
+    assert np.isnan(found["uy"].values[7])
+    assert (found["reason"].values == 0).sum() == 14
+    assert "14 of 16" in said(found)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +152,10 @@ def test_cells_of_another_crystal_have_a_reason_and_no_displacement(
         (lambda data: data.drop_vars("cell_thickness"), "has no thickness"),
         (lambda data: data.isel(kx=slice(2, None), ky=slice(2, None)), "of 18 pixels"),
         (lambda data: data.isel(cell=slice(0, 5)), "has 5 unit cells"),
+        (
+            lambda data: data.assign(cell_withheld=0 * data["cell_withheld"] + Reason.TURN_UNKNOWN),
+            "how the patterns are turned against the scan is unknown",
+        ),
     ],
 )
 def test_maps_that_hold_too_little_are_refused(folders: Any, scanned: Any, change: Any, told: str):
