@@ -33,16 +33,13 @@ from benchmarks.column_fit import (
     lattice_places,
     virtual_images,
 )
+from benchmarks.true_displacements import Score, at_cells, pm_per_polarization
 from polarstem.evaluate.map_scores.beside_truth import (
     AWAY_CELLS,
     agrees,
     read_scored,
     truth_of_cells,
 )
-from polarstem.structures.crystals import load_material
-from polarstem.structures.polar_mode import displacements
-from polarstem.structures.templates import polarization
-from polarstem.structures.variants import Phase, phase_variants
 
 DEFLECTION = "deflection"
 METHODS = (*IMAGES, DEFLECTION)
@@ -144,15 +141,6 @@ def read_scene(map_nc: Path, scans: Path, pm_per_polarization: float) -> Scene |
     )
 
 
-def at_cells(found: xr.Dataset, truth: xr.Dataset, name: str) -> FloatArray:
-    """What is true at the position nearest to the middle of each cell, shape (cell,)."""
-    points = {
-        axis: xr.DataArray(found[f"cell_centre_{axis}"].values, dims="cell") for axis in ("y", "x")
-    }
-    values: FloatArray = truth[name].sel(points, method="nearest").values.astype(float)
-    return values
-
-
 def _per_cell(found: xr.Dataset, names: Sequence[str]) -> FloatArray:
     return np.stack([found[name].values for name in names], axis=1).astype(float)
 
@@ -188,25 +176,6 @@ def estimated(scenes: Sequence[Scene], method: str, corrected: bool) -> list[Flo
         gains, *_ = np.linalg.lstsq(design[whole], wanted[whole], rcond=None)
         told.append(own @ gains)
     return told
-
-
-@dataclass(frozen=True)
-class Score:
-    """How good displacements are.
-
-    Attributes
-    ----------
-    rms_pm : float
-        Root-mean-square error of a component.
-    scatter_pm : float
-        The same about the mean of each domain: what no better calibration takes away.
-    right : float
-        Share of cells whose nearest class is the true one.
-    """
-
-    rms_pm: float
-    scatter_pm: float
-    right: float
 
 
 def score(scene: Scene, told_pm: FloatArray) -> Score:
@@ -289,14 +258,6 @@ def together(scores: Sequence[Score], sizes: Sequence[int]) -> Score:
     squares = [(s.rms_pm**2, s.scatter_pm**2, s.right) for s in scores]
     rms, scatter, right = np.average(squares, axis=0, weights=sizes)
     return Score(float(np.sqrt(rms)), float(np.sqrt(scatter)), float(right))
-
-
-def pm_per_polarization(material: str, phase: Phase) -> float:
-    """Displacement of B against its oxygens over the polarization of a phase [pm cm^2/µC]."""
-    loaded = load_material(material)
-    moved = displacements(loaded, phase, phase_variants(phase)[0])
-    polar = polarization(loaded, moved, loaded.cell_volume(phase))
-    return 100 * float(np.linalg.norm(moved[1] - moved[2:].mean(0)) / np.linalg.norm(polar))
 
 
 def main() -> None:

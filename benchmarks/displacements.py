@@ -2,7 +2,7 @@
 """How right fitted displacements are, on virtual experiments whose truth is known.
 
 ``python -m benchmarks.displacements results`` holds every
-``results/displacements/<experiment>/displacements.nc``, which ``python -m polarstem displacements
+``results/displacements/<experiment>/displacements.nc``, which ``python -m polarstem vectors
 results/maps/<experiment> --model results/mapping_model --out results/displacements/<experiment>``
 makes, against the truth of its scene. Cells at walls and defects are left out. Printed are the
 root-mean-square error of a component, the mean error, the median error of the angle, the standard
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.columns import at_cells, pm_per_polarization
+from benchmarks.true_displacements import at_cells, pm_per_polarization
 from polarstem.displacements.displacement_map import DISPLACEMENTS_FILE
 from polarstem.evaluate.map_scores.beside_truth import AWAY_CELLS, read_scored, truth_of_cells
 from polarstem.files import open_netcdf
@@ -77,7 +77,7 @@ def rows(results: Path, scale: float) -> Iterator[Row]:
     results : path
         With ``maps``, ``scans`` and ``displacements``.
     scale : float
-        See `benchmarks.columns.pm_per_polarization`.
+        See `benchmarks.true_displacements.pm_per_polarization`.
     """
     for path in sorted((results / "displacements").glob(f"*/{DISPLACEMENTS_FILE}")):
         name = path.parent.name

@@ -26,7 +26,7 @@ EXAMPLES = {
     "predict": "predict results/models/cnn/t20/0 results/datasets/t20.nc --output predictions.nc",
     "inspect": "inspect scan.mib --sheet scan.yaml --figure scan.png",
     "map": "map scan.mib --model results/reference_model --sheet scan.yaml --out my_map",
-    "displacements": "displacements my_map --model results/reference_model --out my_displacements",
+    "vectors": "vectors my_map --model results/reference_model --out my_displacements",
     "model": "model --material BaTiO3 --phase T --energy-kv 300 --semiangle-mrad 21 --out batio3",
     "complete": "complete bash",
     "docs": "docs",
@@ -150,7 +150,7 @@ def _map(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out / 'map.html'}")
 
 
-def _displacements(arguments: argparse.Namespace) -> None:
+def _vectors(arguments: argparse.Namespace) -> None:
     from polarstem.displacements.displacement_map import (
         measure_displacements,
         said,
@@ -257,9 +257,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--threads", type=int, help="all cores by default")
 
-    command = _add(
-        commands, "displacements", _displacements, "fit displacements [pm] to the cells of a map"
-    )
+    command = _add(commands, "vectors", _vectors, "fit displacements [pm] to the cells of a map")
     command.add_argument("map", type=Path, help="folder of a map")
     command.add_argument("--model", type=Path, required=True, help="the model it was made with")
     command.add_argument("--out", type=Path, required=True, help="folder to make")

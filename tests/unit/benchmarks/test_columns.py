@@ -21,11 +21,11 @@ from benchmarks.columns import (
     METHODS,
     Scene,
     estimated,
-    pm_per_polarization,
     score,
     table,
 )
 from benchmarks.displacements import scored
+from benchmarks.true_displacements import pm_per_polarization
 from polarstem.scans.specimen.cells import Lattice
 
 EIGHT = np.arange(8) * 45.0

@@ -178,7 +178,7 @@ def test_a_model_without_a_library_is_refused(folders: Any) -> None:
 
 
 def test_the_command_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["displacements", str(tmp_path), "--model", str(tmp_path), "--out", str(tmp_path)]
+    command = ["vectors", str(tmp_path), "--model", str(tmp_path), "--out", str(tmp_path)]
     assert cli.main(command) == 1
     assert "nothing is overwritten" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
