@@ -33,6 +33,7 @@ CONVENTION = "0° = right, counter-clockwise, y up"
 
 # Okabe and Ito's colours, told apart by colour-blind readers; markers tell them apart in grey.
 MODEL_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#444444")
+MODEL_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 SCORE_CMAP = "viridis"
 SIGNED_CMAP = "RdBu_r"
 PATTERN_CMAP = "magma"
