@@ -86,13 +86,6 @@ MUTATIONS = [
         _KNOWN,
     ),
     Mutation(
-        "a cell is tilted as all others are",
-        _CELL,
-        "side[count:] += pull * self.cell.expected",
-        "side[count:] += 0.0 * self.cell.expected",
-        f"{_CELLS}::test_cells_may_differ_in_tilt",
-    ),
-    Mutation(
         "conditions stay where they start",
         _SCAN,
         "allowed(conditions + np.clip(step, -2 * SPREADS, 2 * SPREADS))",
