@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from polarstem.config.accuracy import least_repeats
 from polarstem.config.physics import Simulate
-from polarstem.displacements.microscope_conditions import NAMES, Conditions, optics_of
+from polarstem.displacements.microscope_conditions import NAMES, Conditions, optics_of, within
 from polarstem.logs import progress
 from polarstem.simulate.potential.displaced_crystal import displaced_crystal
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
@@ -90,6 +90,10 @@ class DisplacedCrystals:
     ----------
     reach_pm : float
         Largest component of a displacement [pm].
+    thickness_nm : ndarray, shape (plane,)
+        Simulated thicknesses [nm].
+    tilt_mrad : float
+        Largest simulated tilt [mrad].
 
     Raises
     ------
@@ -139,7 +143,7 @@ class DisplacedCrystals:
                 threads=threads,
             )
             self._eyes[node] = VirtualMicroscope(matrix, self.simulate.detector)
-        self.thickness_nm = np.array(planes)
+        self.thickness_nm, self.tilt_mrad = np.array(planes), tilt_mrad
         place = np.arange(PLACES) / PLACES
         down, right = np.meshgrid(place, place, indexing="ij")
         self._positions = np.stack([right.ravel(), -down.ravel()], axis=1) * self.cell
@@ -150,7 +154,7 @@ class DisplacedCrystals:
         Parameters
         ----------
         conditions : Conditions
-            Thicknesses beyond those simulated are taken for the nearest.
+            Thicknesses and tilts beyond those simulated are taken for the nearest.
         coarse : bool
             Take every other displacement of the grid, and a polynomial of degree 2.
 
@@ -173,7 +177,7 @@ class DisplacedCrystals:
         below = int(np.clip(np.searchsorted(known, nm) - 1, 0, len(known) - 2))
         share = (nm - known[below]) / (known[below + 1] - known[below])
         kept, turn = self._where[node]
-        optics = optics_of(conditions, self.simulate.semiangle_mrad)
+        optics = optics_of(within(conditions, self.tilt_mrad), self.simulate.semiangle_mrad)
         two = known[below : below + 2].tolist()
         first = NAMES.index("place_x")
         places = self._positions + conditions[first : first + 2]

@@ -54,6 +54,13 @@ def allowed(conditions: Conditions) -> Conditions:
     return found
 
 
+def within(conditions: Conditions, tilt_mrad: float) -> Conditions:
+    """The same with a tilt that is no larger than this [mrad]."""
+    found = conditions.copy()
+    found[:2] *= min(1.0, tilt_mrad / max(math.hypot(*found[:2]), 1e-9))
+    return found
+
+
 def optics_of(conditions: Conditions, semiangle_mrad: float) -> Optics:
     """The illumination."""
     told = dict(zip(NAMES, conditions.tolist(), strict=True))

@@ -62,6 +62,15 @@ def test_thickness_lies_between_planes(crystals: DisplacedCrystals) -> None:
     np.testing.assert_allclose(between, 0.75 * one + 0.25 * two, atol=1e-6)
 
 
+def test_a_tilt_beyond_what_is_simulated_is_the_largest_one(crystals: DisplacedCrystals) -> None:
+    far, largest, other = (
+        crystals.surface(conditions(crystals, tilt_x=x, tilt_y=y), coarse=True)
+        for x, y in ((0.0, -9.0), (0.0, -1.5), (0.0, 1.5))
+    )
+    np.testing.assert_allclose(far, largest, atol=1e-6)
+    assert np.abs(far - other).max() > 1e-4
+
+
 def test_slopes_are_those_of_the_powers() -> None:
     at, step = np.array([0.3, -0.6]), 1e-5
     for axis, along in enumerate(np.eye(2) * step):
