@@ -137,7 +137,7 @@ class DisplacedCrystals:
                 planes,
                 self.simulate,
                 cells=self.cells,
-                margin_mrad=tilt_mrad,
+                margin_mrad=1e3 * float(np.tan(tilt_mrad / 1e3)) + 1e-6,
                 thermal_scale=1.0,
                 mean_wave=True,
                 threads=threads,
