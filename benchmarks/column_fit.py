@@ -142,10 +142,3 @@ def lattice_places(found: xr.Dataset) -> tuple[FloatArray, FloatArray]:
     fraction = np.stack([found["cell_x"].values.ravel(), -found["cell_y"].values.ravel()], axis=1)
     # the map knows the place within the cell better than this the cell
     return fraction + np.rint(about - fraction), middles
-
-
-def in_scan_frame(vectors: FloatArray, rotation_deg: float) -> FloatArray:
-    """Turn vectors (..., 2), right and up, from the crystal's frame into the scan's."""
-    angle = np.radians(rotation_deg)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return vectors @ turn.T

@@ -29,7 +29,6 @@ from benchmarks.column_fit import (
     WINDOW,
     FloatArray,
     fit_columns,
-    in_scan_frame,
     lattice_places,
     virtual_images,
 )
@@ -40,6 +39,7 @@ from polarstem.evaluate.map_scores.beside_truth import (
     read_scored,
     truth_of_cells,
 )
+from polarstem.scans.specimen.turns import PlaneTurn
 
 DEFLECTION = "deflection"
 METHODS = (*IMAGES, DEFLECTION)
@@ -111,7 +111,7 @@ def read_scene(map_nc: Path, scans: Path, pm_per_polarization: float) -> Scene |
     if not away.any():
         return None
     images = virtual_images(scans / f"{name}.hspy", found)
-    rotation = float(found.attrs["crystal_rotation_deg"])
+    turn = PlaneTurn(float(found.attrs["crystal_rotation_deg"]))
     deflection = np.stack([found["com_x"].values, found["com_y"].values], axis=-1).reshape(-1, 2)
     number = found["cell"].values.ravel()
     shifts: dict[str, list[FloatArray]] = {method: [] for method in METHODS}
@@ -122,7 +122,7 @@ def read_scene(map_nc: Path, scans: Path, pm_per_polarization: float) -> Scene |
             fitted = fit_columns(apart[inside], images[method].ravel()[inside], sign, sites)
             of_b = fitted[sites.index("B")]
             others = [of_b - fitted[k] for k, site in enumerate(sites) if site != "B"]
-            shifts[method].append(in_scan_frame(np.array(others), rotation))
+            shifts[method].append(turn.vectors(np.array(others)))
         shifts[DEFLECTION].append(deflection[number == cell].mean(0)[None])
     angle = np.radians(own["direction"][away])
     length = pm_per_polarization * polarization[away]
@@ -137,7 +137,7 @@ def read_scene(map_nc: Path, scans: Path, pm_per_polarization: float) -> Scene |
         {method: np.array(values) for method, values in shifts.items()},
         agrees(found, told, own["direction"][away]) & answered,
         answered,
-        found["class_direction"].values + rotation,
+        found["class_direction"].values + turn.angle_deg,
     )
 
 

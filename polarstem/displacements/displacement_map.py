@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from polarstem.maps.withheld import MEANINGS, Reason
 from polarstem.models.saved import read_description
 from polarstem.provenance import provenance
 from polarstem.scans.specimen.pacbed_model import PatternModel
+from polarstem.scans.specimen.turns import PlaneTurn
 from polarstem.simulate.parallel import available_cores
 from polarstem.simulate.pattern_library import FILE_NAME, Library
 from polarstem.structures.crystals import load_material
@@ -41,19 +43,35 @@ from polarstem.structures.variants import phase_variants
 DISPLACEMENTS_FILE = "displacements.nc"
 LEAST_POSITIONS = 9
 """Of a cell: fewer leave the displacement to chance."""
+LEAST_CELLS = 9
+"""Of a scan: fewer leave its conditions to chance."""
 POLAR_SHARE = 0.25
 """Of the template's polar vector: a longer one counts as polar."""
 _SURE = 3.0  # standard deviations by which another displacement must be worse
 _WORSE = 2.5  # times the median misfit: the cell is another crystal
 _MARGIN_NM, _MARGIN_MRAD = 1.6, 1.0  # beyond what the map measured
-REASONS = (
-    "told",
-    "too few positions",
-    "patterns are not those of a displaced crystal",
-    "another displacement fits as well",
-    "longer than what was simulated",
-    "the map says why nothing can be told",
-)
+
+
+class Untold(IntEnum):
+    """Why a cell has no displacement; the first that holds is told."""
+
+    TOLD = 0
+    BY_THE_MAP = 1
+    TOO_FEW = 2
+    NOT_THIS_CRYSTAL = 3
+    TWO_ANSWERS = 4
+    TOO_LONG = 5
+
+
+UNTOLD_MEANINGS = {
+    Untold.TOLD: "told",
+    Untold.BY_THE_MAP: "the map says why nothing can be told",
+    Untold.TOO_FEW: "too few positions",
+    Untold.NOT_THIS_CRYSTAL: "the patterns are not those of a displaced crystal",
+    Untold.TWO_ANSWERS: "another displacement fits as well",
+    Untold.TOO_LONG: "longer than what was simulated",
+}
+"""What each reason means, in a few words."""
 _NOTHING_TOLD = (
     *(Reason.NOT_MEASURED, Reason.VACUUM, Reason.NOT_LINEAR),
     *(Reason.NOT_THIS_CRYSTAL, Reason.TURN_UNKNOWN),
@@ -111,9 +129,9 @@ def measure_displacements(
     patterns *= (total / np.median(total[total > 0]))[:, None]
     number = found["cell"].values.ravel()
     fractions = np.stack([found[f"cell_{axis}"].values.ravel() for axis in "yx"], axis=1)
-    rotation = np.radians(float(found.attrs["crystal_rotation_deg"]))
-    turn = np.array([[np.cos(rotation), -np.sin(rotation)], [np.sin(rotation), np.cos(rotation)]])
-    tilt = np.stack([found["cell_tilt_x"].values, found["cell_tilt_y"].values], axis=1) @ turn
+    turn = PlaneTurn(float(found.attrs["crystal_rotation_deg"]))
+    seen = np.stack([found["cell_tilt_x"].values, found["cell_tilt_y"].values], axis=1)
+    tilt = turn.inverse().vectors(seen)
     thickness = found["cell_thickness"].values.astype(float)
     kept, cells = [], []
     for cell in np.flatnonzero(~_nothing_told(found)).tolist():
@@ -121,10 +139,10 @@ def measure_displacements(
         if len(met) >= LEAST_POSITIONS and np.isfinite([thickness[cell], *tilt[cell]]).all():
             kept.append(cell)
             cells.append(CellPatterns(between_places(fractions[met]), patterns[met], np.zeros(5)))
-    if len(cells) < LEAST_POSITIONS:
+    if len(cells) < LEAST_CELLS:
         raise PolarstemError(
             f"The map {map_folder} has {len(cells)} unit cells of {LEAST_POSITIONS} positions or "
-            "more with a thickness; displacements need nine such cells."
+            f"more with a thickness; displacements need {LEAST_CELLS} such cells."
         )
     scan = ScanCells(cells, tilt[kept], thickness[kept])
     reach = float(np.hypot(*scan.tilt_mrad.T).max()) + _MARGIN_MRAD
@@ -143,7 +161,7 @@ def said(data: xr.Dataset) -> str:
     count = f"Displacements of {told.sum()} of {len(told)} unit cells"
     others = [
         f"{(reason == number).sum()}: {text}"
-        for number, text in enumerate(REASONS)
+        for number, text in UNTOLD_MEANINGS.items()
         if number and (reason == number).any()
     ]
     rest = f" (not told: {'; '.join(others)})" if others else ""
@@ -162,7 +180,7 @@ def write_displacements(data: xr.Dataset, folder: Path | str) -> None:
     save_netcdf(data, Path(folder) / DISPLACEMENTS_FILE)
     with atomic_path(Path(folder) / "displacements.csv") as path:
         columns = {str(name): data[name].values for name in data.data_vars}
-        columns["reason"] = np.array(REASONS)[columns["reason"]]
+        columns["reason"] = np.array(list(UNTOLD_MEANINGS.values()))[columns["reason"]]
         frame = pd.DataFrame(columns)
         units = {str(name): data[name].attrs["units"] for name in data.data_vars}
         names = {n: f"{n}_{_plain(u)}" if u != "1" else n for n, u in units.items()}
@@ -219,26 +237,27 @@ def _per_cell(
     kept: list[int],
     fitted: Displacements,
     reach_pm: float,
-    turn: NDArray[np.float64],
+    turn: PlaneTurn,
 ) -> dict[str, NDArray[Any]]:
     """Displacements in the frame of the scan, and why there is none."""
+    to_scan = reach_pm * turn.matrix
     count = found.sizes["cell"]
     shift = np.full((count, 2), np.nan)
     covariance = np.full((count, 2, 2), np.nan)
-    misfit, reason = np.full(count, np.nan), np.ones(count, np.int8)
-    reason[_nothing_told(found)] = REASONS.index("the map says why nothing can be told")
+    misfit, reason = np.full(count, np.nan), np.full(count, Untold.TOO_FEW, np.int8)
+    reason[_nothing_told(found)] = Untold.BY_THE_MAP
     typical = float(np.median([fit.misfit for fit in fitted.fits]))
     for cell, fit in zip(kept, fitted.fits, strict=True):
-        shift[cell] = turn @ fit.shift * reach_pm
-        covariance[cell] = turn @ fit.covariance @ turn.T * reach_pm**2
+        shift[cell] = to_scan @ fit.shift
+        covariance[cell] = to_scan @ fit.covariance @ to_scan.T
         misfit[cell] = fit.misfit / typical
-        reason[cell] = 0
+        reason[cell] = Untold.TOLD
         if misfit[cell] > _WORSE:
-            reason[cell] = 2
+            reason[cell] = Untold.NOT_THIS_CRYSTAL
         elif fit.margin < _SURE:
-            reason[cell] = 3
+            reason[cell] = Untold.TWO_ANSWERS
         elif np.abs(fit.shift).max() > 1.0:
-            reason[cell] = 4
+            reason[cell] = Untold.TOO_LONG
     shift[reason > 0] = np.nan
     inside = np.where(found["cell_at_wall"].values[:, None].astype(bool), np.nan, shift)
     scatter = random_error(inside, found["cell_row"].values, found["cell_column"].values)
@@ -247,7 +266,7 @@ def _per_cell(
         # what the crystals lack (disorder, thermal motion) errs alike in both components
         own = float(np.trace(told, axis1=1, axis2=2).mean() / 2)
         covariance += max(0.0, scatter**2 - own) * np.eye(2)
-    covariance += turn @ fitted.common @ turn.T * reach_pm**2
+    covariance += to_scan @ fitted.common @ to_scan.T
     covariance[reason > 0] = np.nan
     return {"shift": shift, "covariance": covariance, "misfit": misfit, "reason": reason}
 
@@ -281,16 +300,20 @@ def _data(
         "reason": (own["reason"], "1", "why there is no displacement; 0 where there is one"),
     }
     kept = ("scan", "model", "crystal_rotation_deg", "forced")
+    variables: dict[str, Any] = {
+        name: ("cell", array, {"units": units, "long_name": text})
+        for name, (array, units, text) in values.items()
+    }
+    variables["reason"][2].update(
+        flag_values=np.array(list(Untold), np.int8),
+        flag_meanings=" ".join(text.replace(" ", "_") for text in UNTOLD_MEANINGS.values()),
+    )
     return xr.Dataset(
-        {
-            name: ("cell", array, {"units": units, "long_name": text})
-            for name, (array, units, text) in values.items()
-        },
+        variables,
         attrs={
             **{name: found.attrs[name] for name in kept if name in found.attrs},
             "full_vector_pm": full,
             "conditions": json.dumps(conditions),
-            "reasons": json.dumps(REASONS),
             **provenance(dict(trained_for)),
         },
     )

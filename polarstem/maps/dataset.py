@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from polarstem.maps.pooling import Answer
 from polarstem.maps.withheld import MEANINGS, Reason
+from polarstem.scans.specimen.turns import PlaneTurn
 from polarstem.simulate.microscope.camera import pixel_angles
 
 MOST_PATTERNS = 20_000
@@ -91,9 +92,7 @@ class Classes:
 
     def vectors_in_scan(self, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
         """Vectors (n, 2), x and y up, of the crystal's frame in the scan's."""
-        angle = np.radians(self.rotation_deg)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        return (vectors @ turn.T).astype(np.float32)
+        return PlaneTurn(self.rotation_deg).vectors(vectors).astype(np.float32)
 
     def mean_vector(self, probability: NDArray[np.floating]) -> NDArray[np.float64]:
         """Mean of the classes' unit vectors by their probabilities, (n, 2), x and y up."""

@@ -39,13 +39,6 @@ MUTATIONS = [
         f"{_TESTS}::test_places_are_those_of_the_crystal",
     ),
     Mutation(
-        "displacements are turned the wrong way",
-        _FIT,
-        "[[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]",
-        "[[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]",
-        f"{_TESTS}::test_places_are_those_of_the_crystal",
-    ),
-    Mutation(
         "a scene is calibrated on itself",
         _SCORES,
         "if k != left_out]",

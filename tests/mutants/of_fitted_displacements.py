@@ -102,15 +102,15 @@ MUTATIONS = [
     Mutation(
         "displacements stay in the crystal's frame",
         _MAP,
-        "shift[cell] = turn @ fit.shift * reach_pm",
-        "shift[cell] = fit.shift * reach_pm",
+        "to_scan = reach_pm * turn.matrix",
+        "to_scan = reach_pm * turn.inverse().matrix",
         _FRAME,
     ),
     Mutation(
         "tilts are turned the wrong way",
         _MAP,
-        'found["cell_tilt_y"].values], axis=1) @ turn',
-        'found["cell_tilt_y"].values], axis=1) @ turn.T',
+        "tilt = turn.inverse().vectors(seen)",
+        "tilt = turn.vectors(seen)",
         _FRAME,
     ),
     Mutation(

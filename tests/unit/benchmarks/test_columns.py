@@ -13,7 +13,6 @@ from benchmarks.column_fit import (
     SITES,
     WINDOW,
     fit_columns,
-    in_scan_frame,
     integrate,
     lattice_places,
 )
@@ -27,6 +26,7 @@ from benchmarks.columns import (
 from benchmarks.displacements import scored
 from benchmarks.true_displacements import pm_per_polarization
 from polarstem.scans.specimen.cells import Lattice
+from polarstem.scans.specimen.turns import PlaneTurn
 
 EIGHT = np.arange(8) * 45.0
 MOVED = {"A": (0.011, -0.017), "B": (-0.02, 0.013), "O": (0.004, 0.021)}
@@ -121,7 +121,7 @@ def test_places_are_those_of_the_crystal(turn_deg: float) -> None:
     turned = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ step
     steps = np.diff(places.reshape(40, 44, 2), axis=1).reshape(-1, 2)
     np.testing.assert_allclose(steps, np.tile(turned / 0.4, (len(steps), 1)), atol=1e-9)
-    np.testing.assert_allclose(in_scan_frame(turned, turn_deg), step, atol=1e-12)
+    np.testing.assert_allclose(PlaneTurn(turn_deg).vectors(turned), step, atol=1e-12)
 
 
 def scenes(noise_pm: float, per_tilt: float = 0.0) -> list[Scene]:

@@ -18,7 +18,7 @@ from polarstem import cli
 from polarstem.displacements import displacement_map
 from polarstem.displacements.displaced_crystals import DisplacedCrystals
 from polarstem.displacements.displacement_map import (
-    REASONS,
+    Untold,
     measure_displacements,
     said,
     write_displacements,
@@ -133,12 +133,10 @@ def test_cells_of_another_crystal_have_a_reason_and_no_displacement(
     patterns = data["pattern"].values
     patterns[foreign] = patterns[foreign][::-1]  # where they were not taken
     found = measure_displacements(*folders(data), threads=2)
-    assert found["reason"].values[5] == REASONS.index(
-        "patterns are not those of a displaced crystal"
-    )
+    assert found["reason"].values[5] == Untold.NOT_THIS_CRYSTAL
     assert np.isnan(found["ux"].values[5])
     assert np.isnan(found["sigma_x"].values[5])
-    assert found["reason"].values[7] == REASONS.index("the map says why nothing can be told")
+    assert found["reason"].values[7] == Untold.BY_THE_MAP
     assert np.isnan(found["uy"].values[7])
     assert (found["reason"].values == 0).sum() == 14
     assert "14 of 16" in said(found)
