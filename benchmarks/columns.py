@@ -13,11 +13,9 @@ true one, and beside it that of the map. Cells at walls and defects are left out
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +30,7 @@ from benchmarks.column_fit import (
     lattice_places,
     virtual_images,
 )
-from benchmarks.true_displacements import Score, at_cells, pm_per_polarization
+from benchmarks.true_displacements import Score, at_cells, run
 from polarstem.evaluate.map_scores.beside_truth import (
     AWAY_CELLS,
     agrees,
@@ -260,17 +258,10 @@ def together(scores: Sequence[Score], sizes: Sequence[int]) -> Score:
     return Score(float(np.sqrt(rms)), float(np.sqrt(scatter)), float(right))
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path, help="folder of a finished run")
-    parser.add_argument("--material", default="KNN", help="of its crystals (default: KNN)")
-    parser.add_argument("--phase", default="O", help="of its crystals (default: O)")
-    parser.add_argument("--output", type=Path, help="JSON file to write")
-    given = parser.parse_args()
-    scans, scale = given.results / "scans", pm_per_polarization(given.material, given.phase)
-    scenes = []
-    for path in sorted(given.results.glob("*/*/map.nc")):
+def rows(results: Path, scale: float) -> list[Row]:
+    """Fit and score all mapped experiments of a folder whose truth is known."""
+    scans, scenes = results / "scans", []
+    for path in sorted(results.glob("*/*/map.nc")):
         if (scans / f"{path.parent.name}.truth.nc").exists():
             print(path.parent, file=sys.stderr, flush=True)
             scenes.append(read_scene(path, scans, scale))
@@ -278,13 +269,8 @@ def main() -> None:
         f"{'scene':20s} {'method':12s} cells  calibrated: rms, scatter [pm], right  "
         "and corrected: the same  map: right of answered"
     )
-    rows = list(table([scene for scene in scenes if scene is not None]))
-    for row in rows:
-        print(row)
-    if given.output:
-        text = json.dumps([asdict(row) for row in rows], indent=1)
-        given.output.write_text(text + "\n", encoding="utf-8")
+    return list(table([scene for scene in scenes if scene is not None]))
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__ or "", rows)

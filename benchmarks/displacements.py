@@ -11,15 +11,13 @@ deviation that is told, and how many cells lie within their ellipses of 68 and 9
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.true_displacements import at_cells, pm_per_polarization
+from benchmarks.true_displacements import at_cells, run
 from polarstem.displacements.displacement_map import DISPLACEMENTS_FILE
 from polarstem.evaluate.map_scores.beside_truth import AWAY_CELLS, read_scored, truth_of_cells
 from polarstem.files import open_netcdf
@@ -131,21 +129,5 @@ def scored(
     )
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path, help="folder of a finished run")
-    parser.add_argument("--material", default="KNN", help="of its crystals (default: KNN)")
-    parser.add_argument("--phase", default="O", help="of its crystals (default: O)")
-    parser.add_argument("--output", type=Path, help="JSON file to write")
-    given = parser.parse_args()
-    found = list(rows(given.results, pm_per_polarization(given.material, given.phase)))
-    for row in found:
-        print(row)
-    if given.output:
-        text = json.dumps([asdict(row) for row in found], indent=1)
-        given.output.write_text(text + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__ or "", lambda results, scale: list(rows(results, scale)))

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is true of the displacements in a virtual experiment, for the programs that score them."""
+"""What the programs that score displacements share: what is true, and their command line."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -51,3 +56,28 @@ def pm_per_polarization(material: str, phase: Phase) -> float:
     moved = displacements(loaded, phase, phase_variants(phase)[0])
     polar = polarization(loaded, moved, loaded.cell_volume(phase))
     return 100 * float(np.linalg.norm(moved[1] - moved[2:].mean(0)) / np.linalg.norm(polar))
+
+
+def run(doc: str, rows: Callable[[Path, float], Sequence[Any]]) -> None:
+    """Run a program from the command line: print rows, and write them if asked to.
+
+    Parameters
+    ----------
+    doc : str
+        Of the program; its first line is the help.
+    rows : callable
+        Gives rows, which are dataclasses, for a finished run's folder and its
+        `pm_per_polarization`.
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("results", type=Path, help="folder of a finished run")
+    parser.add_argument("--material", default="KNN", help="of its crystals (default: KNN)")
+    parser.add_argument("--phase", default="O", help="of its crystals (default: O)")
+    parser.add_argument("--output", type=Path, help="JSON file to write")
+    given = parser.parse_args()
+    found = rows(given.results, pm_per_polarization(given.material, given.phase))
+    for row in found:
+        print(row)
+    if given.output:
+        text = json.dumps([asdict(row) for row in found], indent=1)
+        given.output.write_text(text + "\n", encoding="utf-8")

@@ -22,6 +22,7 @@ _LONGEST = 0.3  # step, in units of the reach
 _CLOSE = 1e-3
 _BEYOND = 1.2  # reaches, where the search ends
 _APART = 0.8  # reaches between displacements that are two answers
+_HALOS = (4, 5)  # columns of diffuse scattering, whose shares are not negative
 _NODES = np.stack(np.meshgrid(GRID, GRID, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
@@ -35,13 +36,13 @@ class CellPatterns:
         Of the simulated places, see `between_places`.
     patterns : ndarray, shape (n, pixel)
         Fractions of the beam in the crystal's frame, all by one factor.
-    expected : ndarray, shape (5,)
+    expected : ndarray, shape (5,), or 0
         By how much tilt, thickness and place are expected to differ from the surface's conditions.
     """
 
     weights: Images
     patterns: Images
-    expected: NDArray[np.float64]
+    expected: NDArray[np.float64] | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ class _Search:
                 normal[rows, rows] += pull
                 side[count:] += pull * self.cell.expected
             normal[np.diag_indices(len(normal))] *= 1 + 1e-9
-            solution = bounded(normal[None], side[None], (4, 5))[0]
+            solution = bounded(normal[None], side[None], _HALOS)[0]
             residual = self.measured - solution @ columns
             squares = float(residual @ residual)
             variance = squares / len(residual)

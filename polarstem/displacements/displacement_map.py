@@ -122,29 +122,13 @@ def measure_displacements(
     with open_netcdf(Path(map_folder) / MAP_FILE, "map") as opened:
         found = opened.load()
     _check(found, map_folder, trained_for)
-    pixels = int(trained_for["pixels"])
-    patterns = found["pattern"].values.reshape(-1, pixels**2).astype(np.float32)
-    # how many electrons a position sends to the detector tells of its place in the cell, too
-    total = found["total"].values.ravel()
-    patterns *= (total / np.median(total[total > 0]))[:, None]
-    number = found["cell"].values.ravel()
-    fractions = np.stack([found[f"cell_{axis}"].values.ravel() for axis in "yx"], axis=1)
     turn = PlaneTurn(float(found.attrs["crystal_rotation_deg"]))
-    seen = np.stack([found["cell_tilt_x"].values, found["cell_tilt_y"].values], axis=1)
-    tilt = turn.inverse().vectors(seen)
-    thickness = found["cell_thickness"].values.astype(float)
-    kept, cells = [], []
-    for cell in np.flatnonzero(~_nothing_told(found)).tolist():
-        met = np.flatnonzero((number == cell) & np.isfinite(patterns).all(1))
-        if len(met) >= LEAST_POSITIONS and np.isfinite([thickness[cell], *tilt[cell]]).all():
-            kept.append(cell)
-            cells.append(CellPatterns(between_places(fractions[met]), patterns[met], np.zeros(5)))
-    if len(cells) < LEAST_CELLS:
+    kept, scan = _cells_of(found, turn)
+    if len(kept) < LEAST_CELLS:
         raise PolarstemError(
-            f"The map {map_folder} has {len(cells)} unit cells of {LEAST_POSITIONS} positions or "
+            f"The map {map_folder} has {len(kept)} unit cells of {LEAST_POSITIONS} positions or "
             f"more with a thickness; displacements need {LEAST_CELLS} such cells."
         )
-    scan = ScanCells(cells, tilt[kept], thickness[kept])
     reach = float(np.hypot(*scan.tilt_mrad.T).max()) + _MARGIN_MRAD
     span = scan.thickness_nm.min() - _MARGIN_NM, scan.thickness_nm.max() + _MARGIN_NM
     crystals = DisplacedCrystals(trained_for, span, reach, threads)
@@ -225,6 +209,28 @@ def _check(found: xr.Dataset, folder: Path | str, trained_for: Mapping[str, Any]
             f"The map {folder} has patterns of {found.sizes['ky']} pixels, the model one of "
             f"{trained_for['pixels']}; give the model that the map was made with."
         )
+
+
+def _cells_of(found: xr.Dataset, turn: PlaneTurn) -> tuple[list[int], ScanCells]:
+    """Numbers of the cells of a map that can be fitted, and what is fitted."""
+    patterns = found["pattern"].values
+    patterns = patterns.reshape(found["cell"].size, -1).astype(np.float32)
+    # how many electrons a position sends to the detector tells of its place in the cell, too
+    total = found["total"].values.ravel()
+    patterns *= (total / np.median(total[total > 0]))[:, None]
+    measured = np.isfinite(patterns).all(1)
+    number = found["cell"].values.ravel()
+    fractions = np.stack([found[f"cell_{axis}"].values.ravel() for axis in "yx"], axis=1)
+    seen = np.stack([found["cell_tilt_x"].values, found["cell_tilt_y"].values], axis=1)
+    tilt, thickness = turn.inverse().vectors(seen), found["cell_thickness"].values.astype(float)
+    known = np.isfinite(thickness) & np.isfinite(tilt).all(1) & ~_nothing_told(found)
+    kept, cells = [], []
+    for cell in np.flatnonzero(known).tolist():
+        met = np.flatnonzero((number == cell) & measured)
+        if len(met) >= LEAST_POSITIONS:
+            kept.append(cell)
+            cells.append(CellPatterns(between_places(fractions[met]), patterns[met]))
+    return kept, ScanCells(cells, tilt[kept], thickness[kept])
 
 
 def _nothing_told(found: xr.Dataset) -> NDArray[np.bool_]:

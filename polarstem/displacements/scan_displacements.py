@@ -42,7 +42,7 @@ class ScanCells:
     Attributes
     ----------
     cells : sequence of CellPatterns
-        Their `expected` is not used.
+        Nothing is expected of them beside what stands below.
     tilt_mrad : ndarray, shape (cell, 2)
         To the right and up along the crystal's axes [mrad].
     thickness_nm : ndarray, shape (cell,)

@@ -109,8 +109,8 @@ MUTATIONS = [
     Mutation(
         "tilts are turned the wrong way",
         _MAP,
-        "tilt = turn.inverse().vectors(seen)",
-        "tilt = turn.vectors(seen)",
+        "tilt, thickness = turn.inverse().vectors(seen)",
+        "tilt, thickness = turn.vectors(seen)",
         _FRAME,
     ),
     Mutation(

@@ -32,7 +32,7 @@ def seen(crystals: DisplacedCrystals, directly: Any) -> Any:
     fractions = raster()
     weights = between_places(fractions)
     cells = [
-        CellPatterns(weights, counted(directly(shift, fractions, hidden), n), np.zeros(5))
+        CellPatterns(weights, counted(directly(shift, fractions, hidden), n))
         for n, shift in enumerate(SHIFTS)
     ]
     return hidden, cells
@@ -96,7 +96,7 @@ def test_a_foreign_crystal_fits_badly(crystals: DisplacedCrystals, halos: Any, s
     hidden, cells = seen
     surface = crystals.surface(hidden)
     own = fit_cell(cells[0], surface, halos).misfit
-    turned = CellPatterns(cells[0].weights[::-1], cells[0].patterns, np.zeros(5))
+    turned = CellPatterns(cells[0].weights[::-1], cells[0].patterns)
     assert fit_cell(turned, surface, halos).misfit > 10 * own
 
 
