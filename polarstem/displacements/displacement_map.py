@@ -27,7 +27,7 @@ from polarstem.displacements.scan_displacements import (
 )
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path, open_netcdf
-from polarstem.maps.outputs import MAP_FILE
+from polarstem.maps.outputs import MAP_FILE, stamp_lines
 from polarstem.maps.withheld import MEANINGS, Reason
 from polarstem.models.saved import read_description
 from polarstem.provenance import provenance
@@ -149,18 +149,22 @@ def said(data: xr.Dataset) -> str:
         if number and (reason == number).any()
     ]
     rest = f" (not told: {'; '.join(others)})" if others else ""
+    forced = "".join(f" {text}." for text in stamp_lines(data))
     if not told.any():
-        return f"{count}{rest}."
+        return f"{count}{rest}.{forced}"
     length = np.hypot(data["ux"].values[told], data["uy"].values[told])
     squares = data["sigma_x"].values[told] ** 2 + data["sigma_y"].values[told] ** 2
     return (
         f"{count}{rest}: median length {np.median(length):.1f} pm, standard deviation of a "
-        f"component {np.sqrt(squares.mean() / 2):.1f} pm."
+        f"component {np.sqrt(squares.mean() / 2):.1f} pm.{forced}"
     )
 
 
 def write_displacements(data: xr.Dataset, folder: Path | str) -> None:
-    """Write ``displacements.nc`` and ``displacements.csv`` into a folder that exists."""
+    """Write ``displacements.nc`` and ``displacements.csv`` into a folder that exists.
+
+    If the map was forced, the first line of the table says so after a #.
+    """
     save_netcdf(data, Path(folder) / DISPLACEMENTS_FILE)
     with atomic_path(Path(folder) / "displacements.csv") as path:
         columns = {str(name): data[name].values for name in data.data_vars}
@@ -168,7 +172,9 @@ def write_displacements(data: xr.Dataset, folder: Path | str) -> None:
         frame = pd.DataFrame(columns)
         units = {str(name): data[name].attrs["units"] for name in data.data_vars}
         names = {n: f"{n}_{_plain(u)}" if u != "1" else n for n, u in units.items()}
-        frame.rename(columns=names).to_csv(path, index_label="cell", float_format="%.5g")
+        with path.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(f"# {text}\n" for text in stamp_lines(data))
+            frame.rename(columns=names).to_csv(file, index_label="cell", float_format="%.5g")
 
 
 def _plain(units: str) -> str:

@@ -100,7 +100,7 @@ def write_labels(data: xr.Dataset, path: Path) -> None:
 
     labels = np.where(data["answered"].values, data["class_index"].values + 1, 0)
     names = ", ".join(f"{i + 1} {name}" for i, name in enumerate(data["class_name"].values))
-    told = f"0 no answer, {names}" + "".join(f"; {text}" for text in _stamp(data))
+    told = f"0 no answer, {names}" + "".join(f"; {text}" for text in stamp_lines(data))
     tifffile.imwrite(
         path,
         labels.astype(np.uint8),
@@ -130,12 +130,12 @@ def write_cells(data: xr.Dataset, path: Path) -> None:
     for number, name in enumerate(data["class_name"].values):
         columns[f"probability_{name}"] = data["cell_probability"].values[:, number]
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(f"# {text}\n" for text in _stamp(data))
+        file.writelines(f"# {text}\n" for text in stamp_lines(data))
         pd.DataFrame(columns).to_csv(file, index=False, float_format="%.6g")
 
 
-def _stamp(data: xr.Dataset) -> list[str]:
-    """What was forced, in one line; empty if nothing was."""
+def stamp_lines(data: xr.Dataset) -> list[str]:
+    """What was forced, in one line for files of text; empty if nothing was."""
     forced = data.attrs.get("forced", "")
     return [f"forced: {' '.join(forced.split())}"] if forced else []
 

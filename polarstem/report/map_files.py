@@ -19,6 +19,11 @@ from polarstem.files import open_netcdf
 FloatArray = NDArray[np.float64]
 
 
+def stamp_text(forced: str | None) -> str:
+    """What is written over figures of a map that was forced; an empty text if it was not."""
+    return f"FORCED. {forced}" if forced else ""
+
+
 @dataclass(frozen=True)
 class MapFiles:
     """A map, what its summary says, and the diagnostics of its calibration.
@@ -47,8 +52,7 @@ class MapFiles:
     @property
     def stamp(self) -> str:
         """Why the map should not have been made, or an empty text."""
-        forced = self.summary.get("forced") or ""
-        return "" if not forced else f"FORCED. {forced}"
+        return stamp_text(self.summary.get("forced"))
 
     @property
     def names(self) -> list[str]:

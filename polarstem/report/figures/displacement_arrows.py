@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from polarstem.report.figures import style
+from polarstem.report.figures.map_parts import stamp, stamp_height
+from polarstem.report.map_files import stamp_text
 
 
 def draw_displacements(data: xr.Dataset, output: Path) -> None:
@@ -25,7 +27,10 @@ def draw_displacements(data: xr.Dataset, output: Path) -> None:
     """
     told = data["reason"].values == 0
     ux, uy = data["ux"].values, data["uy"].values
-    with style.new_figure(style.WIDTH_IN, 3.0) as figure:
+    text = stamp_text(data.attrs.get("forced"))
+    room = stamp_height(text)
+    with style.new_figure(style.WIDTH_IN, 3.0 + room, top=room) as figure:
+        stamp(figure, text)
         arrows, lengths = figure.subplots(1, 2, width_ratios=(1.25, 1))
         _draw_arrows(arrows, data, told)
         sigma = float(np.sqrt(np.nanmean((data["sigma_x"] ** 2 + data["sigma_y"] ** 2) / 2)))

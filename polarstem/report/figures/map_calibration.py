@@ -26,9 +26,9 @@ _BLUE, _RED = style.MODEL_COLOURS[:2]
 
 def draw_calibration(files: MapFiles, output: Path) -> None:
     """Draw the mean pattern, the centres, the rotation curve and the lattice."""
-    room = stamp_height(files)
+    room = stamp_height(files.stamp)
     with style.new_figure(style.WIDTH_IN, 5.9 + room, top=room) as figure:
-        stamp(figure, files)
+        stamp(figure, files.stamp)
         grid = figure.subplots(2, 2)
         _panel(grid[0, 0], files, "(a) mean pattern", "pixels", ["mean"], _mean_pattern)
         _panel(
@@ -45,10 +45,10 @@ def draw_calibration(files: MapFiles, output: Path) -> None:
 
 def draw_thickness_tilt(files: MapFiles, output: Path) -> None:
     """Draw how thickness and tilt were found, and the pattern that they were found from."""
-    room = stamp_height(files)
+    room = stamp_height(files.stamp)
     rows: Any = [["nm"] * 3 + ["tilt"] * 3, ["measured"] * 2 + ["simulated"] * 2 + ["rest"] * 2]
     with style.new_figure(style.WIDTH_IN, 5.6 + room, top=room) as figure:
-        stamp(figure, files)
+        stamp(figure, files.stamp)
         grid = figure.subplot_mosaic(rows, height_ratios=(2.6, 2.3))
         _panel(grid["nm"], files, "(a) thickness", "thickness", ["nm", "residual"], _thickness)
         grid["tilt"].set_title("(b) tilt of the beam", loc="left")

@@ -74,16 +74,16 @@ def draw_edges(
     axes.add_collection(shown, autolim=False)
 
 
-def stamp(figure: Figure, files: MapFiles) -> None:
-    """Say at the top of a figure that the map was made against the checks."""
-    if files.stamp:
+def stamp(figure: Figure, text: str) -> None:
+    """Say at the top of a figure that the map was made against the checks, if there is a text."""
+    if text:
         figure.text(
-            0.5, 1 - 0.06 / figure.get_figheight(), files.stamp, ha="center", va="top",
+            0.5, 1 - 0.06 / figure.get_figheight(), text, ha="center", va="top",
             color="white", weight="bold", wrap=True,
             bbox={"fc": WARNING, "ec": "none", "boxstyle": "square,pad=0.35"},
         )  # fmt: skip
 
 
-def stamp_height(files: MapFiles) -> float:
+def stamp_height(text: str) -> float:
     """Room that the stamp takes above a figure [inch]."""
-    return 0.4 if files.stamp else 0.0
+    return 0.4 if text else 0.0

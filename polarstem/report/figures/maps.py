@@ -83,7 +83,7 @@ def draw_map(found: MapFiles | xr.Dataset, output: Path | str) -> None:
     count = sum(line.count("\n") + 1 for line in lines)
     height = max(height, _WHEEL + _LINE * count + top)
     with style.new_figure(width, height, top=top) as figure:
-        stamp(figure, files)
+        stamp(figure, files.stamp)
         position, cells, key = figure.subplots(1, 3, width_ratios=(_SIDE, _SIDE, 1.7))
         position.imshow(direction_image(files), **placed(files))
         scale_bar(position, files)
@@ -128,7 +128,7 @@ def _draw_score(
     width, height, top = _size(files)
     outline = files.data[marked].values.astype(bool) ^ (mark == "no answer")
     with style.new_figure(width, height + 0.3, top=top) as figure:
-        stamp(figure, files)
+        stamp(figure, files.stamp)
         position, cells, chart = figure.subplots(1, 3, width_ratios=(_SIDE, _SIDE, 1.7))
         image = position.imshow(files.data[name].values, **placed(files), **look)
         cells.imshow(files.on_scan(f"cell_{name}"), **placed(files), **look)
@@ -225,7 +225,7 @@ def _size(files: MapFiles) -> tuple[float, float, float]:
     """Width and height of a figure of two maps and a key, and the stamp's share of it [inch]."""
     left, right, bottom, top = files.edges
     tall = _SIDE * min(max((bottom - top) / (right - left), 0.62), 2.2)
-    room = stamp_height(files)
+    room = stamp_height(files.stamp)
     return style.WIDTH_IN, tall + 0.55 + room, room
 
 

@@ -73,7 +73,7 @@ def scanned(crystals: DisplacedCrystals, directly: Any) -> xr.Dataset:
             "cell_x": (("y", "x"), np.tile(fraction[..., 1], (SIDE, SIDE))),
             **{name: ("cell", values) for name, values in per_cell.items()},
         },
-        attrs={"crystal_rotation_deg": TURNED_DEG, "scan": "a scan", "model": "a model"},
+        attrs={"crystal_rotation_deg": TURNED_DEG, "scan": "a scan", "forced": "another voltage"},
     )
 
 
@@ -118,7 +118,14 @@ def test_displacements_are_told_in_the_frame_of_the_scan(folders: Any, tmp_path:
 
     write_displacements(found, tmp_path)
     draw_displacements(found, tmp_path / "displacements.png")
-    table = pd.read_csv(tmp_path / "displacements.csv")
+    text = (tmp_path / "displacements.csv").read_text(encoding="utf-8")
+    assert text.startswith("# forced: another voltage\n")
+    assert said(found).endswith("forced: another voltage.")
+    plain = found.assign_attrs(forced="")
+    draw_displacements(plain, tmp_path / "plain.png")
+    stamped, bare = (imread(tmp_path / name) for name in ("displacements.png", "plain.png"))
+    assert len(stamped) > len(bare) + 50, "there is room for the stamp"
+    table = pd.read_csv(tmp_path / "displacements.csv", comment="#")
     assert {"cell", "ux_pm", "sigma_x_pm", "correlation", "reason", "centre_x_nm"} <= set(table)
     assert (table["reason"] == "told").all()
     assert imread(tmp_path / "displacements.png").std() > 0.05
