@@ -221,7 +221,7 @@ def true_vectors(config: Config) -> dict[str, dict[str, list[float]]]:
             for plan in specimens_of_domain(config, domain)
             if plan.split == "test"
         }
-        for domain in (section.domains if section else ())
+        for domain in (section.fitted if section else ())
     }
 
 

@@ -153,16 +153,23 @@ class Recommended(Section):
 
 
 class Displacements(Section):
-    """A model of the family `vector`, and whose displacements it measures."""
+    """Whose displacements are fitted and held against the true ones."""
 
-    model: str = Field(description="name from `models`")
-    source: str = Field(description="name from `train.sources`")
     domains: tuple[str, ...] = Field(
-        min_length=1, description="tested data domains, `polar_direction: free` or not"
+        min_length=1,
+        description="data domains that are scored together, `polar_direction: free` or not",
+    )
+    also: tuple[str, ...] = Field(
+        (), description="data domains that are scored each by itself, such as other doses"
     )
     positions: Count = Field(
         36, description="patterns that make up a unit cell, drawn at random from a scan"
     )
+
+    @property
+    def fitted(self) -> tuple[str, ...]:
+        """All data domains whose displacements are fitted."""
+        return tuple(dict.fromkeys((*self.domains, *self.also)))
 
 
 class Evaluate(Section):
@@ -201,8 +208,8 @@ class Evaluate(Section):
     )
     displacements: Displacements | None = Field(
         None,
-        description="the model whose displacements are held against the true ones, see "
-        "docs/vector.md; null: none",
+        description="test specimens whose displacements are fitted and held against the true "
+        "ones, see docs/vector.md; null: none",
     )
     crystal_separation: NonNegative = Field(
         0.1,

@@ -231,6 +231,8 @@ class Config(Section):
     def used_domains(self) -> list[str]:
         """Data domains that some run trains on or the evaluation tests, in config order."""
         used = set(self.evaluate.domains)
+        if self.evaluate.displacements is not None:
+            used.update(self.evaluate.displacements.fitted)
         for source in self.used_sources():
             used.update(self.domains_of(source))
         return [name for name in self.domains if name in used]

@@ -20,6 +20,7 @@ from polarstem.structures.symmetry import representative
 _BYTES = 4e-6  # MB of a pixel
 _MODEL_MB = 10.0
 _PREDICTED_MB = 80.0  # of a million patterns
+_FITTED_MB = 3000.0  # of a job that fits displacements
 _OWN_CELLS = 150  # of a scan whose file is not looked into
 
 
@@ -218,10 +219,6 @@ def _models(run: _Run) -> Iterator[Job]:
         work = {f"adapt {adaptation.method}": weight * fitted}
         name = f"{row}/{source}/{seed}"
         yield Job("adapt_predictions", name, work, disk_mb=_PREDICTED_MB * fitted)
-    if (section := config.evaluate.displacements) is not None:
-        kind, weight = config.models[section.model].pattern_work(pixels)
-        scored = sum(1e-6 * run.patterns(domain, "test") for domain in section.domains)
-        yield Job("score_displacements", "", {f"predict {kind}": weight * scored})
 
 
 def _seen(run: _Run, model: str, source: str) -> float:
@@ -248,6 +245,13 @@ def _evaluation(run: _Run) -> Iterator[Job]:
         size = sum(run.sizes[name] for name in limited)
         memory = job_memory.limit_mb(run.largest(limited))
         yield Job("compute_information", "", {"information": size}, memory)
+    section = config.evaluate.displacements
+    for domain in section.fitted if section is not None else ():
+        of_scan = math.prod(config.simulate_of(config.domains[domain].specimens).scan.positions)
+        scans = run.patterns(domain, "test") / of_scan
+        yield Job("fit_displacements", domain, {"scans fitted": scans}, _FITTED_MB, threads=2)
+    if section is not None:
+        yield Job("score_displacements", "", {})
     budget = job_memory.budget_mb(config)
     yield Job("measure_accuracy", "", {"budget": accuracy_mb(config)}, budget)
     if (bound := vector_bound_settings(config)) is not None:

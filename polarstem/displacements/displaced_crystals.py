@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from polarstem.config.accuracy import least_repeats
 from polarstem.config.physics import Simulate
-from polarstem.displacements.microscope_conditions import NAMES, Conditions, optics_of, within
+from polarstem.displacements.microscope_conditions import (
+    NAMES,
+    Conditions,
+    camera_of,
+    optics_of,
+    reach_of,
+    within,
+)
 from polarstem.logs import progress
 from polarstem.simulate.potential.displaced_crystal import displaced_crystal
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
@@ -137,6 +144,7 @@ class DisplacedCrystals:
                 planes,
                 self.simulate,
                 cells=self.cells,
+                reach_mrad=reach_of(self.simulate.detector),
                 margin_mrad=1e3 * float(np.tan(tilt_mrad / 1e3)) + 1e-6,
                 thermal_scale=1.0,
                 mean_wave=True,
@@ -181,7 +189,8 @@ class DisplacedCrystals:
         two = known[below : below + 2].tolist()
         first = NAMES.index("place_x")
         places = self._positions + conditions[first : first + 2]
-        images = self._eyes[kept].measure(places, two, optics, turn=turn).numpy()
+        camera = camera_of(conditions, self.simulate.detector)
+        images = self._eyes[kept].measure(places, two, optics, turn=turn, camera=camera).numpy()
         mixed: Images = (1 - share) * images[0] + share * images[1]
         return mixed.reshape(len(mixed), -1)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.stats import ncx2
 
 from polarstem.checked_netcdf import save_netcdf
 from polarstem.displacements.cell_displacement import CellPatterns
@@ -24,6 +22,15 @@ from polarstem.displacements.scan_displacements import (
     ScanCells,
     fit_scan,
     random_error,
+)
+from polarstem.displacements.verdicts import (
+    MARGIN_MRAD,
+    MARGIN_NM,
+    POLAR_SHARE,
+    UNTOLD_MEANINGS,
+    Untold,
+    probability_polar,
+    verdict,
 )
 from polarstem.errors import PolarstemError
 from polarstem.files import atomic_path, open_netcdf
@@ -45,33 +52,7 @@ LEAST_POSITIONS = 9
 """Of a cell: fewer leave the displacement to chance."""
 LEAST_CELLS = 9
 """Of a scan: fewer leave its conditions to chance."""
-POLAR_SHARE = 0.25
-"""Of the template's polar vector: a longer one counts as polar."""
-_SURE = 3.0  # standard deviations by which another displacement must be worse
 _WORSE = 2.5  # times the median misfit: the cell is another crystal
-_MARGIN_NM, _MARGIN_MRAD = 1.6, 1.0  # beyond what the map measured
-
-
-class Untold(IntEnum):
-    """Why a cell has no displacement; the first that holds is told."""
-
-    TOLD = 0
-    BY_THE_MAP = 1
-    TOO_FEW = 2
-    NOT_THIS_CRYSTAL = 3
-    TWO_ANSWERS = 4
-    TOO_LONG = 5
-
-
-UNTOLD_MEANINGS = {
-    Untold.TOLD: "told",
-    Untold.BY_THE_MAP: "the map says why nothing can be told",
-    Untold.TOO_FEW: "too few positions",
-    Untold.NOT_THIS_CRYSTAL: "the patterns are not those of a displaced crystal",
-    Untold.TWO_ANSWERS: "another displacement fits as well",
-    Untold.TOO_LONG: "longer than what was simulated",
-}
-"""What each reason means, in a few words."""
 _NOTHING_TOLD = (
     *(Reason.NOT_MEASURED, Reason.VACUUM, Reason.NOT_LINEAR),
     *(Reason.NOT_THIS_CRYSTAL, Reason.TURN_UNKNOWN),
@@ -129,8 +110,8 @@ def measure_displacements(
             f"The map {map_folder} has {len(kept)} unit cells of {LEAST_POSITIONS} positions or "
             f"more with a thickness; displacements need {LEAST_CELLS} such cells."
         )
-    reach = float(np.hypot(*scan.tilt_mrad.T).max()) + _MARGIN_MRAD
-    span = scan.thickness_nm.min() - _MARGIN_NM, scan.thickness_nm.max() + _MARGIN_NM
+    reach = float(np.hypot(*scan.tilt_mrad.T).max()) + MARGIN_MRAD
+    span = scan.thickness_nm.min() - MARGIN_NM, scan.thickness_nm.max() + MARGIN_NM
     crystals = DisplacedCrystals(trained_for, span, reach, threads)
     halos = PatternModel(library).halos
     fitted = fit_scan(crystals, scan, halos, seed)
@@ -263,13 +244,8 @@ def _per_cell(
         shift[cell] = to_scan @ fit.shift
         covariance[cell] = to_scan @ fit.covariance @ to_scan.T
         misfit[cell] = fit.misfit / typical
-        reason[cell] = Untold.TOLD
-        if misfit[cell] > _WORSE:
-            reason[cell] = Untold.NOT_THIS_CRYSTAL
-        elif fit.margin < _SURE:
-            reason[cell] = Untold.TWO_ANSWERS
-        elif np.abs(fit.shift).max() > 1.0:
-            reason[cell] = Untold.TOO_LONG
+        foreign = misfit[cell] > _WORSE
+        reason[cell] = Untold.NOT_THIS_CRYSTAL if foreign else verdict(fit)
     shift[reason > 0] = np.nan
     inside = np.where(found["cell_at_wall"].values[:, None].astype(bool), np.nan, shift)
     scatter = random_error(inside, found["cell_row"].values, found["cell_column"].values)
@@ -294,8 +270,7 @@ def _data(
     sigma = np.sqrt(np.stack([covariance[:, 0, 0], covariance[:, 1, 1]], axis=1))
     material, phase = load_material(trained_for["material"]), trained_for["phase"]
     full = PolarMode.of(material, phase).full_pm
-    length, width = np.hypot(*shift.T), np.sqrt((sigma**2).mean(1))
-    polar = ncx2.sf((POLAR_SHARE * full / width) ** 2, 2, (length / width) ** 2)
+    polar = probability_polar(shift, covariance, full)
     moved = displacements(material, phase, phase_variants(phase)[0])
     charge = np.linalg.norm(polarization(material, moved, material.cell_volume(phase))) / full
     values = {
@@ -307,7 +282,11 @@ def _data(
         "sigma_y": (sigma[:, 1], "pm", "standard deviation of uy"),
         "correlation": (covariance[:, 0, 1] / sigma.prod(1), "1", "correlation of ux and uy"),
         "p_polar": (polar, "1", f"probability of more than {POLAR_SHARE:g} of the full vector"),
-        "polarization": (length * charge, "uC cm-2", "projected polarization by Born charges"),
+        "polarization": (
+            np.hypot(*shift.T) * charge,
+            "uC cm-2",
+            "projected polarization by Born charges",
+        ),
         "misfit": (own["misfit"], "1", "squared deviations over the median of all cells"),
         "reason": (own["reason"], "1", "why there is no displacement; 0 where there is one"),
     }

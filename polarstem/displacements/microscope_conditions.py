@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What all patterns of a scan share and nobody knows exactly: tilt, aberrations, thickness, source.
+"""What all patterns of a scan share and nobody knows exactly: tilt, thickness, optics, detector.
 
 They are numbers in one vector, so that they can be fitted together. An aberration of two components
 is c times the cosine and the sine of m times its angle, which is smooth at zero.
@@ -12,45 +12,68 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from polarstem.config.physics import Detector
+from polarstem.simulate.microscope.camera import Camera
 from polarstem.simulate.microscope.optics import Optics
 
 Conditions = NDArray[np.float64]
 """Values in the order of `NAMES`."""
 _TWO = ("C12", "C21", "C23")
 _COMPONENTS = tuple(f"{name}_{part}" for name in _TWO for part in ("cos", "sin"))
-NAMES = (
-    *("tilt_x", "tilt_y", "thickness", "place_x", "place_y"),
-    *("C10", *_COMPONENTS, "C30", "source"),
-)
+_TABLE = {  # by which derivatives are taken, and what is expected beforehand
+    "tilt_x": (0.2, 1.0),
+    "tilt_y": (0.2, 1.0),
+    "thickness": (0.25, 1.0),
+    "place_x": (0.03, 0.15),
+    "place_y": (0.03, 0.15),
+    "C10": (4.0, 60.0),
+    **dict.fromkeys(_COMPONENTS[:2], (3.0, 20.0)),
+    **dict.fromkeys(_COMPONENTS[2:], (40.0, 200.0)),
+    "C30": (3e3, 2e4),
+    "source": (0.05, 0.25),
+    "camera_length": (0.005, 0.007),
+    "rotation": (0.5, 0.7),
+    "shift_right": (0.05, 0.15),
+    "shift_down": (0.05, 0.15),
+    "blur": (0.1, 0.2),
+}
+NAMES = tuple(_TABLE)
 """Tilt of the beam to the right and up [mrad], thickness [nm], by how much farther to the right and
-up the probe is than the map says [Å], aberrations [Å], source FWHM [Å]."""
-STEPS = np.array([0.2, 0.2, 0.25, 0.03, 0.03, 4.0, 3.0, 3.0, 40.0, 40.0, 40.0, 40.0, 3e3, 0.05])
-"""By which derivatives are taken."""
-SPREADS = np.array(
-    [1.0, 1.0, 1.0, 0.15, 0.15, 60.0, 20.0, 20.0, 200.0, 200.0, 200.0, 200.0, 2e4, 0.25]
-)
-"""Standard deviations of what is expected beforehand: about zero, for tilt and thickness about what
-the map measured, for the source about `SOURCE_FWHM`."""
+up the probe is than the map says [Å], aberrations [Å], source FWHM [Å]; and what the calibration of
+the detector left: angle of a pixel [relative], counter-clockwise rotation [degrees], shift of the
+patterns and standard deviation of the point spread [pixels]."""
+STEPS, SPREADS = np.array(list(_TABLE.values())).T
+"""Steps of derivatives; and standard deviations of what is expected beforehand: about zero, for
+tilt and thickness about what the map measured, for source and point spread about `SOURCE_FWHM` and
+`BLUR`."""
+_OF_CAMERA = NAMES[-5:]
+_MOST = dict(zip(_OF_CAMERA, (0.025, 2.0, 0.4, 0.4, 1.5), strict=True))
 OF_CELL = slice(0, 5)
 """Tilt, thickness and place, which may change over a scan."""
 CELL_SPREADS = np.array([0.3, 0.3, 0.4, 0.03, 0.03])
 """By how much they do, beyond what the map measured."""
 SOURCE_FWHM = 0.8  # Å
+BLUR = 0.3  # pixels
 _LEAST_SOURCE = 0.1
+_SIGNS = np.array([(1, turn, x, y, 1) for turn in (-1, 1) for x in (-1, 1) for y in (-1, 1)])
 
 
 def at_start(tilt_mrad: NDArray[np.floating], thickness_nm: float) -> Conditions:
     """Conditions before anything is fitted."""
     found = np.zeros(len(NAMES))
     found[:3] = *tilt_mrad, thickness_nm
-    found[-1] = SOURCE_FWHM
+    found[NAMES.index("source")], found[NAMES.index("blur")] = SOURCE_FWHM, BLUR
     return found
 
 
 def allowed(conditions: Conditions) -> Conditions:
-    """The same with a source that is one."""
+    """The nearest ones that a source, a detector and the crystals that are kept can have."""
     found = conditions.copy()
-    found[-1] = max(found[-1], _LEAST_SOURCE)
+    source = NAMES.index("source")
+    found[source] = max(found[source], _LEAST_SOURCE)
+    for name, most in _MOST.items():
+        at = NAMES.index(name)
+        found[at] = np.clip(found[at], 0.0 if name == "blur" else -most, most)
     return found
 
 
@@ -72,3 +95,23 @@ def optics_of(conditions: Conditions, semiangle_mrad: float) -> Optics:
     return Optics(
         semiangle_mrad, aberrations, (told["tilt_x"], told["tilt_y"]), max(0.0, told["source"])
     )
+
+
+def camera_of(conditions: Conditions, detector: Detector) -> Camera:
+    """The detector, as its calibration left it."""
+    scale, rotation, right, down, blur = conditions[NAMES.index(_OF_CAMERA[0]) :].tolist()
+    return Camera(
+        detector.pixels,
+        detector.mrad_per_pixel * (1 + scale),
+        rotation_deg=rotation,
+        shift_pixels=(right, down),
+        psf_pixels=max(0.0, blur),
+    )
+
+
+def reach_of(detector: Detector) -> float:
+    """Largest angle along an axis that `allowed` conditions, a step on, see [mrad]."""
+    farthest = np.array(list(_MOST.values())) + STEPS[-5:]
+    ideal = [0.0] * (len(NAMES) - 5)
+    cameras = [camera_of(np.array([*ideal, *farthest * sign]), detector) for sign in _SIGNS]
+    return float(np.abs([camera.corners_mrad for camera in cameras]).max())

@@ -30,7 +30,8 @@ from polarstem.logs import progress
 logger = logging.getLogger("polarstem")
 
 _SAMPLE = 24  # cells that the conditions are fitted to
-_ROUNDS = 3
+_ROUNDS = 6
+_DERIVED = 2  # rounds with derivatives of their own; later ones take the last
 _SETTLED = 0.1  # of the spreads
 _GROUP_NM = 1.5  # cells whose thickness differs by less share a surface
 
@@ -119,9 +120,10 @@ def _shared_conditions(
     own = scan.own[sample]
     start = at_start(own[:, :2].mean(0), float(own[:, 2].mean()))
     conditions = start
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         surface = crystals.surface(conditions)
-        beside = _derivatives(crystals, conditions, range(len(NAMES)))
+        if number < _DERIVED:
+            beside = _derivatives(crystals, conditions, range(len(NAMES)))
         fits = [
             fit_cell(scan.cells[cell], surface, halos, conditions=beside)
             for cell in progress(sample.tolist(), len(sample), "conditions by unit cells")

@@ -37,25 +37,23 @@ def datasets_of_source(wildcards):
     return [f"<results>/datasets/{d}.nc" for d in CONFIG.domains_of(wildcards.source)]
 
 
-def model_of_displacements(wildcards):
-    """Trained model whose displacements are scored, of the first seed."""
-    section, seed = CONFIG.evaluate.displacements, CONFIG.train.seeds[0]
-    if section is None:
-        raise WorkflowError(
-            "No model of displacements is named; set evaluate.displacements."
-        )
-    return f"<results>/models/{section.model}/{section.source}/{seed}"
-
-
-def models_of_displacements(wildcards):
-    return [CONFIG.evaluate.displacements.model]
-
-
-def datasets_of_displacements():
+def of_displacements(pattern):
+    """A pattern for each data domain whose displacements are fitted."""
     section = CONFIG.evaluate.displacements
-    return [
-        f"<results>/datasets/{name}.nc" for name in (section.domains if section else ())
-    ]
+    return [pattern.format(domain=name) for name in (section.fitted if section else ())]
+
+
+def domains_apart():
+    """Data domains whose displacements are scored each by itself."""
+    section = CONFIG.evaluate.displacements
+    return [d for d in (section.also if section else ()) if d not in section.domains]
+
+
+def microscope_of_displacements():
+    """Crystal and microscope of the recommended model, whose library tells thickness and tilt."""
+    if not DISPLACEMENTS:
+        return None
+    return jobs.trained_for(CONFIG, CONFIG.evaluate.recommended.source)
 
 
 def positions_of_displacements():

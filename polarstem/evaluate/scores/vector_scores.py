@@ -1,25 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How near the displacements that a model gives are to the true ones, and how sure it is."""
+"""How near fitted displacements are to the true ones, and how sure they are."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.data.cells import group_index
-from polarstem.data.patterns import PatternSet
-from polarstem.errors import PolarstemError
 from polarstem.evaluate.summary.entries import Entry, entry
-from polarstem.files import atomic_path
-from polarstem.logs import progress
-from polarstem.models import load_model
-from polarstem.models.displacement_calibration import DisplacementCalibration
-from polarstem.models.displacement_grid import moments
+from polarstem.files import atomic_path, open_netcdf
 from polarstem.provenance import provenance
 
 Floats = NDArray[np.float64]
@@ -29,34 +23,27 @@ SCORED = (0.3, 1.2)
 ANGLES = {"1": (0.85, 1.15), "0.5": (0.4, 0.6)}
 """Vectors whose direction is scored: their length as seen, over that of the template."""
 _LEVELS = (68, 95)  # per cent
-_BATCH = 1024
+_ALONG_DEG = 1.0
 _DRAWS = 2000
 
 
-@runtime_checkable
-class MeasuresDisplacements(Protocol):
-    """A model of the family vector, or what else gives densities."""
-
-    def displacement_density(self, patterns: NDArray[Any], /) -> NDArray[np.float32]:
-        """Densities of patterns (n, ky, kx) on the nodes of the grid, shape (n, node)."""
-        ...
-
-
-class Cells(NamedTuple):
-    """Displacements of unit cells.
+class Fits(NamedTuple):
+    """Displacements of unit cells, or of single patterns.
 
     Attributes
     ----------
     domain, specimen : ndarray of str, shape (n,)
-        Where a cell comes from.
+        Where one comes from.
     thickness : ndarray, shape (n,)
         [nm].
     amplitude : ndarray, shape (n,)
         Length of the crystal's polar vector over that of the template.
-    true, mean : ndarray, shape (n, 2)
-        To the right and up [pm].
+    class_deg : ndarray, shape (n,)
+        Direction of the crystal's class [degree].
+    true, found : ndarray, shape (n, 2)
+        To the right and up [pm]; found is not a number where none is told.
     covariance : ndarray, shape (n, 2, 2)
-        Of what the model knows [pm^2].
+        Of what was found [pm^2].
     p_polar : ndarray, shape (n,)
         Probability to be polar.
     """
@@ -65,126 +52,118 @@ class Cells(NamedTuple):
     specimen: NDArray[np.str_]
     thickness: Floats
     amplitude: Floats
+    class_deg: Floats
     true: Floats
-    mean: Floats
+    found: Floats
     covariance: Floats
     p_polar: Floats
 
+    def of(self, chosen: NDArray[np.bool_]) -> Fits:
+        """Some of them."""
+        columns: list[Any] = [column[chosen] for column in self]
+        return Fits(*columns)
 
-def score_vectors(
-    model_dir: Path | str,
-    dataset_paths: Sequence[Path | str],
+    @property
+    def told(self) -> NDArray[np.bool_]:
+        """Which have a displacement, shape (n,)."""
+        return np.asarray(np.isfinite(self.found).all(axis=1))
+
+
+def score_displacements(
+    fitted: Mapping[str, Path | str],
     truth: Mapping[str, Mapping[str, Sequence[float]]],
     output: Path | str,
-    positions: int,
     confidence: float,
-    device: str = "auto",
+    apart: Sequence[str] = (),
 ) -> None:
-    """Measure the displacements of test specimens, cell by cell.
+    """Hold fitted displacements of test specimens against the true ones.
 
     Parameters
     ----------
-    model_dir : path
-        A saved model of the family vector.
-    dataset_paths : sequence of path
-        Data sets, one per data domain.
+    fitted : mapping
+        Data domain -> file by `polarstem.displacements.specimen_displacements.fit_specimens`.
     truth : mapping
         Data domain -> specimen -> polar vector to the right and up, and amplitude, over the length
         of the template's.
     output : path
         JSON file: ``scores``, entries of the summary, and ``cells``, a row each.
-    positions : int
-        Patterns that are joined to a cell, drawn at random from those of a scan.
     confidence : float
         Level of the intervals, which are over specimens.
-    device : {"auto", "cpu", "gpu"}
-        Where the network computes.
-
-    Raises
-    ------
-    PolarstemError
-        If the model gives no displacements.
+    apart : sequence of str
+        Data domains that are scored each by itself, under keys that end in its name.
     """
-    model = load_model(model_dir, device=device)
-    calibration = DisplacementCalibration.of(model.info)
-    if calibration is None or not isinstance(model, MeasuresDisplacements):
-        raise PolarstemError(
-            f"The model {model_dir} gives no displacements; name one of the family vector "
-            "(evaluate.displacements)."
+    cells, patterns = (
+        _joined([_read(domain, path, truth[domain], kind) for domain, path in fitted.items()])
+        for kind in ("cell", "pattern")
+    )
+    with open_netcdf(next(iter(fitted.values())), "displacements") as data:
+        unit = float(data.attrs["full_vector_pm"])
+    together = [np.isin(fits.domain, apart, invert=True) for fits in (cells, patterns)]
+    scores = entries(cells.of(together[0]), patterns.of(together[1]), unit, confidence)
+    for name in apart:
+        own = entries(
+            cells.of(cells.domain == name), patterns.of(patterns.domain == name), unit, confidence
         )
-    unit = calibration.template_pm
-    parts = []
-    for path in progress(dataset_paths, len(dataset_paths), "measuring displacements"):
-        with PatternSet.open([path], split="test") as patterns:
-            cell = random_cells(patterns.scan, positions)
-            patterns = patterns.select(np.flatnonzero(cell >= 0))
-            cell = cell[cell >= 0]
-            density = np.concatenate(
-                [model.displacement_density(some) for _, some in patterns.batches(_BATCH)]
-            )
-            found = moments(calibration.pool(density, cell, patterns.dose))
-            first = np.unique(cell, return_index=True)[1]
-            domain, specimen = patterns.domain[first], patterns.specimen[first]
-            known = np.array([truth[str(d)][str(s)] for d, s in zip(domain, specimen, strict=True)])
-            parts.append(
-                Cells(
-                    domain.astype(str),
-                    specimen.astype(str),
-                    patterns.thickness[first].astype(float),
-                    known[:, 2],
-                    unit * known[:, :2],
-                    unit * found.mean,
-                    unit**2 * found.covariance,
-                    found.p_polar,
-                )
-            )
-    cells = Cells(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        scores |= {f"{key}.{name}": found for key, found in own.items() if found["n"]}
     told = {
-        "scores": entries(cells, unit, confidence),
+        "scores": scores,
         "cells": [_row(cells, n) for n in range(len(cells.domain))],
         "template_pm": unit,
-        "positions": positions,
-        "provenance": provenance({"positions": positions, "confidence": confidence}),
+        "provenance": provenance({"confidence": confidence}),
     }
     with atomic_path(output) as temporary:
         temporary.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def random_cells(scan: NDArray[np.int64], positions: int) -> NDArray[np.int64]:
-    """Deal the patterns of each scan into cells of so many, at random; -1 for what is left."""
-    random = np.random.default_rng(0)
-    order = random.permutation(len(scan))
-    order = order[np.argsort(scan[order], kind="stable")]
-    place = np.empty(len(scan), np.int64)
-    place[order] = np.arange(len(scan)) - np.searchsorted(scan[order], scan[order])
-    number = place // positions
-    whole = number < (np.bincount(scan) // positions)[scan]
-    found = np.full(len(scan), -1, np.int64)
-    found[whole] = group_index(scan[whole], number[whole])
-    return found
+def _read(domain: str, path: Path | str, truth: Mapping[str, Sequence[float]], kind: str) -> Fits:
+    with open_netcdf(path, "displacements") as data:
+        unit = float(data.attrs["full_vector_pm"])
+        owner = data[f"{kind}_specimen"].values
+        specimen = data["specimen"].values.astype(str)[owner]
+        known = np.array([truth[name] for name in specimen.tolist()], float).reshape(-1, 3)
+        x, y = (data[f"{kind}_sigma_{axis}"].values for axis in "xy")
+        mixed = data[f"{kind}_correlation"].values * x * y
+        return Fits(
+            np.full(len(owner), domain),
+            specimen,
+            data["thickness"].values[owner],
+            known[:, 2],
+            data["direction"].values[owner],
+            unit * known[:, :2],
+            np.stack([data[f"{kind}_u{axis}"].values for axis in "xy"], axis=1),
+            np.stack([np.stack([x**2, mixed], 1), np.stack([mixed, y**2], 1)], 1),
+            data[f"{kind}_p_polar"].values,
+        )
 
 
-def entries(cells: Cells, unit: float, confidence: float) -> dict[str, Entry]:
+def _joined(parts: Sequence[Fits]) -> Fits:
+    columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Fits(*columns)
+
+
+def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict[str, Entry]:
     """Numbers of the summary, by key.
 
     Parameters
     ----------
-    cells : Cells
-        Measured.
+    every, patterns : Fits
+        Of unit cells, and of single patterns.
     unit : float
         Length of the template's polar vector [pm].
     confidence : float
         Level of the intervals over specimens, by the bootstrap.
     """
-    error = cells.mean - cells.true
+    cells = every.of(every.told)
+    error = cells.found - cells.true
     seen = np.hypot(*cells.true.T) / unit
     polar = cells.amplitude > 0
     low, high = SCORED
     scored = (cells.amplitude >= low) & (cells.amplitude <= high)
-    turned = np.angle(np.exp(1j * (_angle(cells.mean) - _angle(cells.true))))
+    turned = _apart(_angle(cells.found), np.degrees(_angle(cells.true)))
     distance = np.einsum("ni,nij,nj->n", error, np.linalg.inv(cells.covariance), error)
 
     def over(
+        fits: Fits,
         chosen: NDArray[np.bool_],
         values: NDArray[Any],
         statistic: Callable[[Sequence[Floats]], float],
@@ -192,12 +171,13 @@ def entries(cells: Cells, unit: float, confidence: float) -> dict[str, Entry]:
         meaning: str,
     ) -> Entry:
         rows = np.flatnonzero(chosen)
-        owner = group_index(cells.domain[rows], cells.specimen[rows])
+        owner = group_index(fits.domain[rows], fits.specimen[rows])
         members = [values[rows[owner == n]].astype(float) for n in range(owner.max(initial=-1) + 1)]
         return _entry(members, statistic, unit, meaning, confidence)
 
     found = {
         "vector.rms_pm": over(
+            cells,
             scored,
             error**2,
             lambda parts: float(np.sqrt(np.concatenate(parts).mean())),
@@ -206,8 +186,9 @@ def entries(cells: Cells, unit: float, confidence: float) -> dict[str, Entry]:
             f"of {low:g} to {high:g} of the displacements",
         ),
         "vector.bias_pm": over(
+            cells,
             ~polar,
-            cells.mean,
+            cells.found,
             lambda parts: float(np.mean([np.hypot(*each.mean(axis=0)) for each in parts])),
             "pm",
             "Mean length of the mean displacement of a specimen that has none",
@@ -215,8 +196,9 @@ def entries(cells: Cells, unit: float, confidence: float) -> dict[str, Entry]:
     }
     for name, (shortest, longest) in ANGLES.items():
         found[f"vector.angle_deg.{name}"] = over(
+            cells,
             (seen >= shortest) & (seen <= longest),
-            np.degrees(np.abs(turned)),
+            turned,
             lambda parts: float(np.median(np.concatenate(parts))),
             "degree",
             "Median error of the direction of the displacement of a unit cell, of vectors seen "
@@ -224,14 +206,50 @@ def entries(cells: Cells, unit: float, confidence: float) -> dict[str, Entry]:
         )
     for percent in _LEVELS:
         found[f"vector.coverage_{percent}"] = over(
+            cells,
             polar,
             distance <= -2 * np.log(1 - percent / 100),  # chi squared, two degrees of freedom
-            lambda parts: float(np.concatenate(parts).mean()),
+            _mean,
             "fraction",
             f"Share of unit cells whose displacement lies inside the {percent} % ellipse that the "
-            "model gives",
+            "fit gives",
+        )
+    found["vector.told"] = over(
+        every,
+        np.full(len(every.told), True),
+        every.told,
+        _mean,
+        "fraction",
+        "Share of unit cells that have a displacement",
+    )
+    for name, fits in {"cell": every, "pattern": patterns}.items():
+        found[f"vector.class_right.{name}"] = over(
+            fits,
+            (fits.amplitude > 0) & (_apart(_angle(fits.true), fits.class_deg) < _ALONG_DEG),
+            _nearest(_angle(fits.found), fits.class_deg) == fits.class_deg,
+            _mean,
+            "fraction",
+            f"Share of {name}s of crystals polar along a class whose displacement, fitted with the "
+            "conditions of their scan, is nearest to that class; what is not told is wrong",
         )
     return found
+
+
+def _mean(parts: Sequence[Floats]) -> float:
+    return float(np.concatenate(parts).mean())
+
+
+def _nearest(angle: Floats, class_deg: Floats) -> Floats:
+    """Direction of the class that is nearest to each angle; not a number where there is none."""
+    directions = np.unique(class_deg)
+    apart = _apart(angle[:, None], directions)
+    nearest: Floats = np.where(np.isnan(angle), np.nan, directions[np.argmin(apart, axis=1)])
+    return nearest
+
+
+def _apart(angle: Floats, degrees: Floats) -> Floats:
+    """Between angles [radian] and others [degree], the short way round [degree]."""
+    return np.asarray(np.abs((np.degrees(angle) - degrees + 180) % 360 - 180))
 
 
 def _entry(
@@ -261,15 +279,19 @@ def _angle(vectors: Floats) -> Floats:
     return np.asarray(np.arctan2(vectors[:, 1], vectors[:, 0]))
 
 
-def _row(cells: Cells, n: int) -> dict[str, Any]:
-    (xx, xy), (_, yy) = cells.covariance[n]
-    return {
+def _row(cells: Fits, n: int) -> dict[str, Any]:
+    row: dict[str, Any] = {
         "domain": str(cells.domain[n]),
         "specimen": str(cells.specimen[n]),
         "thickness_nm": round(float(cells.thickness[n]), 3),
         "amplitude": round(float(cells.amplitude[n]), 6),
         "true_pm": np.round(cells.true[n], 4).tolist(),
-        "mean_pm": np.round(cells.mean[n], 4).tolist(),
+    }
+    if not cells.told[n]:
+        return row | {"found_pm": None}
+    (xx, xy), (_, yy) = cells.covariance[n]
+    return row | {
+        "found_pm": np.round(cells.found[n], 4).tolist(),
         "variance_pm2": np.round([xx, yy], 4).tolist(),
         "correlation": round(float(xy / np.sqrt(xx * yy)), 4),
         "p_polar": round(float(cells.p_polar[n]), 4),

@@ -11,7 +11,12 @@ import pytest
 from displaced_cases import TRAINED_FOR
 
 from polarstem.displacements.displaced_crystals import DisplacedCrystals
-from polarstem.displacements.microscope_conditions import Conditions, optics_of
+from polarstem.displacements.microscope_conditions import (
+    Conditions,
+    camera_of,
+    optics_of,
+    reach_of,
+)
 from polarstem.scans.specimen.pacbed_model import PatternModel
 from polarstem.simulate.potential.displaced_crystal import displaced_crystal
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
@@ -46,6 +51,7 @@ def directly(crystals: DisplacedCrystals) -> Any:
             [nm],
             crystals.simulate,
             cells=crystals.cells,
+            reach_mrad=reach_of(crystals.simulate.detector),
             margin_mrad=1.5,
             thermal_scale=1.0,
             mean_wave=True,
@@ -54,6 +60,7 @@ def directly(crystals: DisplacedCrystals) -> Any:
         eye = VirtualMicroscope(matrix, crystals.simulate.detector)
         places = np.stack([fractions[:, 1], -fractions[:, 0]], axis=1) * crystals.cell
         optics = optics_of(conditions, TRAINED_FOR["semiangle_mrad"])
-        return eye.measure(places, [nm], optics).numpy()[0].reshape(len(places), -1)
+        camera = camera_of(conditions, crystals.simulate.detector)
+        return eye.measure(places, [nm], optics, camera=camera).numpy()[0].reshape(len(places), -1)
 
     return measured

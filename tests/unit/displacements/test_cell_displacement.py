@@ -25,9 +25,11 @@ def counted(patterns: np.ndarray, seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def seen(crystals: DisplacedCrystals, directly: Any) -> Any:
-    """Cells under conditions that nobody tells: a tilt, a defocus, astigmatism, a source."""
+    """Cells under conditions that nobody tells: of the beam, the source and the detector."""
     hidden = at_start(np.array([0.5, -0.3]), float(crystals.thickness_nm[2]))
-    for name, value in {"C10": -18.0, "C12_cos": 9.0, "source": 0.65}.items():
+    of_beam = {"C10": -18.0, "C12_cos": 9.0, "source": 0.65}
+    of_camera = {"camera_length": 0.006, "rotation": -0.5, "shift_right": 0.12, "blur": 0.45}
+    for name, value in (of_beam | of_camera).items():
         hidden[NAMES.index(name)] = value
     fractions = raster()
     weights = between_places(fractions)
@@ -69,6 +71,11 @@ def test_conditions_are_found_with_the_displacements(
     assert told["C10"] == pytest.approx(-18.0, abs=5.0)
     assert told["C12_cos"] == pytest.approx(9.0, abs=3.0)
     assert told["source"] == pytest.approx(0.65, abs=0.1)
+    assert told["camera_length"] == pytest.approx(0.006, abs=0.001)
+    assert told["rotation"] == pytest.approx(-0.5, abs=0.1)
+    assert told["shift_right"] == pytest.approx(0.12, abs=0.02)
+    assert told["shift_down"] == pytest.approx(0.0, abs=0.02)
+    assert told["blur"] == pytest.approx(0.45, abs=0.06)
 
 
 def test_cells_may_differ_in_tilt(crystals: DisplacedCrystals, directly: Any, halos: Any) -> None:

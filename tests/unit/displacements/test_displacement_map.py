@@ -89,7 +89,7 @@ def folders(tmp_path: Path, scanned: xr.Dataset, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(displacement_map.Library, "open", lambda _: library)
     told = {"trained_for": TRAINED_FOR}
     monkeypatch.setattr(displacement_map, "read_description", lambda _: told)
-    monkeypatch.setattr(displacement_map, "_MARGIN_NM", 0.8)
+    monkeypatch.setattr(displacement_map, "MARGIN_NM", 0.8)
 
     def written(data: xr.Dataset = scanned) -> tuple[Path, Path]:
         folder = tmp_path / "map"

@@ -4,31 +4,37 @@
 from __future__ import annotations
 
 import json
-from typing import ClassVar
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import chi2
 
+from polarstem.checked_netcdf import save_netcdf
 from polarstem.evaluate.scores import vector_scores
-from polarstem.evaluate.scores.vector_scores import Cells, entries, random_cells
+from polarstem.evaluate.scores.vector_scores import Fits, entries
 
 UNIT = 20.0
 
 
-def cells_of(true, mean, covariance=None, amplitude=None, specimen=None) -> Cells:
-    true, mean = np.asarray(true, float), np.asarray(mean, float)
+def cells_of(true, found, covariance=None, amplitude=None, specimen=None, class_deg=None) -> Fits:
+    true, found = np.asarray(true, float), np.asarray(found, float)
     n = len(true)
-    return Cells(
+    return Fits(
         np.full(n, "free"),
         np.array([f"s{k}" for k in range(n)] if specimen is None else specimen),
         np.full(n, 20.0),
         np.hypot(*true.T) / UNIT if amplitude is None else np.asarray(amplitude, float),
+        np.zeros(n) if class_deg is None else np.asarray(class_deg, float),
         true,
-        mean,
+        found,
         np.tile(np.eye(2), (n, 1, 1)) if covariance is None else np.asarray(covariance, float),
         np.ones(n),
     )
+
+
+def scores(cells: Fits, patterns: Fits | None = None) -> dict:
+    return entries(cells, cells if patterns is None else patterns, UNIT, 0.95)
 
 
 def value(found, key) -> float:
@@ -39,7 +45,7 @@ def test_errors_by_hand() -> None:
     true = np.array([[20.0, 0], [0, 10], [0, -20], [0, 0]])
     mean = true + np.array([[3, 0], [0, 1], [2, 0], [0.6, 0.8]])
     cells = cells_of(true, mean, amplitude=[1.0, 0.5, 1.3, 0])
-    found = entries(cells, UNIT, 0.95)
+    found = scores(cells)
     # of 0.3 to 1.2 of the displacements: the first two
     assert value(found, "vector.rms_pm") == pytest.approx(np.sqrt((9 + 1) / 4))
     assert found["vector.rms_pm"]["n"] == 2
@@ -53,7 +59,7 @@ def test_errors_by_hand() -> None:
 
 
 def test_an_angle_goes_the_short_way_round() -> None:
-    found = entries(cells_of([[-20.0, 1]], [[-20.0, -1]]), UNIT, 0.95)
+    found = scores(cells_of([[-20.0, 1]], [[-20.0, -1]]))
     assert value(found, "vector.angle_deg.1") == pytest.approx(2 * np.degrees(np.arctan(1 / 20)))
 
 
@@ -61,8 +67,8 @@ def test_bias_is_of_specimens_not_of_cells() -> None:
     """What cells of a specimen miss to all sides is scatter."""
     mean = [[1.0, 0], [-1, 0], [2, 0], [2, 0]]
     cells = cells_of(np.zeros((4, 2)), mean, specimen=["a", "a", "b", "b"])
-    assert value(entries(cells, UNIT, 0.95), "vector.bias_pm") == pytest.approx(1.0)
-    assert value(entries(cells, UNIT, 0.95), "vector.rms_pm") is None
+    assert value(scores(cells), "vector.bias_pm") == pytest.approx(1.0)
+    assert value(scores(cells), "vector.rms_pm") is None
 
 
 def test_ellipses_are_those_of_the_covariance() -> None:
@@ -72,14 +78,14 @@ def test_ellipses_are_those_of_the_covariance() -> None:
     mean = true + random.multivariate_normal([0, 0], covariance, len(true))
     specimen = np.repeat([f"s{k}" for k in range(4)], 1000)
     cells = cells_of(true, mean, np.tile(covariance, (4000, 1, 1)), specimen=specimen)
-    found = entries(cells, UNIT, 0.95)
+    found = scores(cells)
     assert value(found, "vector.coverage_68") == pytest.approx(0.68, abs=0.02)
     assert value(found, "vector.coverage_95") == pytest.approx(0.95, abs=0.01)
     # and by the quantile of another library, at its edge
     reach = 3 * np.sqrt(chi2.ppf(0.68, 2))
     edge = np.array([[reach * 0.99, 0], [reach * 1.01, 0]])
     nine = np.tile(9 * np.eye(2), (2, 1, 1))
-    found = entries(cells_of([[20.0, 0]] * 2, np.array([20.0, 0]) + edge, nine), UNIT, 0.95)
+    found = scores(cells_of([[20.0, 0]] * 2, np.array([20.0, 0]) + edge, nine))
     assert value(found, "vector.coverage_68") == pytest.approx(0.5)
 
 
@@ -88,80 +94,61 @@ def test_intervals_are_over_specimens() -> None:
     true = np.tile([[15.0, 0]], (400, 1))
     error = np.repeat(random.normal(size=(20, 2)), 20, axis=0)  # alike within a specimen
     specimen = np.repeat([f"s{k}" for k in range(20)], 20)
-    found = entries(cells_of(true, true + error, specimen=specimen), UNIT, 0.95)["vector.rms_pm"]
+    found = scores(cells_of(true, true + error, specimen=specimen))["vector.rms_pm"]
     assert found["n"] == 20
     assert found["low"] < found["value"] < found["high"]
     # 40 numbers tell a standard deviation to 11 %
     assert (found["high"] - found["low"]) / 4 == pytest.approx(0.11, rel=0.5)
 
 
-def test_cells_are_dealt_at_random_from_one_scan() -> None:
-    scan = np.repeat([0, 1, 2], [80, 36, 20])
-    cell = random_cells(scan, 36)
-    assert np.bincount(cell[cell >= 0]).tolist() == [36, 36, 36]
-    for number in range(3):
-        assert len(np.unique(scan[cell == number])) == 1
-    assert (cell[scan == 2] == -1).all()
-    first = np.flatnonzero(cell == cell[scan == 0].max())
-    assert np.diff(first).max() > 1, "not one after the other"
+def test_what_is_not_told_counts_in_no_error_and_as_a_wrong_class() -> None:
+    true = [[20.0, 0], [20, 0], [0, 20], [10, 5]]
+    found = [[20.0, 1], [np.nan, np.nan], [20, 1], [10, 5]]
+    cells = cells_of(true, found, class_deg=[0, 0, 90, 0])
+    told = scores(cells, cells_of(true[:2], [[20.0, 19], [20, -19]]))
+    assert value(told, "vector.told") == pytest.approx(3 / 4)
+    # the last points along no class
+    assert value(told, "vector.class_right.cell") == pytest.approx(1 / 3)
+    assert told["vector.class_right.cell"]["n"] == 3
+    assert value(told, "vector.class_right.pattern") == 1.0
+    assert value(told, "vector.rms_pm") == pytest.approx(np.sqrt((1 + 400 + 361) / 6))
 
 
-def test_from_patterns_to_the_file(tmp_path, monkeypatch) -> None:
-    """A model that sees the vector in two pixels, and a calibration that takes it at its word."""
-    from polarstem.data.patterns import PatternSet
-    from polarstem.models import displacement_grid as grid
-    from polarstem.models.displacement_calibration import DisplacementCalibration
-
-    vectors = {"a": [0.5, 0.0, 0.5], "b": [0.0, -1.0, 1.0], "c": [0.0, 0.0, 0.0]}
-    names = np.repeat(list(vectors), 4)
-    patterns = np.zeros((12, 2, 2), np.float32)
-    patterns[:, 0, 0], patterns[:, 0, 1] = np.array([vectors[n][:2] for n in names]).T
-
-    class Model:
-        info: ClassVar = {
-            "displacements": DisplacementCalibration(
-                *(UNIT, 1.0, 1.0, 0.0, 4.0, 1.0, 1.0, 9.0),
-                prior=(1 / len(grid.nodes()),) * len(grid.nodes()),
-            ).attributes()
-        }
-
-        def displacement_density(self, some):
-            index, share = grid.shares(some[:, 0])
-            density = np.zeros((len(some), len(grid.nodes())))
-            np.put_along_axis(density, index, share, axis=1)
-            return density
-
-    class Opened:
-        def __enter__(self):
-            return PatternSet.from_arrays(
-                patterns,
-                np.zeros(12),
-                ["RM", "LM"],
-                [0.0, 180.0],
-                specimen=names,
-                domain=np.full(12, "free"),
-                dose=np.full(12, 1e5),
-                thickness=np.full(12, 20.0),
-            )
-
-        def __exit__(self, *_):
-            pass
-
-    monkeypatch.setattr(vector_scores, "load_model", lambda *_, **__: Model())
-    monkeypatch.setattr(vector_scores.PatternSet, "open", lambda *_, **__: Opened())
-    path = tmp_path / "d.json"
-    vector_scores.score_vectors("model", ["free.nc"], {"free": vectors}, path, 4, 0.95)
+def test_from_files_to_the_file(tmp_path) -> None:
+    truth = {"a": [0.5, 0.0, 0.5], "b": [0.0, -1.0, 1.0], "c": [0.0, 0.0, 0.0]}
+    variables = {"thickness": ("specimen", [10.0, 20, 30]), "direction": ("specimen", [0, 270, 0])}
+    for kind, count in (("cell", 2), ("pattern", 8)):
+        owner = np.repeat([0, 1, 2], count)
+        known = UNIT * np.array(list(truth.values()))[owner]
+        own = {
+            "specimen": owner, "ux": known[:, 0] + 1, "uy": known[:, 1], "p_polar": 0 * owner + 0.5,
+            "sigma_x": 0 * owner + 2.0, "sigma_y": 0 * owner + 3.0,
+            "correlation": 0 * owner + 0.25,
+        }  # fmt: skip
+        variables |= {f"{kind}_{name}": (kind, values) for name, values in own.items()}
+    data = xr.Dataset(variables, {"specimen": list(truth)}, {"full_vector_pm": UNIT})
+    data["cell_ux"][0] = data["cell_uy"][0] = np.nan
+    save_netcdf(data, tmp_path / "free.nc")
+    path = tmp_path / "displacements.json"
+    few = data.copy()
+    few["cell_ux"] = data["cell_ux"] + 3
+    save_netcdf(few, tmp_path / "few.nc")
+    files = {name: tmp_path / f"{name}.nc" for name in ("free", "few")}
+    vector_scores.score_displacements(files, dict.fromkeys(files, truth), path, 0.95, ["few"])
     told = json.loads(path.read_text())
-    rows = {row["specimen"]: row for row in told["cells"]}
-    assert set(rows) == set(vectors)
-    for name, (x, y, amplitude) in vectors.items():
-        np.testing.assert_allclose(rows[name]["true_pm"], [UNIT * x, UNIT * y])
-        np.testing.assert_allclose(rows[name]["mean_pm"], rows[name]["true_pm"], atol=0.01)
-        assert rows[name]["amplitude"] == amplitude
-    assert rows["b"]["p_polar"] == pytest.approx(1, abs=1e-3)
-    assert rows["c"]["p_polar"] == pytest.approx(0, abs=1e-3)
-    assert told["scores"]["vector.rms_pm"]["value"] == pytest.approx(0, abs=0.01)
+    rows = told["cells"]
+    assert [row["domain"] for row in rows] == ["free"] * 6 + ["few"] * 6
+    assert value(told["scores"], "vector.bias_pm.few") == pytest.approx(4.0)
+    rows = rows[:6]
+    assert [row["specimen"] for row in rows] == ["a", "a", "b", "b", "c", "c"]
+    assert rows[0]["found_pm"] is None
+    assert rows[1]["found_pm"] == [11.0, 0.0]
+    assert rows[2]["true_pm"] == [0.0, -20.0]
+    assert rows[2]["variance_pm2"] == [4.0, 9.0]
+    assert rows[2]["correlation"] == 0.25
+    assert [row["thickness_nm"] for row in rows] == [10, 10, 20, 20, 30, 30]
     assert told["template_pm"] == UNIT
-    Model.info = {}
-    with pytest.raises(vector_scores.PolarstemError, match="gives no displacements"):
-        vector_scores.score_vectors("model", ["free.nc"], {"free": vectors}, path, 4, 0.95)
+    assert value(told["scores"], "vector.rms_pm") == pytest.approx(np.sqrt(0.5))
+    assert value(told["scores"], "vector.bias_pm") == pytest.approx(1.0)
+    assert value(told["scores"], "vector.told") == pytest.approx(5 / 6)
+    assert value(told["scores"], "vector.class_right.pattern") == 1.0
