@@ -13,7 +13,7 @@ from pathlib import Path
 from polarstem.config.conditions import Drawn
 from polarstem.config.crystal_design import composition_varies, rests
 from polarstem.config.displacement_checks import displacement_checks
-from polarstem.config.families import DeflectionModel, TimmModel, TurningLayers
+from polarstem.config.families import DeflectionModel, EquivariantModel, TimmModel
 from polarstem.config.jobs import reflection_spacing
 from polarstem.config.learning import Stream
 from polarstem.config.model import Config, known_material
@@ -44,10 +44,10 @@ def cross_checks(config: Config) -> Iterator[str]:
     yield from _learning(config)
     yield from displacement_checks(config)
     for name, model in config.models.items():
-        if isinstance(model, TurningLayers) and model.head != "classification":
+        if isinstance(model, EquivariantModel) and model.head != "classification":
             yield (
-                f"models.{name}.head: {model.head!r} is not possible for the family "
-                f"{model.family}, which has a head of its own; use `classification`"
+                f"models.{name}.head: {model.head!r} is not possible for the family equivariant, "
+                "which has scores of classes only; use `classification`"
             )
         if isinstance(model, DeflectionModel):
             yield from _deflection(config, name, model)

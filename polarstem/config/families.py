@@ -163,30 +163,17 @@ class TimmModel(NetworkSection):
         return self.architecture, pixels / WORK_PIXELS
 
 
-class TurningLayers(NetworkSection):
-    """Width and depth of layers that turn with the pattern."""
+class EquivariantModel(NetworkSection):
+    """Fully connected layers that share their weights over the square's turns and mirrors."""
 
+    family: Literal["equivariant"] = Field(description="`equivariant`; classification only")
     channels: Count = Field(64, description="features for each turn and mirror")
     layers: Count = Field(3, description="residual layers")
 
     def pattern_work(self, pixels: int) -> tuple[str, float]:
         """Count multiplications, 1 with 128 channels and 3 layers: 8 turns of 2 steps a layer."""
         count = self.channels * (pixels + 16 * self.layers * self.channels)
-        return "equivariant", count / (128 * (WORK_PIXELS + 16 * 3 * 128))
-
-
-class EquivariantModel(TurningLayers):
-    """Fully connected layers that share their weights over the square's turns and mirrors."""
-
-    family: Literal["equivariant"] = Field(description="`equivariant`; classification only")
-
-
-class VectorModel(TurningLayers):
-    """The layers of `equivariant`, which answer with a density of polar displacements."""
-
-    family: Literal["vector"] = Field(
-        description="`vector`; learns from streams, best of specimens with `polar_direction: free`"
-    )
+        return self.family, count / (128 * (WORK_PIXELS + 16 * 3 * 128))
 
 
 class DeflectionModel(ModelSection):
@@ -219,7 +206,6 @@ SECTIONS = (
     TimmModel,
     section_of("cnn", "The paper's small convolutional network.", NetworkSection),
     EquivariantModel,
-    VectorModel,
     section_of(
         "pca_knn",
         "Principal components of the pixels and a vote of the nearest neighbours.",

@@ -186,15 +186,12 @@ def stream_settings(config: Config, source: str) -> dict[str, Any]:
                     "class_index": names.index(plan.polar_class.name) if polar else -1,
                     "crystal": crystal.name,
                     "turn": [list(row) for row in turn],
-                    "polar": list(seen_vector(plan)),
                 }
             )
     settings: dict[str, Any] = stream.model_dump(mode="json")
     # sets differ in their crystals only: one microscope measures them, at positions of its own
     simulate = config.simulate_of(stream.specimens[0])
     settings["simulate"] = simulate.model_dump(mode="json", exclude={"scan"})
-    template = config.structures_of(stream.specimens[0])
-    settings["template"] = template.model_dump(mode="json", include={"material", "phase"})
     return settings | {"specimens": specimens}
 
 

@@ -48,9 +48,6 @@ class PatternSet:
         Electrons per pattern; inf where none were counted, nan where it is not known.
     specimen, domain : ndarray of str, shape (n,)
         Where the pattern comes from.
-    polar : ndarray, shape (n, 2)
-        Polar vector as it is seen, to the right and up, over the length of the template's; nan
-        where it is not known.
     """
 
     def __init__(
@@ -74,7 +71,6 @@ class PatternSet:
         self.scan_y, self.scan_x = labels["scan_y"], labels["scan_x"]
         self.dose = labels["dose"]
         self.specimen, self.domain = labels["specimen"], labels["domain"]
-        self.polar = labels["polar"]
 
     @classmethod
     def open(cls, paths: Sequence[Path | str], split: str | None = None) -> Self:
@@ -127,7 +123,6 @@ class PatternSet:
         if first is None:
             raise PolarstemError("No data set was named; give at least one data domain.")
         labels = {key: np.concatenate(values) for key, values in collected.items()}
-        labels["polar"] = np.full((len(labels["class_index"]), 2), np.nan, np.float32)
         owner, row = np.concatenate(owners), np.concatenate(rows)
         return cls(sources, owner, row, labels, first[0], directions)
 
@@ -156,7 +151,7 @@ class PatternSet:
         n = len(intensity)
         full: dict[str, NDArray[Any]] = {key: np.zeros(n) for key in _LABELS}
         full |= {key: np.zeros(n, int) for key in ("scan_y", "scan_x")}
-        full["dose"], full["polar"] = np.full(n, np.nan), np.full((n, 2), np.nan, np.float32)
+        full["dose"] = np.full(n, np.nan)
         full |= {key: np.full(n, "unknown") for key in ("specimen", "domain")}
         full |= {key: np.asarray(values) for key, values in labels.items()}
         full["class_index"] = np.asarray(class_index, np.int64)

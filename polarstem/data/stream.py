@@ -45,8 +45,6 @@ class Labelled(NamedTuple):
         Number of the drawn conditions within the block.
     dose : ndarray, shape (n,)
         Electrons per pattern; inf where none are counted.
-    polar : ndarray, shape (n, 2), float32
-        Polar vector as it is seen, to the right and up, over the length of the template's.
     """
 
     patterns: NDArray[np.float32]
@@ -55,7 +53,6 @@ class Labelled(NamedTuple):
     specimen: NDArray[np.str_]
     condition: NDArray[np.int64]
     dose: NDArray[np.float64]
-    polar: NDArray[np.float32]
 
 
 @contextmanager
@@ -114,13 +111,6 @@ class PatternStream:
                 "were not given."
             )
 
-    @property
-    def template_pm(self) -> float:
-        """Length of the template's polar vector, the unit of `Labelled.polar` [pm]."""
-        from polarstem.structures.polar_mode import PolarMode
-
-        return PolarMode.of(**self.settings["template"]).full_pm
-
     def specimens(self, split: str, unpolar: bool = True) -> list[Mapping[str, Any]]:
         """Specimens of a split, with or without cubic ones."""
         found = self.settings["specimens"]
@@ -170,7 +160,7 @@ class PatternStream:
         order = random.permutation(len(parts) * positions)
 
         def column(values: list[Any]) -> NDArray[Any]:
-            return np.repeat(np.array(values), positions, axis=0)[order]
+            return np.repeat(np.array(values), positions)[order]
 
         return Labelled(
             np.concatenate([part[0] for part in parts])[order],
@@ -179,7 +169,6 @@ class PatternStream:
             column([part[1]["name"] for part in parts]),
             column([part[3] for part in parts]),
             column([part[4] for part in parts]),
-            column([part[1]["polar"] for part in parts]).astype(np.float32),
         )
 
     def sample(self, count: int, split: str) -> PatternSet:
@@ -223,7 +212,6 @@ class PatternStream:
             self.class_directions,
             thickness=drawn.thickness,
             dose=drawn.dose,
-            polar=drawn.polar,
             specimen=np.char.add(np.char.add(drawn.specimen, "/"), scan.astype(str)),
             domain=np.full(len(scan), "stream"),
         )

@@ -136,10 +136,6 @@ class Model(ABC):
         self.info["stream"] = {"patterns": train.n}
         return self.fit(train, validation, replace(job, threads=1))
 
-    def calibrated_facts(self, patterns: PatternSet) -> dict[str, Any]:
-        """What else a family fits to patterns that neither trained it nor chose its epoch."""
-        return {}
-
     @abstractmethod
     def predict_proba(self, patterns: NDArray[Any]) -> Array:
         """Class probabilities (n, n_classes) of patterns (n, ky, kx)."""

@@ -22,7 +22,7 @@ from polarstem.models.calibration_fit import (
 
 if TYPE_CHECKING:
     from polarstem.data.stream import PatternStream
-    from polarstem.models.base import Model
+    from polarstem.models.calibration_fit import Predicts
 
 BY_SPECIMEN = "specimens that did not choose the epoch"
 BY_POSITION = "probe positions that did not choose the epoch, of specimens that did"
@@ -57,7 +57,7 @@ class CalibrationPatterns:
         """Those of data sets that calibrated what was trained on them; files stay open."""
         return split_validation(PatternSet.open(paths, "validation"))[1]
 
-    def facts(self, model: Model) -> dict[str, Any]:
+    def facts(self, model: Predicts) -> dict[str, Any]:
         """Calibrate a model: what its `Model.info` tells."""
         probability, usable = class_probabilities(model, self.patterns)
         found = fit_calibration(probability, usable, self.positions)
@@ -68,8 +68,7 @@ class CalibrationPatterns:
             "patterns": usable.n,
             **coverage_by_halves(probability, usable, self.positions),
         }
-        fitted = {INFO_KEY: found.attributes(), "calibrated_on": told}
-        return fitted | model.calibrated_facts(usable)
+        return {INFO_KEY: found.attributes(), "calibrated_on": told}
 
 
 def split_validation(validation: PatternSet) -> tuple[PatternSet, CalibrationPatterns]:

@@ -9,7 +9,7 @@ multiplications, and nothing to learn about orientation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -166,33 +166,22 @@ class GroupLinear(nn.Module):
         return torch.cat(parts)
 
 
-class TurningScores(Head):
-    """Scores of things that turn with the pattern, such as classes.
+class ClassScores(Head):
+    """Cross entropy over the classes; the score of a class turns with the pattern.
 
-    One layer scores a thing of each orbit; the others' scores are its own on the turned features.
-
-    Parameters
-    ----------
-    channels : int
-        Features for each operation.
-    images : ndarray, shape (operation, thing)
-        The thing that each becomes.
-    directions : sequence of float
-        Directions of the classes [degrees].
+    One layer scores a class of each orbit; the others' scores are its own on the turned features.
     """
 
     takes_unpolar = True
     places: Tensor
     orbit: Tensor
 
-    def __init__(
-        self, channels: int, images: NDArray[np.int64], directions: Sequence[float]
-    ) -> None:
+    def __init__(self, channels: int, group: Group, directions: Sequence[float]) -> None:
         super().__init__(channels, directions)
-        leaders = images.min(axis=0)
+        leaders = group.classes.min(axis=0)
         orbit = np.unique(leaders, return_inverse=True)[1]
-        # operations that take the first of an orbit to each
-        places = images[:, leaders] == np.arange(len(leaders))
+        # operations that take the first class of an orbit to each class
+        places = group.classes[:, leaders] == np.arange(len(leaders))
         self.score = nn.Linear(channels, orbit.max() + 1)
         self.register_buffer("orbit", torch.from_numpy(orbit), persistent=False)
         self.register_buffer("places", torch.from_numpy(places / places.sum(0)).float(), False)
@@ -201,25 +190,15 @@ class TurningScores(Head):
         """Features (operation, n, channel) as an embedding (n, operation * channel)."""
         return features.transpose(0, 1).flatten(1)
 
-    def scores(self, embedding: Tensor) -> Tensor:
-        """Mean score over the operations that lead to each thing, shape (n, thing)."""
-        features = embedding.view(len(embedding), len(self.places), -1)
-        return (self.score(features)[..., self.orbit] * self.places).sum(dim=1)
-
-
-class ClassScores(TurningScores):
-    """Cross entropy over the classes; the score of a class turns with the pattern."""
-
-    def __init__(self, channels: int, group: Group, directions: Sequence[float]) -> None:
-        super().__init__(channels, group.classes, directions)
-
     def loss(self, embedding: Tensor, labels: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Cross entropy."""
         return cross_entropy(self.logits(embedding), labels)
 
     def logits(self, embedding: Tensor) -> Tensor:
-        """Scores of the classes."""
-        return self.scores(embedding)
+        """Mean score over the operations that lead to a class."""
+        features = embedding.view(len(embedding), len(self.places), -1)
+        scores = self.score(features)[..., self.orbit]
+        return (scores * self.places).sum(dim=1)
 
 
 class SymmetricPreprocessing(Preprocessing):
@@ -237,10 +216,6 @@ class SymmetricPreprocessing(Preprocessing):
                 table.copy_(table.flatten(1)[:, self._pixels].mean(dim=1).view_as(table))
 
 
-TurningHead = Callable[[int, Group, Sequence[float]], TurningScores]
-"""Makes a head of channels, group and directions of the classes."""
-
-
 class EquivariantNetwork(PatternNetwork):
     """Raw patterns (n, ky, kx) to embeddings (n, channel * operation).
 
@@ -256,8 +231,6 @@ class EquivariantNetwork(PatternNetwork):
         Residual layers.
     preprocessing : PreprocessingOptions
         Scaling of the patterns.
-    head : TurningHead
-        What is answered.
     """
 
     orbits: Tensor
@@ -269,7 +242,6 @@ class EquivariantNetwork(PatternNetwork):
         channels: int,
         layers: int,
         preprocessing: PreprocessingOptions,
-        head: TurningHead = ClassScores,
     ) -> None:
         nn.Module.__init__(self)
         group = Group(shape, directions)
@@ -280,7 +252,7 @@ class EquivariantNetwork(PatternNetwork):
         self.layers = nn.ModuleList(
             GroupLinear(channels, channels, harmonics) for _ in range(layers)
         )
-        self.head = head(channels, group, directions)
+        self.head = ClassScores(channels, group, directions)
         self.register_buffer("orbits", torch.from_numpy(orbits.T.copy()), persistent=False)
 
     def forward(self, patterns: Tensor) -> Tensor:

@@ -67,10 +67,6 @@ class Head(nn.Module):
         """Class scores (n, n_classes)."""
         raise NotImplementedError
 
-    def hits(self, embedding: Tensor, labels: Tensor) -> Tensor:
-        """How many of a batch are answered right."""
-        return (self.logits(embedding).argmax(dim=1) == labels).sum()
-
     def learn_references(self, embedding: Tensor, labels: Tensor) -> None:
         """Take in the embeddings of clean training patterns; most heads need none."""
 

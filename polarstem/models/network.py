@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,6 @@ class NetworkModel(Model):
     is_network = True
     files = (WEIGHTS_FILE, HISTORY_FILE)
     options_type: ClassVar[type[NetworkOptions]] = NetworkOptions
-    learns: ClassVar[Literal["class_index", "polar"]] = "class_index"
     settings: NetworkOptions
 
     def __init__(
@@ -73,13 +72,10 @@ class NetworkModel(Model):
         work = job.workdir
         work.mkdir(parents=True, exist_ok=True)
         examples = Examples(
-            stage(train, work / "train.npy", job.memory_mb),
-            getattr(train, self.learns),
-            self._scans(train),
+            stage(train, work / "train.npy", job.memory_mb), train.class_index, self._scans(train)
         )
         check = Examples(
-            stage(validation, work / "validation.npy", job.memory_mb),
-            getattr(validation, self.learns),
+            stage(validation, work / "validation.npy", job.memory_mb), validation.class_index
         )
         self._train(examples, examples, check, job)
         return self
@@ -93,17 +89,16 @@ class NetworkModel(Model):
         job.workdir.mkdir(parents=True, exist_ok=True)
         validation = stream.sample(stream.settings["validation"], "validation")
         self.pattern_shape = stream.shape
-        check = Examples(validation.read(slice(None)), getattr(validation, self.learns))
+        check = Examples(validation.read(slice(None)), validation.class_index)
         streamed = StreamedPatterns(
             stream,
             self.settings.training.max_epochs,
             workers=job.threads - 1,
             unpolar=HEADS[self.settings.head].takes_unpolar,
             conditions=self.settings.positives == "cross_condition",
-            label=self.learns,
         )
-        known = streamed.labelled
-        sample = Examples(streamed.first.patterns[known], streamed.first.labels[known])
+        polar = streamed.first.labels >= 0
+        sample = Examples(streamed.first.patterns[polar], streamed.first.labels[polar])
         started = time.monotonic()
         self._train(streamed, sample, check, replace(job, threads=1))
         seconds = time.monotonic() - started

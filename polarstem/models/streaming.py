@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -44,8 +44,6 @@ class StreamedPatterns(TrainingPatterns):
         Whether patterns of cubic crystals are among them.
     conditions : bool
         Whether batches tell under which conditions each pattern was measured.
-    label : {"class_index", "polar"}
-        What is learned.
 
     Attributes
     ----------
@@ -62,10 +60,8 @@ class StreamedPatterns(TrainingPatterns):
         workers: int,
         unpolar: bool = True,
         conditions: bool = False,
-        label: Literal["class_index", "polar"] = "class_index",
     ) -> None:
         self.stream, self.unpolar, self.conditions = stream, unpolar, conditions
-        self.label = label
         # a fresh interpreter would run the main script again
         self.workers = workers if sys.platform == "linux" else 0
         settings = stream.settings
@@ -84,16 +80,10 @@ class StreamedPatterns(TrainingPatterns):
             self._first = Examples(*self.block(0))
         return self._first
 
-    @property
-    def labelled(self) -> NDArray[np.intp]:
-        """Patterns of the first block that have a label: a cubic crystal has no class."""
-        labels = self.first.labels
-        return np.flatnonzero(labels >= 0) if labels.ndim == 1 else np.arange(len(labels))
-
     def block(self, number: int) -> Block:
         """Columns of a block."""
         measured = self.stream.block(number, unpolar=self.unpolar)
-        columns = measured.patterns, getattr(measured, self.label)
+        columns = measured.patterns, measured.class_index
         if not self.conditions:
             return columns
         return *columns, number * self.stream.block_size + measured.condition
@@ -105,12 +95,13 @@ class StreamedPatterns(TrainingPatterns):
         return DataLoader(_Window(self, size, seed or 0), batch_size=None, sampler=sampler)
 
     def references(self, seed: int) -> Batch:
-        """Patterns of the first block that have a label."""
-        return self.first[self.labelled[:REFERENCES]]
+        """Polar patterns of the first block."""
+        rows = np.flatnonzero(self.first.labels >= 0)[:REFERENCES]
+        return self.first[rows]
 
     def digest(self) -> str:
         """Hash of the settings and of the first block."""
-        text = f"{self.stream.digest()} {self.blocks_per_epoch} {self.unpolar} {self.label}"
+        text = f"{self.stream.digest()} {self.blocks_per_epoch} {self.unpolar}"
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-_GRID = "polarstem/models/displacement_grid.py"
-_JOIN = "polarstem/models/displacement_calibration.py"
 _SCORES = "polarstem/evaluate/scores/vector_scores.py"
 _DESIGN = "polarstem/config/crystal_design.py"
 _PLAN = "polarstem/config/plan.py"
 _JOBS = "polarstem/config/jobs.py"
-_OF_GRID = "tests/unit/models/test_displacement_grid.py"
-_OF_JOIN = "tests/unit/models/test_displacement_calibration.py"
 _OF_SCORES = "tests/unit/evaluate/test_vector_scores.py"
 _OF_FREE = "tests/unit/core/test_free_directions.py"
 
@@ -60,62 +56,6 @@ MUTATIONS = [
         f"{_OF_FREE}::test_vectors_of_classes_are_seen_as_long_as_their_projection",
     ),
     Mutation(
-        "shares of nodes are drawn to the nearest",
-        _GRID,
-        "rest = place - first",
-        "rest = np.rint(place - first)",
-        f"{_OF_GRID}::test_shares_keep_the_vector",
-    ),
-    Mutation(
-        "nodes turn the wrong way",
-        _GRID,
-        "np.rint(nodes() @ matrices.swapaxes(1, 2) / STEP)",
-        "np.rint(nodes() @ matrices / STEP)",
-        f"{_OF_GRID}::test_images_are_turned_nodes",
-    ),
-    Mutation(
-        "a vector of zero has a class",
-        _GRID,
-        "nearest[np.hypot(*places.T) < STEP / 2] = True",
-        "pass",
-        f"{_OF_GRID}::test_a_class_is_the_sector_around_its_direction",
-    ),
-    Mutation(
-        "second moments are about zero",
-        _GRID,
-        "covariance = second - mean[:, :, None] * mean[:, None, :]",
-        "covariance = second",
-        f"{_OF_JOIN}::test_ellipses_hold_as_many_as_they_say",
-    ),
-    Mutation(
-        "patterns of a cell are independent",
-        _JOIN,
-        "gain=float(np.exp(best[0])),",
-        "gain=float(most),",
-        f"{_OF_JOIN}::test_ellipses_hold_as_many_as_they_say",
-    ),
-    Mutation(
-        "what was known before counts for each pattern",
-        _JOIN,
-        "np.log(np.maximum(density, _LEAST)) - np.log(np.maximum(prior, _LEAST))",
-        "np.log(np.maximum(density, _LEAST))",
-        f"{_OF_JOIN}::test_the_prior_counts_once",
-    ),
-    Mutation(
-        "the gain does not know the dose",
-        _JOIN,
-        "gain_per_decade=float(np.exp(best[1])),",
-        "gain_per_decade=1.0,",
-        f"{_OF_JOIN}::test_the_gain_follows_the_dose",
-    ),
-    Mutation(
-        "an unknown dose is a good one",
-        _JOIN,
-        "worst = low if self.gain_per_decade >= 1 else -low",
-        "worst = -low if self.gain_per_decade >= 1 else low",
-        f"{_OF_JOIN}::test_the_gain_follows_the_dose",
-    ),
-    Mutation(
         "bias is that of cells",
         _SCORES,
         "[np.hypot(*each.mean(axis=0)) for each in parts]",
@@ -142,27 +82,6 @@ MUTATIONS = [
         "order = random.permutation(len(scan))",
         "order = np.arange(len(scan))",
         f"{_OF_SCORES}::test_cells_are_dealt_at_random_from_one_scan",
-    ),
-    Mutation(
-        "streams tell the vector of another",
-        "polarstem/data/stream.py",
-        'column([part[1]["polar"] for part in parts]).astype(np.float32)',
-        'column([parts[0][1]["polar"] for part in parts]).astype(np.float32)',
-        "tests/unit/data/test_stream.py::test_blocks_tell_polar_vectors",
-    ),
-    Mutation(
-        "ever more patterns are ever more sure",
-        _JOIN,
-        "share = np.minimum(size / self.positions, 1.0)",
-        "share = size / self.positions",
-        f"{_OF_JOIN}::test_more_patterns_than_a_cell_was_fitted_on_tell_no_more",
-    ),
-    Mutation(
-        "the Gaussian is about the other end of the vector",
-        "polarstem/models/displacement_scores.py",
-        "distance = torch.cdist(labels, self.nodes).square()",
-        "distance = torch.cdist(-labels, self.nodes).square()",
-        "tests/unit/models/test_displacement_scores.py::test_it_learns_vectors",
     ),
     Mutation(
         "the summary passes displacements over",

@@ -12,7 +12,6 @@ from polarstem.models.network import NetworkModel
 from polarstem.models.options import NetworkOptions
 
 if TYPE_CHECKING:
-    from polarstem.models.group_network import TurningHead
     from polarstem.models.pattern_network import PatternNetwork
 
 
@@ -42,8 +41,8 @@ class EquivariantModel(NetworkModel):
 
         if self.settings.head != "classification":
             raise PolarstemError(
-                f"models.{self.family}.head is '{self.settings.head}', but the network has a head "
-                "of its own; use head: classification."
+                f"models.equivariant.head is '{self.settings.head}', but the equivariant network "
+                "has scores of classes only; use head: classification."
             )
         return EquivariantNetwork(
             self._fitted_shape(),
@@ -51,10 +50,4 @@ class EquivariantModel(NetworkModel):
             self.settings.channels,
             self.settings.layers,
             self.settings.preprocessing,
-            self._head(),
         )
-
-    def _head(self) -> TurningHead:
-        from polarstem.models.group_network import ClassScores
-
-        return ClassScores

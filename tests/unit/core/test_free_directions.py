@@ -165,31 +165,3 @@ def test_the_reference_compares_classes() -> None:
     data["structures"] |= FREE
     with pytest.raises(ConfigError, match="reference_domain compares classes"):
         check(data)
-
-
-@pytest.mark.parametrize(
-    ("model", "run", "section", "told"),
-    [
-        ({}, {}, {"model": "tiny_cnn"}, "'tiny_cnn' is no model of the family vector"),
-        ({}, {"models": ["tiny_cnn"]}, {}, "no run trains 'vector' on 'thin'"),
-        ({}, {}, {}, "the source 'thin' is no stream and tells classes alone"),
-        ({"augmentation": {"symmetry": True}}, {}, {}, "turns classes with the patterns"),
-        ({"head": "regression"}, {}, {}, "'regression' is not possible for the family vector"),
-        ({}, {}, {"domains": ["absent"]}, "'absent' is not in evaluate.domains"),
-    ],
-)
-def test_what_measures_no_displacements_is_told(
-    model: dict[str, Any], run: dict[str, Any], section: dict[str, Any], told: str
-) -> None:
-    data = copy.deepcopy(PLAIN)
-    data["models"]["vector"] = {"family": "vector"} | model
-    data["train"]["runs"] = [
-        *data["train"]["runs"],
-        {"models": ["vector"], "sources": ["thin"]} | run,
-    ]
-    domains = data["evaluate"]["domains"]
-    given = {"model": "vector", "source": "thin", "domains": domains[:1]}
-    data["evaluate"]["displacements"] = given | section
-    with pytest.raises(ConfigError) as error:
-        check(data)
-    assert told in str(error.value)

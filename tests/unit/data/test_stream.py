@@ -28,7 +28,6 @@ from polarstem.simulate.microscope.drawn_conditions import drawn_for
 from polarstem.simulate.pattern_library import turned_images
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.structures.build import build_specimen, write_specimen
-from polarstem.structures.polar_mode import PolarMode
 from polarstem.structures.recipes import make_recipe
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -185,25 +184,6 @@ def test_patterns_are_of_the_class_that_they_are_labelled_with(config, matrices)
         assert np.abs(one - other).sum() > 3e-3
         # and right becomes up
         assert np.array_equal(np.array(up["turn"]) @ (1, 0), (0, 1))
-
-
-def test_blocks_tell_polar_vectors(stream):
-    block = stream.block(0)
-    assert block.polar.shape == (stream.block_size, 2)
-    directions = np.deg2rad(stream.class_directions)
-    by_name = {s["name"]: s["polar"] for s in stream.settings["specimens"]}
-    for label, vector, name in zip(block.class_index, block.polar, block.specimen, strict=True):
-        np.testing.assert_allclose(vector, by_name[name], atol=1e-6)
-        if label == UNPOLAR:
-            np.testing.assert_array_equal(vector, 0)
-            continue
-        along = np.array([np.cos(directions[label]), np.sin(directions[label])])
-        length = np.hypot(*vector)
-        assert 0.8 <= length <= 1.2
-        np.testing.assert_allclose(vector, length * along, atol=1e-6)
-    sample = stream.sample(20, "train")
-    np.testing.assert_allclose(np.hypot(*sample.polar.T), 1, atol=0.2)
-    assert stream.template_pm == pytest.approx(PolarMode.of("KNN", "T").full_pm)
 
 
 def test_fixed_sets_name_their_scans(stream):

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 from synthetic_patterns import DIRECTIONS, NAMES, SIZE, lopsided_patterns
 
@@ -17,10 +16,6 @@ def make_set() -> Callable[..., PatternSet]:
     def make(n: int, seed: int, size: int = SIZE) -> PatternSet:
         patterns, label = lopsided_patterns(n, seed, size)
         specimen = [f"static-{NAMES[k]}-{seed}" for k in label]
-        angle = np.deg2rad(DIRECTIONS[label])
-        polar = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
-        return PatternSet.from_arrays(
-            patterns, label, NAMES, DIRECTIONS, specimen=specimen, polar=polar
-        )
+        return PatternSet.from_arrays(patterns, label, NAMES, DIRECTIONS, specimen=specimen)
 
     return make

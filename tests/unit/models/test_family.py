@@ -25,7 +25,6 @@ OPTIONS = {
     "linear": {"components": 20},
     "pca_knn": {"components": 10},
     "timm": {"architecture": "resnet10t", "training": {"max_epochs": 1}},
-    "vector": {"channels": 4, "layers": 1, "training": {"max_epochs": 1}},
 }
 WORDS = {
     "cnn": "small convolutional network (3 × 3 kernels, 16-32-64)",
@@ -35,7 +34,6 @@ WORDS = {
     "pca_knn": "10 principal components, vote of 5 nearest neighbours",
     "template": "Poisson likelihood under the training patterns, in all their turns",
     "timm": "resnet10t (timm), from random weights",
-    "vector": "network that turns with the pattern and answers with a density of displacements",
 }
 
 
@@ -59,11 +57,9 @@ def test_which_families_do_what():
     def those(fact):
         return {name for name in families() if getattr(model_class(name), fact)}
 
-    assert those("is_network") == {"cnn", "equivariant", "timm", "vector"}
+    assert those("is_network") == {"cnn", "equivariant", "timm"}
     assert those("on_principal_components") == {"linear", "pca_knn"}
-    assert those("respects_symmetry") == {
-        *("deflection", "equivariant", "linear", "template", "vector")
-    }
+    assert those("respects_symmetry") == {"deflection", "equivariant", "linear", "template"}
 
 
 def test_a_stream_is_a_set_of_patterns_on_one_thread(make_set, monkeypatch):

@@ -26,7 +26,7 @@ def test_import_is_cheap():
 
 
 def test_families():
-    known = ["cnn", "deflection", "equivariant", "linear", "pca_knn", "template", "timm", "vector"]
+    known = ["cnn", "deflection", "equivariant", "linear", "pca_knn", "template", "timm"]
     assert families() == known
 
 

@@ -22,8 +22,7 @@ class NumberedStream:
         patterns = np.empty((12, 2, 2), np.float32)
         patterns[:] = (100 * number + condition)[:, None, None]
         ones = np.ones(12)
-        polar = np.zeros((12, 2), np.float32)
-        return Labelled(patterns, condition + 5, ones, np.array(["s"] * 12), condition, ones, polar)
+        return Labelled(patterns, condition + 5, ones, np.array(["s"] * 12), condition, ones)
 
 
 def test_batches_tell_the_conditions_and_blocks_share_none():
