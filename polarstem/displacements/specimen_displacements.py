@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from polarstem.checked_netcdf import save_netcdf
 from polarstem.data.patterns import PatternSet
+from polarstem.displacements.bound_share import DOSES, Recounted, recounted
 from polarstem.displacements.cell_displacement import CellFit, CellPatterns, Halos, fit_cell
 from polarstem.displacements.displaced_crystals import DisplacedCrystals, between_places
 from polarstem.displacements.microscope_conditions import NAMES
@@ -109,6 +110,7 @@ class _Fitted:
     cells: Mapping[str, NDArray[Any]]
     patterns: Mapping[str, NDArray[Any]]
     conditions: NDArray[np.float64]
+    recounted: Recounted
 
 
 def _looked_at(patterns: PatternSet, fitter: PacbedFitter, positions: int) -> Iterator[_Scan]:
@@ -174,8 +176,11 @@ def _fitted(
         for n in range(len(images))
     ]
     reach, common = crystals.reach_pm, found.common
+    middle = np.mean([fit.shift for fit in found.fits], axis=0).clip(-1, 1)
+    anew = recounted(surface, cells[0].weights, middle, halos, scan.number)
+    anew = Recounted(*(reach**2 * variance for variance in anew))
     return _Fitted(
-        _table(found.fits, reach, common), _table(single, reach, common), found.conditions
+        _table(found.fits, reach, common), _table(single, reach, common), found.conditions, anew
     )
 
 
@@ -248,6 +253,19 @@ def _data(
         ("specimen", "condition"),
         np.array(conditions),
         {"units": "1", "long_name": text},
+    )
+    unknown = Recounted(*(np.full(len(DOSES), np.nan) for _ in range(2)))
+    variances = [fits[s.number].recounted if s.number in fits else unknown for s in scans]
+    for name, text in {
+        "bound": "smallest variance of a component of a cell at known conditions (Cramér-Rao)",
+        "reached": "mean squared error of a component of cells that were counted anew",
+    }.items():
+        values = np.array([getattr(each, name) for each in variances])
+        variables[name] = (("specimen", "recount"), values, {"units": "pm2", "long_name": text})
+    variables["recount_dose"] = (
+        "recount",
+        np.array(DOSES),
+        {"units": "1", "long_name": "electrons per pattern that were counted anew"},
     )
     coordinates = {"specimen": [scan.specimen for scan in scans], "condition": list(NAMES)}
     return xr.Dataset(variables, coordinates, {"full_vector_pm": full_pm})

@@ -65,8 +65,8 @@ MUTATIONS = [
     Mutation(
         "angles go the long way round",
         _SCORES,
-        "turned = np.angle(np.exp(1j * (_angle(cells.mean) - _angle(cells.true))))",
-        "turned = _angle(cells.mean) - _angle(cells.true)",
+        "np.abs((np.degrees(angle) - degrees + 180) % 360 - 180)",
+        "np.abs(np.degrees(angle) - degrees)",
         f"{_OF_SCORES}::test_an_angle_goes_the_short_way_round",
     ),
     Mutation(
@@ -77,11 +77,32 @@ MUTATIONS = [
         f"{_OF_SCORES}::test_ellipses_are_those_of_the_covariance",
     ),
     Mutation(
-        "cells of a scan are the next patterns",
+        "what is not told is right",
         _SCORES,
-        "order = random.permutation(len(scan))",
-        "order = np.arange(len(scan))",
-        f"{_OF_SCORES}::test_cells_are_dealt_at_random_from_one_scan",
+        "np.where(np.isnan(angle), np.nan, directions",
+        "np.where(np.isnan(angle), class_deg, directions",
+        f"{_OF_SCORES}::test_what_is_not_told_counts_in_no_error_and_as_a_wrong_class",
+    ),
+    Mutation(
+        "classes are scored where crystals point between them",
+        _SCORES,
+        "_ALONG_DEG = 1.0",
+        "_ALONG_DEG = 50.0",
+        f"{_OF_SCORES}::test_what_is_not_told_counts_in_no_error_and_as_a_wrong_class",
+    ),
+    Mutation(
+        "other doses are scored with the rest",
+        _SCORES,
+        "np.isin(fits.domain, apart, invert=True)",
+        "np.isin(fits.domain, (), invert=True)",
+        f"{_OF_SCORES}::test_from_files_to_the_file",
+    ),
+    Mutation(
+        "the share of the bound is one of variances",
+        _SCORES,
+        "float(np.sqrt(np.divide(*np.mean(members, axis=0))))",
+        "float(np.divide(*np.mean(members, axis=0)))",
+        f"{_OF_SCORES}::test_from_files_to_the_file",
     ),
     Mutation(
         "the summary passes displacements over",

@@ -21,7 +21,65 @@ _FRAME = f"{_HERE}/test_displacement_map.py::test_displacements_are_told_in_the_
 _MEAN = "polarstem/simulate/potential/mean_transmission.py"
 _AVERAGE = f"{_HERE}/test_mean_transmission.py::test_it_is_the_average_over_many_crystals"
 
+_SPECIMENS = "polarstem/displacements/specimen_displacements.py"
+_OWN = (
+    f"{_HERE}/test_specimen_displacements.py"
+    "::test_each_specimen_has_its_own_displacement_and_conditions"
+)
+_SHARE = "polarstem/displacements/bound_share.py"
+_NEAR = f"{_HERE}/test_specimen_displacements.py::test_fits_come_near_the_bound_and_not_below_it"
+_CONDITIONS = "polarstem/displacements/microscope_conditions.py"
+
 MUTATIONS = [
+    Mutation(
+        "the detector is taken for calibrated",
+        _CRYSTALS,
+        "camera = camera_of(conditions, self.simulate.detector)",
+        "camera = camera_of(0 * conditions, self.simulate.detector)",
+        _FOUND,
+    ),
+    Mutation(
+        "a longer camera has larger pixels",
+        _CONDITIONS,
+        "detector.mrad_per_pixel * (1 + scale)",
+        "detector.mrad_per_pixel * (1 + 3 * scale)",
+        _FOUND,
+    ),
+    Mutation(
+        "a specimen has the conditions of another",
+        _SPECIMENS,
+        "conditions = [fits[s.number].conditions",
+        "conditions = [fits[min(fits)].conditions",
+        _OWN,
+    ),
+    Mutation(
+        "what the library does not know is told",
+        _SPECIMENS,
+        "known = [scan for scan in scans if np.isfinite(scan.thickness_nm)]",
+        "known = [replace(s, thickness_nm=8.0, tilt_mrad=np.zeros(2)) for s in scans]",
+        _OWN,
+    ),
+    Mutation(
+        "errors leave out what conditions leave open",
+        _SPECIMENS,
+        "fit.covariance + common for fit in fits",
+        "1e-4 * fit.covariance for fit in fits",
+        _OWN,
+    ),
+    Mutation(
+        "the bound is that of one pattern",
+        _SHARE,
+        "information = slope / expected.ravel() @ slope.T",
+        "information = slope / expected.ravel() @ slope.T / len(weights)",
+        _NEAR,
+    ),
+    Mutation(
+        "errors of cells counted anew are those of their length",
+        _SHARE,
+        "float(np.square(errors).mean())",
+        "float(np.square(errors).sum(-1).mean())",
+        _NEAR,
+    ),
     Mutation(
         "atoms of the mean wave stand still",
         _MEAN,
@@ -123,8 +181,8 @@ MUTATIONS = [
     Mutation(
         "whatever fits badly is told all the same",
         _MAP,
-        "if misfit[cell] > _WORSE:",
-        "if misfit[cell] > 1e9 * _WORSE:",
+        "foreign = misfit[cell] > _WORSE",
+        "foreign = misfit[cell] > 1e9 * _WORSE",
         f"{_HERE}/test_displacement_map.py"
         "::test_cells_of_another_crystal_have_a_reason_and_no_displacement",
     ),

@@ -105,6 +105,7 @@ def score_displacements(
             cells.of(cells.domain == name), patterns.of(patterns.domain == name), unit, confidence
         )
         scores |= {f"{key}.{name}": found for key, found in own.items() if found["n"]}
+    scores |= bound_shares([fitted[name] for name in fitted if name not in apart], confidence)
     told = {
         "scores": scores,
         "cells": [_row(cells, n) for n in range(len(cells.domain))],
@@ -233,6 +234,29 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
             "conditions of their scan, is nearest to that class; what is not told is wrong",
         )
     return found
+
+
+def bound_shares(paths: Sequence[Path | str], confidence: float) -> dict[str, Entry]:
+    """Bound over the error of fits to what was counted anew, at each dose."""
+    parts = []
+    for path in paths:
+        with open_netcdf(path, "displacements") as data:
+            doses = data["recount_dose"].values
+            parts.append(np.stack([data["bound"].values, data["reached"].values], axis=-1))
+    variances = np.concatenate(parts)
+    known = variances[np.isfinite(variances).all((1, 2))]
+    return {
+        f"vector.bound_share.{dose:.0f}": _entry(
+            list(known[:, number]),
+            lambda members: float(np.sqrt(np.divide(*np.mean(members, axis=0)))),
+            "ratio",
+            "Smallest possible standard deviation of a component (Cramér-Rao) over the error of "
+            f"fits to cells that were counted anew with {dose:g} electrons per pattern, all else "
+            "known",
+            confidence,
+        )
+        for number, dose in enumerate(doses.tolist())
+    }
 
 
 def _mean(parts: Sequence[Floats]) -> float:

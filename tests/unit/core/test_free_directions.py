@@ -140,24 +140,31 @@ def test_what_no_crystal_can_be_is_told(changes: dict[str, Any], told: str) -> N
     assert told in str(error.value)
 
 
-def test_the_shipped_file_learns_from_free_directions_and_is_counted() -> None:
+def test_the_shipped_file_has_free_directions_and_is_counted() -> None:
     config = load(ROOT / "config.yaml", ROOT / "resources" / "vectors.yaml")
     section = config.evaluate.displacements
     assert section is not None
-    assert (section.model, section.source, 0) in config.runs()
     truth = jobs.true_vectors(config)
-    assert set(truth) == set(section.domains)
+    assert set(truth) == {*section.domains, *section.also}
+    assert truth["emulated_free"] == truth["emulated_free_1e3"]
     assert len(truth["emulated_free"]) == 48
     lengths = np.array([amplitude for *_, amplitude in truth["emulated_free"].values()])
     assert lengths.min() < 0.1
     assert lengths.max() > 1.3
     assert {tuple(v) for v in truth["emulated_cubic"].values()} == {(0.0, 0.0, 0.0)}
-    (scored,) = [job for job in all_jobs(config) if job.rule == "score_displacements"]
-    # 48, 24 and 8 scans of 144 positions
-    assert sum(scored.work.values()) == pytest.approx(1e-6 * 80 * 144, rel=0.05)
+    scans = {
+        job.name: job.work["scans fitted"]
+        for job in all_jobs(config)
+        if job.rule == "fit_displacements"
+    }
+    assert scans == {
+        **dict.fromkeys(("emulated_free", "emulated_free_1e4", "emulated_free_1e3"), 48),
+        "emulated": 24,
+        "emulated_cubic": 8,
+    }
     standard = load(ROOT / "config.yaml")
     assert jobs.true_vectors(standard) == {}
-    assert not [job for job in all_jobs(standard) if job.rule == "score_displacements"]
+    assert not [job for job in all_jobs(standard) if "_displacements" in job.rule]
 
 
 def test_the_reference_compares_classes() -> None:
@@ -165,3 +172,21 @@ def test_the_reference_compares_classes() -> None:
     data["structures"] |= FREE
     with pytest.raises(ConfigError, match="reference_domain compares classes"):
         check(data)
+
+
+@pytest.mark.parametrize(
+    ("section", "changed", "told"),
+    [
+        ({"domains": ["absent"]}, {}, "'absent' is not in domains"),
+        ({"domains": ["thin"], "also": ["gone"]}, {}, "'gone' is not in domains"),
+        ({"domains": ["thin"]}, {"recommended": None}, "set evaluate.recommended"),
+    ],
+)
+def test_what_cannot_be_fitted_is_told(
+    section: dict[str, Any], changed: dict[str, Any], told: str
+) -> None:
+    data = copy.deepcopy(PLAIN)
+    data["evaluate"] |= {"displacements": section} | changed
+    with pytest.raises(ConfigError) as error:
+        check(data)
+    assert told in str(error.value)

@@ -134,3 +134,16 @@ def test_a_short_vector_is_polar_by_chance() -> None:
     at_the_limit = np.array([[5.0, 0.0], [0.0, 0.0], [15.0, 0.0]])
     found = probability_polar(at_the_limit, np.tile(0.01 * np.eye(2), (3, 1, 1)), 20.0)
     assert found == pytest.approx([0.5, 0.0, 1.0], abs=0.01)
+
+
+def test_fits_come_near_the_bound_and_not_below_it(found: xr.Dataset) -> None:
+    specimens = found["specimen"].values.astype(str).tolist()
+    known = [row for row, name in enumerate(specimens) if name != "unknown"]
+    bound, reached = (found[name].values[known] for name in ("bound", "reached"))
+    np.testing.assert_allclose(bound[:, 0], 10 * bound[:, 1])
+    assert found["recount_dose"].values.tolist() == [1e3, 1e4]
+    share = np.sqrt(bound.mean(0) / reached.mean(0))
+    assert (share > 0.5).all()
+    assert (share < 1.2).all(), "48 numbers of each dose"
+    # electrons of all 30 positions, and a displacement of picometres
+    assert 0.05 < float(np.sqrt(bound[:, 1].mean())) < 1.0

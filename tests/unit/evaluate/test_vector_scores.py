@@ -117,6 +117,9 @@ def test_what_is_not_told_counts_in_no_error_and_as_a_wrong_class() -> None:
 def test_from_files_to_the_file(tmp_path) -> None:
     truth = {"a": [0.5, 0.0, 0.5], "b": [0.0, -1.0, 1.0], "c": [0.0, 0.0, 0.0]}
     variables = {"thickness": ("specimen", [10.0, 20, 30]), "direction": ("specimen", [0, 270, 0])}
+    variables["recount_dose"] = ("recount", [1e3, 1e4])
+    variables["bound"] = (("specimen", "recount"), [[1.0, 0.1], [3.0, 0.3], [np.nan, np.nan]])
+    variables["reached"] = (("specimen", "recount"), [[4.0, 0.4], [12.0, 0.2], [np.nan, np.nan]])
     for kind, count in (("cell", 2), ("pattern", 8)):
         owner = np.repeat([0, 1, 2], count)
         known = UNIT * np.array(list(truth.values()))[owner]
@@ -148,6 +151,9 @@ def test_from_files_to_the_file(tmp_path) -> None:
     assert rows[2]["correlation"] == 0.25
     assert [row["thickness_nm"] for row in rows] == [10, 10, 20, 20, 30, 30]
     assert told["template_pm"] == UNIT
+    assert value(told["scores"], "vector.bound_share.1000") == pytest.approx(0.5)
+    assert value(told["scores"], "vector.bound_share.10000") == pytest.approx(np.sqrt(0.4 / 0.6))
+    assert told["scores"]["vector.bound_share.1000"]["n"] == 2
     assert value(told["scores"], "vector.rms_pm") == pytest.approx(np.sqrt(0.5))
     assert value(told["scores"], "vector.bias_pm") == pytest.approx(1.0)
     assert value(told["scores"], "vector.told") == pytest.approx(5 / 6)
