@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.true_displacements import at_cells, run
-from polarstem.displacements.displacement_map import DISPLACEMENTS_FILE
+from polarstem.displacements.displacement_files import DISPLACEMENTS_FILE
 from polarstem.evaluate.map_scores.beside_truth import AWAY_CELLS, read_scored, truth_of_cells
 from polarstem.files import open_netcdf
 

@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polarstem import __version__
 from polarstem.completion import SHELLS
 from polarstem.errors import PolarstemError
 from polarstem.logs import job_log
 from polarstem.shipped_files import CLONE, shipped
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 EXAMPLES = {
     "check": "check tests/configs/tiny.yaml",
@@ -151,11 +154,8 @@ def _map(arguments: argparse.Namespace) -> None:
 
 
 def _vectors(arguments: argparse.Namespace) -> None:
-    from polarstem.displacements.displacement_map import (
-        measure_displacements,
-        said,
-        write_displacements,
-    )
+    from polarstem.displacements.displacement_files import write_displacements
+    from polarstem.displacements.displacement_map import measure_displacements, said
     from polarstem.files import atomic_path
     from polarstem.report.figures.displacement_arrows import draw_displacements
 
@@ -165,12 +165,29 @@ def _vectors(arguments: argparse.Namespace) -> None:
             "one, or delete it."
         )
     found = measure_displacements(arguments.map, arguments.model, threads=arguments.threads)
+    sentence = said(found)
     with atomic_path(arguments.out) as folder:
         folder.mkdir()
         write_displacements(found, folder)
         draw_displacements(found, folder / "displacements.png")
-    print(said(found))
+        if arguments.line is not None:
+            sentence += f"\n{_wall(found, arguments.line, folder / 'wall.png')}"
+    print(sentence)
     print(arguments.out / "displacements.png")
+
+
+def _wall(found: xr.Dataset, line: Sequence[float], picture: Path) -> str:
+    """Fit and draw the wall across a line; what cannot be told costs nothing else."""
+    from polarstem.displacements.wall_profile import wall_profile
+    from polarstem.report.figures.wall_profile import draw_wall
+
+    x0, y0, x1, y1 = line
+    try:
+        wall = wall_profile(found, (x0, y0), (x1, y1))
+    except PolarstemError as error:
+        return str(error)
+    draw_wall(wall, picture)
+    return str(wall)
 
 
 def _model(arguments: argparse.Namespace) -> None:
@@ -262,6 +279,13 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--model", type=Path, required=True, help="the model it was made with")
     command.add_argument("--out", type=Path, required=True, help="folder to make")
     command.add_argument("--threads", type=int, help="all cores by default")
+    command.add_argument(
+        "--line",
+        type=float,
+        nargs=4,
+        metavar=("X0", "Y0", "X1", "Y1"),
+        help="line across a wall [nm, y downwards], whose position and width are fitted",
+    )
 
     _add_model(commands)
 

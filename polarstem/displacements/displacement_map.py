@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from polarstem.checked_netcdf import save_netcdf
 from polarstem.displacements.cell_displacement import CellPatterns
 from polarstem.displacements.displaced_crystals import DisplacedCrystals, between_places
 from polarstem.displacements.microscope_conditions import NAMES
@@ -33,7 +31,7 @@ from polarstem.displacements.verdicts import (
     verdict,
 )
 from polarstem.errors import PolarstemError
-from polarstem.files import atomic_path, open_netcdf
+from polarstem.files import open_netcdf
 from polarstem.maps.outputs import MAP_FILE, stamp_lines
 from polarstem.maps.withheld import MEANINGS, Reason
 from polarstem.models.saved import read_description
@@ -47,7 +45,6 @@ from polarstem.structures.polar_mode import PolarMode, displacements
 from polarstem.structures.templates import polarization
 from polarstem.structures.variants import phase_variants
 
-DISPLACEMENTS_FILE = "displacements.nc"
 LEAST_POSITIONS = 9
 """Of a cell: fewer leave the displacement to chance."""
 LEAST_CELLS = 9
@@ -139,27 +136,6 @@ def said(data: xr.Dataset) -> str:
         f"{count}{rest}: median length {np.median(length):.1f} pm, standard deviation of a "
         f"component {np.sqrt(squares.mean() / 2):.1f} pm.{forced}"
     )
-
-
-def write_displacements(data: xr.Dataset, folder: Path | str) -> None:
-    """Write ``displacements.nc`` and ``displacements.csv`` into a folder that exists.
-
-    If the map was forced, the first line of the table says so after a #.
-    """
-    save_netcdf(data, Path(folder) / DISPLACEMENTS_FILE)
-    with atomic_path(Path(folder) / "displacements.csv") as path:
-        columns = {str(name): data[name].values for name in data.data_vars}
-        columns["reason"] = np.array(list(UNTOLD_MEANINGS.values()))[columns["reason"]]
-        frame = pd.DataFrame(columns)
-        units = {str(name): data[name].attrs["units"] for name in data.data_vars}
-        names = {n: f"{n}_{_plain(u)}" if u != "1" else n for n, u in units.items()}
-        with path.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(f"# {text}\n" for text in stamp_lines(data))
-            frame.rename(columns=names).to_csv(file, index_label="cell", float_format="%.5g")
-
-
-def _plain(units: str) -> str:
-    return units.replace(" ", "_").replace("-", "")
 
 
 def _check(found: xr.Dataset, folder: Path | str, trained_for: Mapping[str, Any]) -> None:
@@ -274,6 +250,8 @@ def _data(
     moved = displacements(material, phase, phase_variants(phase)[0])
     charge = np.linalg.norm(polarization(material, moved, material.cell_volume(phase))) / full
     values = {
+        "row": (found["cell_row"].values, "1", "row of the unit cell in the lattice"),
+        "column": (found["cell_column"].values, "1", "its column"),
         "centre_x": (found["cell_centre_x"].values, "nm", "middle of the unit cell, to the right"),
         "centre_y": (found["cell_centre_y"].values, "nm", "middle of the unit cell, downwards"),
         "ux": (shift[:, 0], "pm", "displacement of B against its oxygens, to the right"),
@@ -304,6 +282,7 @@ def _data(
         attrs={
             **{name: found.attrs[name] for name in kept if name in found.attrs},
             "full_vector_pm": full,
+            "cell_nm": [length / 10 for length in trained_for["cell_angstrom"]],
             "conditions": json.dumps(conditions),
             **provenance(dict(trained_for)),
         },

@@ -31,7 +31,6 @@ logger = logging.getLogger("polarstem")
 
 _SAMPLE = 24  # cells that the conditions are fitted to
 _ROUNDS = 6
-_DERIVED = 2  # rounds with derivatives of their own; later ones take the last
 _SETTLED = 0.1  # of the spreads
 _GROUP_NM = 1.5  # cells whose thickness differs by less share a surface
 
@@ -97,7 +96,7 @@ def fit_scan(
     groups = np.rint((scan.thickness_nm - np.median(scan.thickness_nm)) / _GROUP_NM).astype(int)
     common = order[groups[order] == np.bincount(groups - groups.min()).argmax() + groups.min()]
     sample = common[:_SAMPLE]
-    conditions, common_error = _shared_conditions(crystals, scan, sample, halos)
+    conditions, common_error, beside = _shared_conditions(crystals, scan, sample, halos)
     middle = scan.own[sample].mean(0)
     fits: list[CellFit | None] = [None] * len(scan.cells)
     for group in np.unique(groups).tolist():
@@ -106,24 +105,25 @@ def fit_scan(
         about = scan.own[members].mean(0)
         here[OF_CELL] += about - middle
         surface = crystals.surface(here)
-        offsets = _derivatives(crystals, here, range(*OF_CELL.indices(len(NAMES))))
         for cell in progress(members.tolist(), len(members), "unit cells"):
             own = replace(scan.cells[cell], expected=scan.own[cell] - about)
-            fits[cell] = fit_cell(own, surface, halos, offsets)
+            fits[cell] = fit_cell(own, surface, halos, beside[OF_CELL])
     return Displacements([fit for fit in fits if fit is not None], conditions, common_error)
 
 
 def _shared_conditions(
     crystals: DisplacedCrystals, scan: ScanCells, sample: NDArray[np.int64], halos: Halos
-) -> tuple[Conditions, NDArray[np.float64]]:
-    """What the patterns of some cells share, by Gauss-Newton steps, and what it leaves open."""
+) -> tuple[Conditions, NDArray[np.float64], Images]:
+    """What the patterns of some cells share, by Gauss-Newton steps, and what it leaves open.
+
+    The derivatives are those of the start, and given back: they take most of the time.
+    """
     own = scan.own[sample]
     start = at_start(own[:, :2].mean(0), float(own[:, 2].mean()))
     conditions = start
-    for number in range(_ROUNDS):
+    beside = _derivatives(crystals, start)
+    for _ in range(_ROUNDS):
         surface = crystals.surface(conditions)
-        if number < _DERIVED:
-            beside = _derivatives(crystals, conditions, range(len(NAMES)))
         fits = [
             fit_cell(scan.cells[cell], surface, halos, conditions=beside)
             for cell in progress(sample.tolist(), len(sample), "conditions by unit cells")
@@ -138,19 +138,17 @@ def _shared_conditions(
     common = response @ np.linalg.inv(normal) @ response.T
     told = ", ".join(f"{n} {v:.3g}" for n, v in zip(NAMES, conditions.tolist(), strict=True))
     logger.info("conditions: %s", told)
-    return conditions, common
+    return conditions, common, beside
 
 
-def _derivatives(
-    crystals: DisplacedCrystals, conditions: Conditions, numbers: Sequence[int] | range
-) -> Images:
-    """Coarse surfaces by a unit of some conditions, shape (condition, term, place, pixel)."""
+def _derivatives(crystals: DisplacedCrystals, conditions: Conditions) -> Images:
+    """Coarse surfaces by a unit of each condition, shape (condition, term, place, pixel)."""
     here = crystals.surface(conditions, coarse=True)
     found = []
-    for number in numbers:
+    for number, step in enumerate(STEPS):
         beside = conditions.copy()
-        beside[number] += STEPS[number]
-        found.append((crystals.surface(beside, coarse=True) - here) / STEPS[number])
+        beside[number] += step
+        found.append((crystals.surface(beside, coarse=True) - here) / step)
     return np.stack(found).astype(np.float32)
 
 

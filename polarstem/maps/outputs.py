@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from polarstem.checked_netcdf import save_netcdf
 from polarstem.maps.summary import plain
@@ -60,24 +61,54 @@ def write_hspy(data: xr.Dataset, path: Path) -> None:
     path : Path
         File to write (.hspy).
     """
-    from rsciio.hspy import file_writer
-
     names = [name for name in _LAYERS if name in data]
+    units = [data[name].attrs["units"] for name in names]
     layers = [data[name].values.astype(np.float32) for name in names]
     layers += list(np.moveaxis(data["probability"].values.astype(np.float32), -1, 0))
     names += [f"probability {name}" for name in data["class_name"].values]
-    stack = np.stack(layers)
+    steps = _step(data, "y"), _step(data, "x")
+    title = f"Polarization map of {data.attrs.get('scan', 'a scan')}"
+    write_stack(path, dict(zip(names, layers, strict=True)), units, steps, title, data.attrs)
+
+
+def write_stack(
+    path: Path,
+    layers: Mapping[str, NDArray[np.floating]],
+    units: Sequence[str],
+    steps_nm: tuple[float, float],
+    title: str,
+    attributes: Mapping[str, Any],
+) -> None:
+    """Write images (y, x) as one stack for hyperspy.
+
+    Parameters
+    ----------
+    path : Path
+        File to write (.hspy).
+    layers : mapping of str to ndarray
+        The images.
+    units : sequence of str
+        Of the first ones; shares have none.
+    steps_nm : tuple of float
+        Size of a pixel along y and x [nm].
+    title : str
+    attributes : mapping
+        Of the data set; its ``forced`` is taken over.
+    """
+    from rsciio.hspy import file_writer
+
+    stack = np.stack([np.asarray(layer, np.float32) for layer in layers.values()])
     axes = [_axis("layer", "", 1.0, len(stack), navigate=True)]
-    for name in ("y", "x"):
-        axes.append(_axis(name, "nm", _step(data, name), data.sizes[name], navigate=False))
+    for name, step, count in zip("yx", steps_nm, stack.shape[1:], strict=True):
+        axes.append(_axis(name, "nm", step, count, navigate=False))
     metadata = {
-        "General": {"title": f"Polarization map of {data.attrs.get('scan', 'a scan')}"},
+        "General": {"title": title},
         "Signal": {"signal_type": ""},
         "Polarstem": {
-            "layers": names,
-            "units": [data[name].attrs["units"] for name in names if name in data],
+            "layers": list(layers),
+            "units": list(units),
             "directions": "degrees counter-clockwise from +x (right), y up",
-            "forced": data.attrs.get("forced", ""),
+            "forced": attributes.get("forced", ""),
         },
     }
     signal = {

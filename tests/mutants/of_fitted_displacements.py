@@ -28,6 +28,8 @@ _OWN = (
 )
 _SHARE = "polarstem/displacements/bound_share.py"
 _NEAR = f"{_HERE}/test_specimen_displacements.py::test_fits_come_near_the_bound_and_not_below_it"
+_WALL = "polarstem/displacements/wall_profile.py"
+_WALLS = f"{_HERE}/test_wall_profile.py"
 _CONDITIONS = "polarstem/displacements/microscope_conditions.py"
 
 MUTATIONS = [
@@ -193,5 +195,33 @@ MUTATIONS = [
         '    return np.isin(found["cell_withheld"].values, ())',
         f"{_HERE}/test_displacement_map.py"
         "::test_cells_of_another_crystal_have_a_reason_and_no_displacement",
+    ),
+    Mutation(
+        "walls are half as wide",
+        _WALL,
+        "np.tanh(2 * (distance - position[:, None, None]) / width[:, None])",
+        "np.tanh((distance - position[:, None, None]) / width[:, None])",
+        f"{_WALLS}::test_position_and_width_are_found",
+    ),
+    Mutation(
+        "the middle of a wall's sides is the mean of the cells",
+        _WALL,
+        "middle = shift.mean(0) - rise.mean() * half",
+        "middle = shift.mean(0)",
+        f"{_WALLS}::test_position_and_width_are_found",
+    ),
+    Mutation(
+        "intervals of walls are those of twice the error",
+        _WALL,
+        "squares.min() + variance)",
+        "squares.min() + 4 * variance)",
+        f"{_WALLS}::test_intervals_hold_the_truth_two_times_in_three",
+    ),
+    Mutation(
+        "every line crosses a wall",
+        _WALL,
+        "_CLEAR = 5.0",
+        "_CLEAR = 0.0",
+        f"{_WALLS}::test_no_wall_no_line_and_few_cells_are_told",
     ),
 ]

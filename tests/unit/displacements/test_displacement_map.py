@@ -13,15 +13,16 @@ import pytest
 import xarray as xr
 from displaced_cases import TRAINED_FOR, raster
 from matplotlib.image import imread
+from rsciio.hspy import file_reader
 
 from polarstem import cli
 from polarstem.displacements import displacement_map
 from polarstem.displacements.displaced_crystals import DisplacedCrystals
+from polarstem.displacements.displacement_files import write_displacements
 from polarstem.displacements.displacement_map import (
     Untold,
     measure_displacements,
     said,
-    write_displacements,
 )
 from polarstem.displacements.microscope_conditions import NAMES, at_start
 from polarstem.errors import PolarstemError
@@ -129,6 +130,13 @@ def test_displacements_are_told_in_the_frame_of_the_scan(folders: Any, tmp_path:
     assert {"cell", "ux_pm", "sigma_x_pm", "correlation", "reason", "centre_x_nm"} <= set(table)
     assert (table["reason"] == "told").all()
     assert imread(tmp_path / "displacements.png").std() > 0.05
+    (signal,) = file_reader(tmp_path / "displacements.hspy")
+    names = signal["metadata"]["Polarstem"]["layers"]
+    np.testing.assert_allclose(
+        signal["data"][names.index("ux")].ravel(), found["ux"], rtol=1e-6, err_msg="row by row"
+    )
+    assert [axis["units"] for axis in signal["axes"][1:]] == ["nm", "nm"]
+    assert signal["axes"][1]["scale"] == pytest.approx(0.397)
 
 
 def test_cells_of_another_crystal_have_a_reason_and_no_displacement(
