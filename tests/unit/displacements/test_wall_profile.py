@@ -21,10 +21,10 @@ BEFORE, AFTER = np.array([14.0, 14.0]), np.array([-14.0, 14.0])
 def across(
     width_nm: float, angle_deg: float = 0.0, noise_pm: float = 1.0, seed: int = 0
 ) -> tuple[xr.Dataset, tuple[float, float], tuple[float, float]]:
-    """Cells of a wall in the middle of 14 x 7 of them, and the ends of a line across it."""
+    """Cells of a wall across 14 x 7 of them, and the ends of a line across it."""
     y, x = (CELL_NM * axis.ravel() for axis in np.indices((7, 14)))
     turn = np.exp(1j * np.radians(angle_deg))
-    middle = 6.4 * CELL_NM
+    middle = 4.4 * CELL_NM
     rise = np.tanh(2 * (x - middle) / width_nm)
     shift = (BEFORE + AFTER) / 2 + np.outer(rise, AFTER - BEFORE) / 2
     shift = shift + np.random.default_rng(seed).normal(scale=noise_pm, size=shift.shape)
@@ -47,7 +47,7 @@ def across(
 @pytest.mark.parametrize("angle_deg", [0.0, 33.0])
 def test_position_and_width_are_found(cells: float, angle_deg: float) -> None:
     found = wall_profile(*across(cells * CELL_NM, angle_deg))
-    assert abs(found.position_nm[0] - 6.4 * CELL_NM) < 0.1 * CELL_NM
+    assert abs(found.position_nm[0] - 4.4 * CELL_NM) < 0.1 * CELL_NM
     assert abs(found.width_nm[0] - cells * CELL_NM) < 0.3 * CELL_NM
     np.testing.assert_allclose(2 * found.half_pm, AFTER - BEFORE, atol=1.5)
     np.testing.assert_allclose(found.middle_pm, (BEFORE + AFTER) / 2, atol=1.0)
@@ -62,7 +62,7 @@ def test_intervals_hold_the_truth_two_times_in_three() -> None:
     for seed in range(60):
         found = wall_profile(*across(2 * CELL_NM, noise_pm=2.0, seed=seed))
         for number, (interval, true) in enumerate(
-            ((found.position_nm, 6.4 * CELL_NM), (found.width_nm, 2 * CELL_NM))
+            ((found.position_nm, 4.4 * CELL_NM), (found.width_nm, 2 * CELL_NM))
         ):
             held[number] += interval[1] <= true <= interval[2]
     assert (held / 60 > 0.5).all()
