@@ -20,6 +20,7 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "thickness": ("png", "svg", "csv"),
     "information": ("png", "svg", "csv"),
     "vector_bound": ("png", "svg", "csv"),
+    "displacement_scores": ("png", "svg", "csv"),
     "position": ("png", "csv"),
     "resources": ("png", "svg", "csv"),
 }

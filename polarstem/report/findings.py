@@ -148,6 +148,12 @@ def _candidates(summary: Entries, config: Config) -> Iterator[Finding | None]:
         ("maps.confidently_wrong", "maps.cells_answered"),
         "maps",
     )
+    yield Finding(
+        "Fitted to the patterns of a unit cell, the displacement of B against its oxygens errs by "
+        "{0} in each component and by {1} in its direction.",
+        ("vector.rms_pm", "vector.angle_deg.1"),
+        "displacements",
+    )
     yield _reality(summary)
     yield _budget(summary)
 

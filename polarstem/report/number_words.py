@@ -9,7 +9,7 @@ from typing import Any
 from polarstem.evaluate.summary.entries import RELATIVE
 
 MINUS = "\u2212"
-_SMALL = {"1", "nm", "mrad", "unit cells"}  # units of numbers that need decimals
+_SMALL = {"1", "nm", "mrad", "pm", "unit cells"}  # units of numbers that need decimals
 
 
 def number(entry: Mapping[str, Any]) -> str:

@@ -56,6 +56,7 @@ rule draw_figures:
         summary="<results>/summary.json",
         information="<results>/information.nc",
         vector_bound=VECTOR_BOUND,
+        displacements=DISPLACEMENTS,
         config="<results>/config.resolved.yaml",
     output:
         **figure_outputs(FIGURES),

@@ -23,4 +23,5 @@ with job_log(snakemake.log[0]):
         config=config,
         output_dir=Path(snakemake.output[0]).parent,
         vector_bound_nc=next(iter(snakemake.input.vector_bound), None),
+        displacements_json=next(iter(snakemake.input.displacements), None),
     )

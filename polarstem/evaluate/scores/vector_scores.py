@@ -201,7 +201,7 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
             (seen >= shortest) & (seen <= longest),
             turned,
             lambda parts: float(np.median(np.concatenate(parts))),
-            "degree",
+            "deg",
             "Median error of the direction of the displacement of a unit cell, of vectors seen "
             f"{shortest:g} to {longest:g} as long as the template's",
         )
@@ -249,7 +249,7 @@ def bound_shares(paths: Sequence[Path | str], confidence: float) -> dict[str, En
         f"vector.bound_share.{dose:.0f}": _entry(
             list(known[:, number]),
             lambda members: float(np.sqrt(np.divide(*np.mean(members, axis=0)))),
-            "ratio",
+            "1",
             "Smallest possible standard deviation of a component (Cramér-Rao) over the error of "
             f"fits to cells that were counted anew with {dose:g} electrons per pattern, all else "
             "known",

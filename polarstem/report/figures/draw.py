@@ -12,6 +12,7 @@ from polarstem.logs import progress
 from polarstem.report import FIGURES
 from polarstem.report.figures.accuracy import draw_accuracy
 from polarstem.report.figures.confusion import draw_confusion
+from polarstem.report.figures.displacement_scores import draw_displacement_scores
 from polarstem.report.figures.examples import draw_examples
 from polarstem.report.figures.experiment import draw_experiment
 from polarstem.report.figures.fair_comparison import draw_fair_comparison
@@ -39,6 +40,7 @@ def draw_figures(
     config: Mapping[str, Any],
     output_dir: Path | str,
     vector_bound_nc: Path | str | None = None,
+    displacements_json: Path | str | None = None,
 ) -> None:
     """Draw every figure in every format of `polarstem.report.FIGURES`.
 
@@ -63,6 +65,8 @@ def draw_figures(
         Folder of the figures, ``{name}.png``, ``{name}.svg`` and, of what is drawn, ``{name}.csv``.
     vector_bound_nc : path, optional
         The bound of displacements, where it was asked for.
+    displacements_json : path, optional
+        Fitted displacements beside the true ones, where they were asked for.
     """
     summary = json.loads(Path(summary_json).read_text(encoding="utf-8"))
     chance = float(summary["chance"]["value"])
@@ -88,6 +92,7 @@ def draw_figures(
         "thickness": lambda to: draw_thickness(metrics_csv, config, chance, to),
         "information": lambda to: draw_information(information_nc, metrics_csv, config, to),
         "vector_bound": lambda to: draw_vector_bound(vector_bound_nc, config, to),
+        "displacement_scores": lambda to: draw_displacement_scores(displacements_json, config, to),
         "resources": lambda to: draw_resources(summary, to),
     }
     for name, paths in progress(outputs.items(), len(outputs), "drawing"):

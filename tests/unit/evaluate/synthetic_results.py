@@ -12,11 +12,13 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from polarstem.checked_netcdf import save_netcdf
 from polarstem.config.vector_bound import PARAMETERS
 from polarstem.data.dataset_file import DatasetWriter
 from polarstem.evaluate.limit.crystal_information import information_dataset
 from polarstem.evaluate.limit.displaced_patterns import Expansion
 from polarstem.evaluate.limit.displacement_limit import bound_dataset
+from polarstem.evaluate.scores.vector_scores import score_displacements
 from polarstem.evaluate.summary.entries import RELATIVE, entry
 from polarstem.structures.build import build_specimen, write_specimen
 from polarstem.structures.crystals import load_material
@@ -211,6 +213,31 @@ def write_vector_bound(path: Path) -> Path:
     data = bound_dataset(expansions, settings)
     data.attrs = {"nuisance": "tilt_x tilt_y defocus", "template_pm": 20.0}
     data.to_netcdf(path)
+    return path
+
+
+def write_displacements(path: Path) -> Path:
+    """Fitted displacements of made-up specimens, one pm off in each component, and their scores."""
+    rng = np.random.default_rng(5)
+    truth = {f"s{k}": [0.2 * k * x for x in (0.6, -0.8, 1.0)] for k in range(6)}
+    variables = {
+        "thickness": ("specimen", 10.0 + 5 * np.arange(6)),
+        "direction": ("specimen", np.full(6, 315.0)),
+        "recount_dose": ("recount", [1e3, 1e4]),
+        "bound": (("specimen", "recount"), np.full((6, 2), 0.04)),
+        "reached": (("specimen", "recount"), np.full((6, 2), 0.05)),
+    }
+    for kind, count in (("cell", 4), ("pattern", 10)):
+        owner = np.repeat(np.arange(6), count)
+        vectors = 20.0 * np.array(list(truth.values()))[owner, :2]
+        found = vectors + rng.normal(size=vectors.shape)
+        own = {"ux": found[:, 0], "uy": found[:, 1], "sigma_x": 1.0, "sigma_y": 1.0}
+        own |= {"correlation": 0.1, "p_polar": 1.0, "specimen": owner}
+        for name, values in own.items():
+            variables[f"{kind}_{name}"] = (kind, np.broadcast_to(values, owner.shape).copy())
+    data = xr.Dataset(variables, {"specimen": list(truth)}, {"full_vector_pm": 20.0})
+    save_netcdf(data, path.with_suffix(".nc"))
+    score_displacements({"free": path.with_suffix(".nc")}, {"free": truth}, path, 0.95)
     return path
 
 

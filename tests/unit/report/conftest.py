@@ -26,6 +26,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     config = ladder.make_config()
     config["evaluate"]["recommended"] = {"model": "equivariant", "source": "random"}
     config["evaluate"]["vector_bound"] = {"nuisance": ["tilt", "defocus"]}
+    config["evaluate"]["displacements"] = {"domains": ["free"], "also": [], "positions": 36}
     (folder / "structures").mkdir()
     (folder / "datasets").mkdir()
     structures = synthetic.write_structures(folder / "structures")
@@ -39,6 +40,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         "information_nc": synthetic.write_information(folder / "information.nc"),
     }
     bound = synthetic.write_vector_bound(folder / "vector_bound.nc")
+    displacements = synthetic.write_displacements(folder / "displacements.json")
     compute_metrics(predictions, paths["metrics_csv"], paths["confusion_nc"])
     benchmarks = synthetic.write_benchmarks(folder / "benchmarks", config)
     limit = folder / "limit.json"
@@ -62,6 +64,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         limit_json=limit,
         claims_json=folder / "claims.json",
         accuracy_json=synthetic.write_accuracy(folder / "accuracy.json"),
+        displacements_json=displacements,
     )
     draw_figures(
         structures=structures,
@@ -71,6 +74,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         config=config,
         output_dir=folder / "figures",
         vector_bound_nc=bound,
+        displacements_json=displacements,
         **paths,
     )
     resolved = folder / "config.resolved.yaml"
@@ -82,6 +86,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         structures=structures,
         examples=examples,
         vector_bound=bound,
+        displacements=displacements,
         figures=folder / "figures",
         summary=json.loads(paths["summary_json"].read_text()),
         **paths,
