@@ -157,6 +157,7 @@ def _vectors(arguments: argparse.Namespace) -> None:
     from polarstem.displacements.displacement_files import write_displacements
     from polarstem.displacements.displacement_map import measure_displacements, said
     from polarstem.files import atomic_path
+    from polarstem.report.displacement_page import PAGE_FILE, write_displacement_page
     from polarstem.report.figures.displacement_arrows import draw_displacements
 
     if arguments.out.exists():
@@ -170,10 +171,11 @@ def _vectors(arguments: argparse.Namespace) -> None:
         folder.mkdir()
         write_displacements(found, folder)
         draw_displacements(found, folder / "displacements.png")
+        write_displacement_page(found, folder)
         if arguments.line is not None:
             sentence += f"\n{_wall(found, arguments.line, folder / 'wall.png')}"
     print(sentence)
-    print(arguments.out / "displacements.png")
+    print(arguments.out / PAGE_FILE)
 
 
 def _wall(found: xr.Dataset, line: Sequence[float], picture: Path) -> str:

@@ -38,10 +38,28 @@ _TABLE = {  # by which derivatives are taken, and what is expected beforehand
     "blur": (0.1, 0.2),
 }
 NAMES = tuple(_TABLE)
-"""Tilt of the beam to the right and up [mrad], thickness [nm], by how much farther to the right and
-up the probe is than the map says [Å], aberrations [Å], source FWHM [Å]; and what the calibration of
-the detector left: angle of a pixel [relative], counter-clockwise rotation [degrees], shift of the
-patterns and standard deviation of the point spread [pixels]."""
+"""Of what is fitted; `MEANINGS` says what each is."""
+MEANINGS = {
+    "tilt_x": ("tilt of the beam to the right", "mrad"),
+    "tilt_y": ("tilt of the beam upwards", "mrad"),
+    "thickness": ("thickness", "nm"),
+    "place_x": ("the probe is farther to the right than the map says by", "Å"),
+    "place_y": ("the probe is farther up than the map says by", "Å"),
+    "C10": ("C10, minus the defocus", "Å"),
+    **{
+        f"{name}_{part}": (f"{name}, times the {word} of {order} times its angle", "Å")
+        for name, order in zip(_TWO, (2, 1, 3), strict=True)
+        for part, word in (("cos", "cosine"), ("sin", "sine"))
+    },
+    "C30": ("C30", "Å"),
+    "source": ("source, full width at half maximum", "Å"),
+    "camera_length": ("angle of a pixel is larger than the map says, relative", "1"),
+    "rotation": ("patterns are turned counter-clockwise by", "degrees"),
+    "shift_right": ("patterns are shifted to the right by", "pixels"),
+    "shift_down": ("patterns are shifted downwards by", "pixels"),
+    "blur": ("point spread, standard deviation", "pixels"),
+}
+"""Each condition in words, and its unit."""
 STEPS, SPREADS = np.array(list(_TABLE.values())).T
 """Steps of derivatives; and standard deviations of what is expected beforehand: about zero, for
 tilt and thickness about what the map measured, for source and point spread about `SOURCE_FWHM` and

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Templates of the pages, and figures within them."""
+"""Templates of the pages, and what is put into them: figures, styles, scripts and their data."""
 
 from __future__ import annotations
 
 import base64
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import jinja2
 from markupsafe import Markup
 from PIL import Image
 
@@ -18,6 +21,30 @@ TEMPLATES = shipped("resources/report")
 PIXELS_PER_INCH = 134  # a figure two columns wide fills the page
 _MIME = {".png": "image/png", ".svg": "image/svg+xml", ".csv": "text/csv"}
 _KINDS = {".png": "PNG", ".svg": "SVG", ".csv": "data"}
+
+
+def template(name: str, **filters: Callable[..., str]) -> jinja2.Template:
+    """A template of `TEMPLATES`, with filters of its own."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= filters
+    return environment.get_template(name)
+
+
+def verbatim(*names: str) -> Markup:
+    """Files of `TEMPLATES` one after another, for a style or script element."""
+    return Markup("".join((TEMPLATES / name).read_text(encoding="utf-8") for name in names))
+
+
+def script_data(content: Any) -> Markup:
+    """JSON for a script element, in which "<" may begin what ends it."""
+    text = json.dumps(content, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def embed(path: Path) -> dict[str, Any]:

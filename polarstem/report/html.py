@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
-from markupsafe import Markup
 
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.scores.rungs import FACTORS, rungs_of
@@ -20,7 +18,7 @@ from polarstem.evaluate.summary.headlines import pool_seeds, read_metrics
 from polarstem.files import atomic_path
 from polarstem.report import FIGURES
 from polarstem.report.describe import adaptation_rows, domain_rows, model_rows, simulation_rows
-from polarstem.report.embedding import TEMPLATES, embed
+from polarstem.report.embedding import embed, template, verbatim
 from polarstem.report.figures.resources import stage_table
 from polarstem.report.findings import claim_rows, findings
 from polarstem.report.map_panel import report_panel
@@ -89,17 +87,10 @@ def write_report(
     config = yaml.safe_load(config_text)
     bench = {"scaling": scaling, "error_time": error_time}
     drawn = {**figures, **(maps or {}), **{name: path for name, path in bench.items() if path}}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "interval": interval, "percent": percent}
-    page = environment.get_template("report.html.j2").render(
-        css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
+    made = template("report.html.j2", number=number, interval=interval, percent=percent)
+    page = made.render(
+        css=verbatim("report.css"),
+        script=verbatim("report.js"),
         title=config["report"]["title"],
         summary=summary,
         config=config,

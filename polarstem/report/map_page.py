@@ -4,21 +4,18 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import matplotlib
 import numpy as np
 import xarray as xr
-from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
 from polarstem.files import atomic_path
 from polarstem.maps.withheld import MEANINGS, Reason
-from polarstem.report.embedding import TEMPLATES, embed
+from polarstem.report.embedding import embed, script_data, template, verbatim
 from polarstem.report.figures import style
 from polarstem.report.figures.maps import ANOMALY_CMAP, UNANSWERED, anomaly_range, field_range
 from polarstem.report.map_files import FloatArray, MapFiles, read_map
@@ -76,21 +73,10 @@ def write_map_page(folder: Path | str, library: Path | str | None = None) -> Pat
     files = read_map(folder)
     with files.data:
         content = page_data(files, Library.open(library) if library is not None else None)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["quantity"] = quantity
-    texts = {name: (TEMPLATES / name).read_text(encoding="utf-8") for name in _STATIC}
-    # in a script element, "<" may begin what ends it
-    data = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
-    page = environment.get_template("map.html.j2").render(
-        css=Markup(texts["report.css"] + texts["map.css"]),
-        script=Markup(texts["map.js"]),
-        data=Markup(data),
+    page = template("map.html.j2", quantity=quantity).render(
+        css=verbatim("report.css", "map.css"),
+        script=verbatim("map.js"),
+        data=script_data(content),
         summary=files.summary,
         scan=Path(files.summary["scan"]).name,
         stamp=files.stamp,
@@ -104,9 +90,6 @@ def write_map_page(folder: Path | str, library: Path | str | None = None) -> Pat
     with atomic_path(folder / "map.html") as path:
         path.write_text(page, encoding="utf-8")
     return folder / "map.html"
-
-
-_STATIC = ("report.css", "map.css", "map.js")
 
 
 def page_data(files: MapFiles, library: Library | None) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
 from polarstem.evaluate.scores.metrics import METRICS
+from polarstem.report.embedding import script_data
 
 DIGITS = 6
 """Significant ones of what the page holds; ``metrics.csv`` has all."""
@@ -38,8 +38,7 @@ def score_data(table: pd.DataFrame) -> Markup:
             numbers = [_short(record[name]) for name in ("value", "low", "high")]
             row[4 + metrics.index(record["metric"])] = numbers
     about = {name: [METRICS[name].unit, METRICS[name].meaning] for name in metrics}
-    text = json.dumps({"metrics": about, "rows": list(rows.values())}, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))
+    return script_data({"metrics": about, "rows": list(rows.values())})
 
 
 def _short(value: float | None) -> float | None:
