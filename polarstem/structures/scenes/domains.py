@@ -112,6 +112,7 @@ class Domains:
             "angle_in_space_deg": angle,
             "charge": sort,
             "bound_charge_uC_cm2": charge if known else None,
+            "width_nm": self.recipe.wall_width_nm,
             "overlap_nm": wall.overlap / 10,
         }
 

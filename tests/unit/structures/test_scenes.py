@@ -281,6 +281,7 @@ def test_an_inclined_wall_mixes_both_domains_across_its_overlap():
     overlap = truth.attrs["thickness_nm"] * np.tan(np.radians(10))
     (wall,) = json.loads(truth.attrs["walls"])
     assert wall["overlap_nm"] == pytest.approx(overlap)
+    assert wall["width_nm"] == 0.8
     domains = lay_out(recipe)
     places = frame.places(*frame.along()) - recipe.origin[:2]
     s = np.abs(places @ domains.walls[0].normal[:2]) / np.cos(np.radians(10)) / 10
