@@ -80,7 +80,7 @@ class Scene:
     classes_deg: FloatArray
 
 
-def read_scene(map_nc: Path, scans: Path, pm_per_polarization: float) -> Scene | None:
+def read_scene(map_nc: Path, scans: Path) -> Scene | None:
     """Fit all cells of an experiment away from walls and defects.
 
     Parameters
@@ -89,8 +89,6 @@ def read_scene(map_nc: Path, scans: Path, pm_per_polarization: float) -> Scene |
         Map of the experiment; its folder has the experiment's name.
     scans : path
         Folder of scans and truths.
-    pm_per_polarization : float
-        Displacement of B against its oxygens over the polarization [pm cm^2/µC].
 
     Returns
     -------
@@ -103,7 +101,6 @@ def read_scene(map_nc: Path, scans: Path, pm_per_polarization: float) -> Scene |
     if len(places) < LEAST_POSITIONS**2 * np.prod(np.ptp(places, axis=0)):
         return None
     own = truth_of_cells(found, truth)
-    polarization = at_cells(found, truth, "polarization")
     away = own["wall_distance"] > AWAY_CELLS * float(truth.attrs["cell_nm"])
     away &= (own["class_index"] >= 0) & ~own["defect"]
     if not away.any():
@@ -122,13 +119,11 @@ def read_scene(map_nc: Path, scans: Path, pm_per_polarization: float) -> Scene |
             others = [of_b - fitted[k] for k, site in enumerate(sites) if site != "B"]
             shifts[method].append(turn.vectors(np.array(others)))
         shifts[DEFLECTION].append(deflection[number == cell].mean(0)[None])
-    angle = np.radians(own["direction"][away])
-    length = pm_per_polarization * polarization[away]
     answered = found["cell_answered"].values.astype(bool)[away]
     told = found["cell_class_index"].values[away]
     return Scene(
         name,
-        length[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1),
+        at_cells(found, truth)[away],
         own["domain"][away].astype(np.int64),
         _per_cell(found, ("cell_tilt_x", "cell_tilt_y"))[away],
         _per_cell(found, ("cell_thickness",))[away, 0],
@@ -258,13 +253,13 @@ def together(scores: Sequence[Score], sizes: Sequence[int]) -> Score:
     return Score(float(np.sqrt(rms)), float(np.sqrt(scatter)), float(right))
 
 
-def rows(results: Path, scale: float) -> list[Row]:
+def rows(results: Path) -> list[Row]:
     """Fit and score all mapped experiments of a folder whose truth is known."""
     scans, scenes = results / "scans", []
     for path in sorted(results.glob("*/*/map.nc")):
         if (scans / f"{path.parent.name}.truth.nc").exists():
             print(path.parent, file=sys.stderr, flush=True)
-            scenes.append(read_scene(path, scans, scale))
+            scenes.append(read_scene(path, scans))
     print(
         f"{'scene':20s} {'method':12s} cells  calibrated: rms, scatter [pm], right  "
         "and corrected: the same  map: right of answered"

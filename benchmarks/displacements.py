@@ -22,6 +22,7 @@ from polarstem.displacements.displacement_files import DISPLACEMENTS_FILE
 from polarstem.evaluate.map_scores.beside_truth import AWAY_CELLS, read_scored, truth_of_cells
 from polarstem.files import open_netcdf
 
+_SHORTEST_PM = 5.0  # true displacements below it have no angle worth the name
 _ELLIPSES = {0.68: 2.279, 0.95: 5.991}  # chi squared of two components
 
 
@@ -39,7 +40,7 @@ class Row:
     bias_pm : tuple of float
         Mean error to the right and up [pm].
     angle_deg : float
-        Median error of the angle [degrees].
+        Median error of the angle of displacements of 5 pm or more [degrees].
     share : float
         Length over the true one, by least squares.
     within_68, within_95 : float
@@ -67,15 +68,13 @@ class Row:
         )
 
 
-def rows(results: Path, scale: float) -> Iterator[Row]:
+def rows(results: Path) -> Iterator[Row]:
     """Score all experiments of a folder.
 
     Parameters
     ----------
     results : path
         With ``maps``, ``scans`` and ``displacements``.
-    scale : float
-        See `benchmarks.true_displacements.pm_per_polarization`.
     """
     for path in sorted((results / "displacements").glob(f"*/{DISPLACEMENTS_FILE}")):
         name = path.parent.name
@@ -85,13 +84,11 @@ def rows(results: Path, scale: float) -> Iterator[Row]:
             data = opened.load()
         own = truth_of_cells(found, truth)
         away = own["wall_distance"] > AWAY_CELLS * float(truth.attrs["cell_nm"])
-        away &= (own["class_index"] >= 0) & ~own["defect"]
+        away &= ~own["defect"]
         told = away & (data["reason"].values == 0)
         if not told.any():
             continue
-        angle = np.radians(own["direction"][told])
-        length = scale * at_cells(found, truth, "polarization")[told]
-        true = length[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        true = at_cells(found, truth)[told]
         shift = np.stack([data["ux"].values, data["uy"].values], axis=1)[told]
         x, y = (data[f"sigma_{axis}"].values[told] for axis in "xy")
         mixed = data["correlation"].values[told]
@@ -112,7 +109,7 @@ def scored(
     x, y = error[:, 0] / sigma_x, error[:, 1] / sigma_y
     square = (x**2 - 2 * correlation * x * y + y**2) / (1 - correlation**2)
     turned = np.arctan2(shift[:, 1], shift[:, 0]) - np.arctan2(true[:, 1], true[:, 0])
-    apart = np.abs((np.degrees(turned) + 180) % 360 - 180)
+    apart = np.abs((np.degrees(turned) + 180) % 360 - 180)[np.hypot(*true.T) > _SHORTEST_PM]
     inside = {share: float((square < most).mean()) for share, most in _ELLIPSES.items()}
     right, up = error.mean(0).tolist()
     return Row(
@@ -122,7 +119,7 @@ def scored(
         float(np.sqrt((error**2).mean())),
         float(np.sqrt((sigma_x**2 + sigma_y**2).mean() / 2)),
         (right, up),
-        float(np.median(apart)),
+        float(np.median(apart)) if len(apart) else float("nan"),
         float((shift * true).sum() / (true**2).sum()),
         inside[0.68],
         inside[0.95],
@@ -130,4 +127,4 @@ def scored(
 
 
 if __name__ == "__main__":
-    run(__doc__ or "", lambda results, scale: list(rows(results, scale)))
+    run(__doc__ or "", rows)

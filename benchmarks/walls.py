@@ -58,7 +58,7 @@ class Row:
         )
 
 
-def rows(results: Path, scale: float) -> Iterator[Row]:
+def rows(results: Path) -> Iterator[Row]:
     """Measure the walls of all experiments of a folder with ``scans`` and ``displacements``."""
     for path in sorted((results / "displacements").glob(f"*/{DISPLACEMENTS_FILE}")):
         name = path.parent.name
@@ -97,4 +97,4 @@ def measured(name: str, data: xr.Dataset, truth: xr.Dataset, wall: Wall, width_n
 
 
 if __name__ == "__main__":
-    run(__doc__ or "", lambda results, scale: list(rows(results, scale)))
+    run(__doc__ or "", rows)

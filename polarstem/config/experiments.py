@@ -37,8 +37,10 @@ class Scene(Section):
         description="what is in the field: domains, a wall, a defect, or something that is neither "
         "(`single_domain`, `tilt_ramp`, `a_cluster`). Walls are named by the angle between the "
         "polar axes on both sides; `wall_seen_90` by that of their projections, and every phase "
-        "has one along [0, 0, 1]. `antiphase_boundary`, `ruddlesden_popper` and `edge_dislocation` "
-        "are there along [0, 0, 1] alone"
+        "has one along [0, 0, 1]; in `wall_bloch` and `wall_neel`, of 180 degrees, the "
+        "polarization turns within the wall's plane and out of it. In `gradient` it grows from "
+        "nothing along x, in `monoclinic` it lies off the class's axis. `antiphase_boundary`, "
+        "`ruddlesden_popper` and `edge_dislocation` are there along [0, 0, 1] alone"
     )
     cells: tuple[Annotated[int, Field(ge=3)], Annotated[int, Field(ge=3)]] = Field(
         (12, 12),
@@ -73,6 +75,11 @@ class Scene(Section):
     )
     inclination_deg: Annotated[float, Field(ge=0, lt=90)] = Field(
         8.0, description="`wall_inclined`: angle between wall and beam [degrees]"
+    )
+    turned_deg: Annotated[float, Field(ge=-90, le=90)] = Field(
+        15.0,
+        description="`monoclinic`: angle of the polar axis to that of its class, about the beam "
+        "[degrees]",
     )
     columns: Count = Field(
         4, description="`a_vacancy_column`, `b_antisite`: number of such columns"

@@ -454,4 +454,36 @@ MUTATIONS = [
         "slices = periods * _slices_per_unit",
         "tests/unit/core/test_needs.py::test_a_scene_counts_slices_and_points_as_its_scan_has_them",
     ),
+    Mutation(
+        "a Bloch wall turns out of its plane",
+        "polarstem/structures/scenes/domains.py",
+        "np.cross(first / np.linalg.norm(first), normal)",
+        "normal",
+        "tests/unit/structures/test_polarization_fields.py"
+        "::test_polarization_turns_within_a_wall_and_keeps_its_length",
+    ),
+    Mutation(
+        "a Néel wall is as long as what is left along its axis",
+        "polarstem/structures/scenes/domains.py",
+        "np.sqrt(1 - (2 * risen - 1) ** 2)",
+        "1 - (2 * risen - 1) ** 2",
+        "tests/unit/structures/test_polarization_fields.py"
+        "::test_polarization_turns_within_a_wall_and_keeps_its_length",
+    ),
+    Mutation(
+        "true displacements are told in the frame of the crystal",
+        "polarstem/structures/scenes/truth.py",
+        "moved_b = np.exp(1j * np.radians(turn)) * (",
+        "moved_b = (",
+        "tests/unit/structures/test_polarization_fields.py"
+        "::test_displacements_are_in_the_frame_of_the_scan",
+    ),
+    Mutation(
+        "a gradient begins in the middle",
+        "polarstem/structures/scenes/domains.py",
+        "places[:, :1] / length + 0.5",
+        "places[:, :1] / length",
+        "tests/unit/structures/test_polarization_fields.py"
+        "::test_a_gradient_grows_from_nothing_along_x",
+    ),
 ]

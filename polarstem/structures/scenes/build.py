@@ -119,7 +119,7 @@ def _tilts(
 ) -> Floats:
     """Octahedral tilts of atoms of pseudo-cubic cells, along the screen axes.
 
-    The domains have `shares`, shape (n, domain), in the atoms.
+    The templates of the domains have `shares`, shape (n, template), in the atoms.
     """
     rotation = screen_rotation(recipe.zone_axis)
     system = recipe.material.tilt_system(recipe.phase)
@@ -127,7 +127,8 @@ def _tilts(
     if min(tilt_signs(system)) >= 0:
         return octahedral_tilts(*given) @ rotation.T  # the same in every domain
     found = np.zeros((len(site), 3))
-    for share, variant in zip(shares.T, recipe.domain_variants, strict=True):
+    # what turns the polarization off the axes of the domains tilts nothing
+    for share, variant in zip(shares.T, recipe.domain_variants, strict=False):
         found += share[:, None] * octahedral_tilts(*given, variant)
     return np.asarray(found @ rotation.T)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polarstem.structures.polar_mode import displacements
+from polarstem.structures.polar_mode import PolarMode, displacements
 from polarstem.structures.polar_vector import screen_rotation
 from polarstem.structures.scenes.recipe import SceneRecipe, angle_between
 from polarstem.structures.templates import polarization
@@ -57,23 +57,33 @@ class Domains:
     walls : tuple of Wall
         Where two domains meet.
     shares : callable
-        Share of each domain, shape (n, domain), at places of shape (n, 3). Across a wall they
-        cross over as tanh; around the core of a vortex their sum goes to zero.
+        Share of each template, shape (n, template), at places of shape (n, 3). Across a wall those
+        of its domains cross over as tanh; around the core of a vortex their sum goes to zero.
+    aside : tuple of ndarray, shape (3,)
+        Unit vectors along the screen axes. The polar mode along each is a template more, after
+        those of the domains, by which the polarization turns off their axes.
     """
 
     recipe: SceneRecipe
     walls: tuple[Wall, ...]
     shares: Callable[[Floats], Floats]
+    aside: tuple[Floats, ...] = ()
 
     @property
     def templates(self) -> Floats:
-        """Displacements of the sites in each domain along the screen axes, (domain, 5, 3) [Å]."""
+        """Displacements of the sites along the screen axes, shape (template, 5, 3) [Å]."""
         found: Floats = self._along_cubic_axes() @ screen_rotation(self.recipe.zone_axis).T
         return found
 
     @property
+    def displacements_pm(self) -> Floats:
+        """Displacement of B against its oxygens in each template, shape (template, 3) [pm]."""
+        found: Floats = 100 * (self.templates[:, 1] - self.templates[:, 2:].mean(axis=1))
+        return found
+
+    @property
     def polarization(self) -> Floats:
-        """Polarization of each domain, shape (domain, 3) [µC/cm^2]; nan without Born charges."""
+        """Polarization of each template, (template, 3) [µC/cm^2]; nan without Born charges."""
         recipe = self.recipe
         volume = recipe.cell**3
         found = [polarization(recipe.material, u, volume) for u in self._along_cubic_axes()]
@@ -84,7 +94,7 @@ class Domains:
         """What tells directions and signs: polarization, or else B against its oxygens [Å]."""
         if self.recipe.material.born_charges is not None:
             return self.polarization
-        return np.array([u[1] - u[2:].mean(axis=0) for u in self.templates])
+        return self.displacements_pm / 100
 
     def _along_cubic_axes(self) -> Floats:
         recipe = self.recipe
@@ -92,6 +102,10 @@ class Domains:
             displacements(recipe.material, recipe.phase, variant)
             for variant in recipe.domain_variants
         ]
+        if self.aside:
+            mode = PolarMode.of(recipe.material, recipe.phase)
+            cubic = np.array(self.aside) @ screen_rotation(recipe.zone_axis)
+            found += [mode.displacements(mode.full_pm * axis) for axis in cubic]
         return recipe.amplitude * np.array(found)
 
     def described(self, wall: Wall) -> dict[str, Any]:
@@ -124,6 +138,10 @@ def lay_out(recipe: SceneRecipe) -> Domains:
             return _quadrants(recipe)
         case "vortex":
             return _vortex(recipe)
+        case "gradient":
+            return _gradient(recipe)
+        case "monoclinic":
+            return _monoclinic(recipe)
         case kind if kind.startswith("wall_"):
             return _two_sides(recipe)
     return Domains(recipe, (), lambda places: np.ones((len(places), 1)))
@@ -155,7 +173,8 @@ def _two_sides(recipe: SceneRecipe) -> Domains:
     """One wall through the origin, turned about the beam by its bound charge.
 
     With P1 - P2 across the normal the wall is neutral; with the projection of P1 - P2 along that of
-    the normal it is head-to-head.
+    the normal it is head-to-head. In a Bloch or Néel wall the polarization keeps its length: what
+    lacks along the axis of its domains goes along the wall's plane, or along its normal.
     """
     variants = np.array(recipe.domain_variants, float)
     first, second = variants @ screen_rotation(recipe.zone_axis).T
@@ -170,13 +189,36 @@ def _two_sides(recipe: SceneRecipe) -> Domains:
     normal = np.array([*(math.cos(slant) * across), math.sin(slant)])
     along = np.array([-across[1], across[0]])
 
+    aside = {"wall_bloch": np.cross(first / np.linalg.norm(first), normal), "wall_neel": normal}
+    turning = [aside[recipe.kind]] if recipe.kind in aside else []
+
     def shares(places: Floats) -> Floats:
         risen = _risen(places @ normal, recipe)
-        return np.stack([1 - risen, risen], axis=1)
+        rest = [np.sqrt(1 - (2 * risen - 1) ** 2)] * len(turning)
+        return np.stack([1 - risen, risen, *rest], axis=1)
 
     overlap = recipe.field[2] * recipe.lengths[2] * math.tan(slant)
     wall = Wall((0, 1), np.stack([-_FAR * along, _FAR * along]), normal, overlap)
-    return Domains(recipe, (wall,), shares)
+    return Domains(recipe, (wall,), shares, tuple(turning))
+
+
+def _gradient(recipe: SceneRecipe) -> Domains:
+    """From nothing at the first scanned cell to all at the last, along the crystal's x axis."""
+    length = recipe.cells[0] * recipe.lengths[0]
+
+    def shares(places: Floats) -> Floats:
+        return np.clip(places[:, :1] / length + 0.5, 0, 1)
+
+    return Domains(recipe, (), shares)
+
+
+def _monoclinic(recipe: SceneRecipe) -> Domains:
+    """A domain whose polar axis is turned about the beam, off that of its class."""
+    seen = math.radians(recipe.domain_classes[0].direction_deg)
+    turn = math.radians(recipe.turned_deg)
+    share = np.array([[math.cos(turn), math.sin(turn)]])
+    aside = np.array([-math.sin(seen), math.cos(seen), 0.0])
+    return Domains(recipe, (), lambda places: np.repeat(share, len(places), axis=0), (aside,))
 
 
 def _vortex(recipe: SceneRecipe) -> Domains:

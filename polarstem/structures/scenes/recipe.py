@@ -29,6 +29,8 @@ WallKind = Literal[
     "wall_109",
     "wall_inclined",
     "wall_seen_90",
+    "wall_bloch",
+    "wall_neel",
 ]
 DefectKind = Literal[
     "a_vacancy_column",
@@ -38,7 +40,8 @@ DefectKind = Literal[
     "edge_dislocation",
 ]
 ControlKind = Literal["single_domain", "tilt_ramp", "a_cluster"]
-SceneKind = Literal[WallKind, DefectKind, ControlKind, "four_domains", "vortex"]
+FieldKind = Literal["four_domains", "vortex", "gradient", "monoclinic"]
+SceneKind = Literal[WallKind, DefectKind, ControlKind, FieldKind]
 Charge = Literal["neutral", "head_to_head", "tail_to_tail"]
 
 ZONE_AXIS: Vector = (0, 0, 1)
@@ -54,7 +57,7 @@ _ANGLES: dict[SceneKind, float] = {
     "wall_120": 120.0,
     "wall_71": 180 - _OBTUSE,
     "wall_109": _OBTUSE,
-    "wall_inclined": 180.0,
+    **dict.fromkeys(("wall_inclined", "wall_bloch", "wall_neel"), 180.0),
 }
 # angle of their projections instead, which any phase may have
 _SEEN: dict[SceneKind, float] = {"wall_seen_90": 90.0}
@@ -101,6 +104,8 @@ class SceneRecipe(Imperfections):
         How a wall is turned, and with it its bound charge.
     inclination_deg : float
         Angle between the wall and the beam in ``wall_inclined`` [degrees].
+    turned_deg : float
+        ``monoclinic``: angle of the polar axis to that of its class, about the beam [degrees].
     columns : int
         Defective columns of ``a_vacancy_column`` and ``b_antisite``.
     cluster_radius_nm, cluster_share : float
@@ -128,6 +133,7 @@ class SceneRecipe(Imperfections):
     wall_width_nm: float = 0.8
     charge: Charge = "neutral"
     inclination_deg: float = 8.0
+    turned_deg: float = 15.0
     columns: int = 4
     cluster_radius_nm: float = 2.0
     cluster_share: float = 0.9
@@ -196,6 +202,8 @@ class SceneRecipe(Imperfections):
                 f"phase {self.phase} has walls of {listed} degrees{along}; choose "
                 f"{', '.join(possible)}"
             )
+        if self.kind in ("wall_bloch", "wall_neel") and self.charge != "neutral":
+            self._fail("its polarization turns as that of neutral walls does; leave the charge out")
         if self.classes is None or len(self.classes) != 2:
             return
         one, other = (next(c for c in self.table if c.name == name) for name in self.classes)

@@ -55,11 +55,13 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
     wedge, most = wedge_of(recipe), recipe.field[2]
     periods = np.full(len(flat), most) if wedge is None else wedge.periods_at(places)
     levels = (np.arange(most) + 0.5) * period - origin[2]  # through the thickness
-    shares = np.zeros((len(flat), len(recipe.domain_classes)))
+    shares = np.zeros((len(flat), len(domains.templates)))
     for number, z in enumerate(levels):
         there = domains.shares(np.column_stack([flat, np.full(len(flat), z)]))
         shares += there * ((number < periods) / periods)[:, None]
     vectors, polarization = shares @ domains.polar_vectors, shares @ domains.polarization
+    moved_b = np.exp(1j * np.radians(turn)) * (shares @ domains.displacements_pm @ [1, 1j, 0])
+    shares = shares[:, : len(recipe.domain_classes)]
     strongest = shares.argmax(axis=1)
     indices = np.array([c.index for c in recipe.domain_classes])[strongest]
     indices[(shares.sum(axis=1) < 0.5) | (recipe.amplitude == 0)] = -1
@@ -83,6 +85,12 @@ def scene_truth(recipe: SceneRecipe, frame: ScanFrame) -> xr.Dataset:
             "uC cm-2",
             "projected polarization, NaN where the material has no Born charges",
         ),
+        "displacement_x": (
+            moved_b.real,
+            "pm",
+            "B against its oxygens, to the right in the scan",
+        ),
+        "displacement_y": (moved_b.imag, "pm", "B against its oxygens, up in the scan"),
         "wall_distance": (np.clip(wall, 0, None) / 10, "nm", "distance to the nearest wall"),
         "defect": (defect < defects.core, "1", "in the core of a defect"),
         "defect_distance": (defect / 10, "nm", "distance to the nearest defect"),

@@ -24,7 +24,7 @@ from benchmarks.columns import (
     table,
 )
 from benchmarks.displacements import scored
-from benchmarks.true_displacements import pm_per_polarization
+from benchmarks.true_displacements import at_cells
 from polarstem.scans.specimen.cells import Lattice
 from polarstem.scans.specimen.turns import PlaneTurn
 
@@ -202,9 +202,17 @@ def test_all_cells_come_last() -> None:
     assert rows[4].plain.rms_pm == pytest.approx(np.sqrt(sum(squares) / 190))
 
 
-def test_polarization_and_displacement_of_knn() -> None:
-    # lengths of docs/vector.md, polarizations of docs/crystals.md
-    assert pm_per_polarization("KNN", "O") == pytest.approx(20.0 / 51.3, rel=2e-3)
+def test_what_is_true_of_a_cell_is_that_of_the_nearest_position() -> None:
+    x, y = 0.1 * np.arange(4), 0.1 * np.arange(3)
+    right, down = np.meshgrid(x, y)
+    truth = xr.Dataset(
+        {"displacement_x": (("y", "x"), right), "displacement_y": (("y", "x"), -down)},
+        {"y": y, "x": x},
+    )
+    found = xr.Dataset(
+        {"cell_centre_y": ("cell", [0.04, 0.21]), "cell_centre_x": ("cell", [0.16, 0.29])}
+    )
+    assert at_cells(found, truth) == pytest.approx(np.array([(0.2, 0.0), (0.3, -0.2)]))
 
 
 def test_displacements_are_held_against_the_truth() -> None:

@@ -41,7 +41,7 @@ def written(folder: Path, jump_pm: float = 26.0) -> Path:
 
 
 def test_walls_are_held_against_the_truth(tmp_path: Path) -> None:
-    (row,) = rows(written(tmp_path), 1.0)
+    (row,) = rows(written(tmp_path))
     assert (row.experiment, row.wall, row.problem) == ("a", "R-L", "")
     assert row.position_cells[0] == pytest.approx(0.0, abs=0.1)
     assert 0.01 < row.position_cells[1] < 0.1
@@ -52,6 +52,6 @@ def test_walls_are_held_against_the_truth(tmp_path: Path) -> None:
 
 
 def test_a_wall_that_does_not_show_is_said_to(tmp_path: Path) -> None:
-    (row,) = rows(written(tmp_path, jump_pm=0.0), 1.0)
+    (row,) = rows(written(tmp_path, jump_pm=0.0))
     assert "do not change as across a wall" in str(row)
     assert np.isnan(row.position_cells).all()
