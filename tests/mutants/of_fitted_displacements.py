@@ -135,7 +135,7 @@ MUTATIONS = [
         "steps are as long as the slope alone says",
         _CELL,
         "step = solution[:2] / max(solution[2], 0.2)",
-        "step = 0.3 * solution[:2]",
+        "step = 0.1 * solution[:2]",
         _KNOWN,
     ),
     Mutation(
