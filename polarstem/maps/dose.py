@@ -58,7 +58,7 @@ def dose_of(
     told = known or Sourced(
         electrons, "electrons", "estimated", "median pattern, if a count is an electron"
     )
-    span = setup.trained.get("conditions", {}).get("dose_electrons")
+    span = (setup.trained.get("conditions") or {}).get("dose_electrons")
     if span is None or electrons >= _EDGE * min(span):
         return Dose(told, [])
     sentence = (

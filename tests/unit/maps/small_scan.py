@@ -119,6 +119,6 @@ def model() -> Model:
         "cell_angstrom": [cell_angstrom()] * 2,
         "pixels_per_cell": 24,
         "thickness_nm": [NM, NM],
-        "conditions": {},
+        "conditions": None,  # of a model that learned on data sets
     }
     return fitted
