@@ -20,7 +20,7 @@ _LEAST = 0.02  # of the mean intensity, in the weights
 _ROUNDS = 8
 _LONGEST = 0.3  # step, in units of the reach
 _CLOSE = 1e-3
-_BEYOND = 1.2  # reaches, where the search ends
+_BEYOND = 1.4  # reaches, where the search ends
 _APART = 0.8  # reaches between displacements that are two answers
 _HALOS = (4, 5)  # columns of diffuse scattering, whose shares are not negative
 _NODES = np.stack(np.meshgrid(GRID, GRID, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -129,6 +129,8 @@ def fit_cell(
 
 @dataclass(frozen=True)
 class _Climbed:
+    """Where a search ended: what is free there, and what is left."""
+
     shift: NDArray[np.float64]
     squares: float
     brightness: float
@@ -185,7 +187,11 @@ class _Search:
             if length < _CLOSE:
                 break
             shift = np.clip(shift + step * min(1.0, _LONGEST / length), -_BEYOND, _BEYOND)
-        return _Climbed(shift, squares, float(solution[2]), columns, normal, residual)
+        # diffuse scattering that is not there does not give way, either
+        free = np.ones(len(columns), bool)
+        free[list(_HALOS)] = solution[list(_HALOS)] > 0
+        kept = columns[free], normal[np.ix_(free, free)]
+        return _Climbed(shift, squares, float(solution[2]), *kept, residual)
 
     def _columns(self, shift: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
         """Weighted columns, and how many come before tilt, thickness and place."""

@@ -222,6 +222,8 @@ def _per_cell(
         misfit[cell] = fit.misfit / typical
         foreign = misfit[cell] > _WORSE
         reason[cell] = Untold.NOT_THIS_CRYSTAL if foreign else verdict(fit)
+        if not fitted.settled:
+            reason[cell] = Untold.NO_CONDITIONS
     shift[reason > 0] = np.nan
     inside = np.where(found["cell_at_wall"].values[:, None].astype(bool), np.nan, shift)
     scatter = random_error(inside, found["cell_row"].values, found["cell_column"].values)

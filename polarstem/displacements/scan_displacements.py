@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,8 @@ from polarstem.logs import progress
 logger = logging.getLogger("polarstem")
 
 _SAMPLE = 24  # cells that the conditions are fitted to
-_ROUNDS = 6
+_ROUNDS = 4  # with the same derivatives
+_RENEWALS = 4
 _SETTLED = 0.1  # of the spreads
 _GROUP_NM = 1.5  # cells whose thickness differs by less share a surface
 
@@ -71,11 +73,14 @@ class Displacements:
         At the mean thickness and tilt of the sample.
     common : ndarray, shape (2, 2)
         Covariance of the error that all shifts share, as conditions are not known exactly.
+    settled : bool
+        Whether conditions were found; else displacements are those of conditions on the way.
     """
 
     fits: list[CellFit]
     conditions: Conditions
     common: NDArray[np.float64]
+    settled: bool
 
 
 def fit_scan(
@@ -96,49 +101,64 @@ def fit_scan(
     groups = np.rint((scan.thickness_nm - np.median(scan.thickness_nm)) / _GROUP_NM).astype(int)
     common = order[groups[order] == np.bincount(groups - groups.min()).argmax() + groups.min()]
     sample = common[:_SAMPLE]
-    conditions, common_error, beside = _shared_conditions(crystals, scan, sample, halos)
+    shared = _shared_conditions(crystals, scan, sample, halos)
     middle = scan.own[sample].mean(0)
     fits: list[CellFit | None] = [None] * len(scan.cells)
     for group in np.unique(groups).tolist():
         members = np.flatnonzero(groups == group)
-        here = conditions.copy()
+        here = shared.conditions.copy()
         about = scan.own[members].mean(0)
         here[OF_CELL] += about - middle
         surface = crystals.surface(here)
         for cell in progress(members.tolist(), len(members), "unit cells"):
             own = replace(scan.cells[cell], expected=scan.own[cell] - about)
-            fits[cell] = fit_cell(own, surface, halos, beside[OF_CELL])
-    return Displacements([fit for fit in fits if fit is not None], conditions, common_error)
+            fits[cell] = fit_cell(own, surface, halos, shared.beside[OF_CELL])
+    found = [fit for fit in fits if fit is not None]
+    return Displacements(found, shared.conditions, shared.common, shared.settled)
+
+
+class _Shared(NamedTuple):
+    """Conditions, and the derivatives near them."""
+
+    conditions: Conditions
+    common: NDArray[np.float64]
+    beside: Images
+    settled: bool
 
 
 def _shared_conditions(
     crystals: DisplacedCrystals, scan: ScanCells, sample: NDArray[np.int64], halos: Halos
-) -> tuple[Conditions, NDArray[np.float64], Images]:
+) -> _Shared:
     """What the patterns of some cells share, by Gauss-Newton steps, and what it leaves open.
 
-    The derivatives are those of the start, and given back: they take most of the time.
+    Derivatives take most of the time: they are taken anew only where steps do not end.
     """
     own = scan.own[sample]
     start = at_start(own[:, :2].mean(0), float(own[:, 2].mean()))
-    conditions = start
-    beside = _derivatives(crystals, start)
-    for _ in range(_ROUNDS):
-        surface = crystals.surface(conditions)
-        fits = [
-            fit_cell(scan.cells[cell], surface, halos, conditions=beside)
-            for cell in progress(sample.tolist(), len(sample), "conditions by unit cells")
-        ]
-        normal = sum((fit.normal for fit in fits), np.diag(SPREADS**-2))
-        side = sum((fit.side for fit in fits), (start - conditions) * SPREADS**-2)
-        step = np.linalg.solve(normal, side)
-        conditions = allowed(conditions + np.clip(step, -2 * SPREADS, 2 * SPREADS))
-        if (np.abs(step) < _SETTLED * SPREADS).all():
+    conditions, settled = start, False
+    for _ in range(_RENEWALS):
+        beside = _derivatives(crystals, conditions)
+        for _ in range(_ROUNDS):
+            surface = crystals.surface(conditions)
+            fits = [
+                fit_cell(scan.cells[cell], surface, halos, conditions=beside)
+                for cell in progress(sample.tolist(), len(sample), "conditions by unit cells")
+            ]
+            normal = sum((fit.normal for fit in fits), np.diag(SPREADS**-2))
+            side = sum((fit.side for fit in fits), (start - conditions) * SPREADS**-2)
+            step = np.linalg.solve(normal, side)
+            moved = allowed(conditions + np.clip(step, -2 * SPREADS, 2 * SPREADS))
+            settled = bool((np.abs(moved - conditions) < _SETTLED * SPREADS).all())
+            conditions = moved
+            if settled:
+                break
+        if settled:
             break
     response = np.mean([fit.response for fit in fits], axis=0)
     common = response @ np.linalg.inv(normal) @ response.T
     told = ", ".join(f"{n} {v:.3g}" for n, v in zip(NAMES, conditions.tolist(), strict=True))
-    logger.info("conditions: %s", told)
-    return conditions, common, beside
+    logger.info("conditions: %s%s", told, "" if settled else "; not settled")
+    return _Shared(conditions, common, beside, settled)
 
 
 def _derivatives(crystals: DisplacedCrystals, conditions: Conditions) -> Images:

@@ -179,18 +179,18 @@ def _fitted(
     middle = np.mean([fit.shift for fit in found.fits], axis=0).clip(-1, 1)
     anew = recounted(surface, cells[0].weights, middle, halos, scan.number)
     anew = Recounted(*(reach**2 * variance for variance in anew))
-    return _Fitted(
-        _table(found.fits, reach, common), _table(single, reach, common), found.conditions, anew
-    )
+    tables = [_table(fits, reach, common, found.settled) for fits in (found.fits, single)]
+    return _Fitted(tables[0], tables[1], found.conditions, anew)
 
 
 def _table(
-    fits: Sequence[CellFit], reach_pm: float, common: NDArray[np.float64]
+    fits: Sequence[CellFit], reach_pm: float, common: NDArray[np.float64], settled: bool
 ) -> dict[str, NDArray[Any]]:
+    reasons = [verdict(fit) if settled else Untold.NO_CONDITIONS for fit in fits]
     return {
         "shift": reach_pm * np.array([fit.shift for fit in fits]),
         "covariance": reach_pm**2 * np.array([fit.covariance + common for fit in fits]),
-        "reason": np.array([verdict(fit) for fit in fits], np.int8),
+        "reason": np.array(reasons, np.int8),
     }
 
 

@@ -15,6 +15,7 @@ POLAR_SHARE = 0.25
 """Of the template's polar vector: a longer one counts as polar."""
 MARGIN_NM, MARGIN_MRAD = 1.6, 1.0
 """Beyond what was measured of thickness and tilt, crystals are simulated."""
+_FARTHEST = 1.3  # reaches: that far, in KNN 24 pm along an axis, the polynomial errs by 0.3 pm
 _SURE = 3.0  # standard deviations by which another displacement must be worse
 
 
@@ -27,6 +28,7 @@ class Untold(IntEnum):
     NOT_THIS_CRYSTAL = 3
     TWO_ANSWERS = 4
     TOO_LONG = 5
+    NO_CONDITIONS = 6
 
 
 UNTOLD_MEANINGS = {
@@ -36,6 +38,7 @@ UNTOLD_MEANINGS = {
     Untold.NOT_THIS_CRYSTAL: "the patterns are not those of a displaced crystal",
     Untold.TWO_ANSWERS: "another displacement fits as well",
     Untold.TOO_LONG: "longer than what was simulated",
+    Untold.NO_CONDITIONS: "the conditions of the microscope were not found",
 }
 """What each reason means, in a few words."""
 
@@ -44,7 +47,7 @@ def verdict(fit: CellFit) -> Untold:
     """What a fit of this crystal's patterns says for itself."""
     if fit.margin < _SURE:
         return Untold.TWO_ANSWERS
-    return Untold.TOO_LONG if np.abs(fit.shift).max() > 1.0 else Untold.TOLD
+    return Untold.TOO_LONG if np.abs(fit.shift).max() > _FARTHEST else Untold.TOLD
 
 
 def probability_polar(

@@ -224,4 +224,33 @@ MUTATIONS = [
         "_CLEAR = 0.0",
         f"{_WALLS}::test_no_wall_no_line_and_few_cells_are_told",
     ),
+    Mutation(
+        "derivatives of the start serve to the end",
+        _SCAN,
+        "_RENEWALS = 4",
+        "_RENEWALS = 1",
+        f"{_CELLS}::test_derivatives_are_taken_anew_until_conditions_settle",
+    ),
+    Mutation(
+        "diffuse scattering that is not there gives way",
+        _CELL,
+        "free[list(_HALOS)] = solution[list(_HALOS)] > 0",
+        "free[list(_HALOS)] = True",
+        _FOUND,
+    ),
+    Mutation(
+        "displacements are told under conditions that were not found",
+        _MAP,
+        "if not fitted.settled:",
+        "if False:",
+        f"{_HERE}/test_displacement_map.py"
+        "::test_nothing_is_told_under_conditions_that_were_not_found",
+    ),
+    Mutation(
+        "displacements end where the grid does",
+        "polarstem/displacements/verdicts.py",
+        "_FARTHEST = 1.3",
+        "_FARTHEST = 1.0",
+        _FOUND,
+    ),
 ]

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from displaced_cases import raster
 
-from polarstem.displacements.cell_displacement import CellPatterns, fit_cell
+from polarstem.displacements import scan_displacements
+from polarstem.displacements.cell_displacement import CellFit, CellPatterns, fit_cell
 from polarstem.displacements.displaced_crystals import DisplacedCrystals, between_places
 from polarstem.displacements.microscope_conditions import NAMES, at_start
 from polarstem.displacements.scan_displacements import ScanCells, fit_scan, random_error
+from polarstem.displacements.verdicts import Untold, verdict
 
-SHIFTS = ((9.0, -4.0), (-12.0, -12.0), (2.0, 15.0), (0.0, 0.0))
+# the last one lies beyond the grid, which ends at 19 pm
+SHIFTS = ((9.0, -4.0), (-12.0, -12.0), (2.0, 15.0), (0.0, 0.0), (-22.5, 3.0))
 DOSE = 3e5
 
 
@@ -60,11 +63,13 @@ def test_conditions_are_found_with_the_displacements(
 ) -> None:
     hidden, cells = seen
     nm = float(hidden[NAMES.index("thickness")])
-    scan = ScanCells(cells * 3, np.zeros((12, 2)), np.full(12, nm + 0.2))
+    scan = ScanCells(cells * 3, np.zeros((15, 2)), np.full(15, nm + 0.2))
     found = fit_scan(crystals, scan, halos, 0)
+    assert found.settled
     for number, fit in enumerate(found.fits):
-        error = fit.shift * crystals.reach_pm - SHIFTS[number % 4]
+        error = fit.shift * crystals.reach_pm - SHIFTS[number % len(SHIFTS)]
         assert np.abs(error).max() < 1.0, (number, error)
+        assert verdict(fit) == Untold.TOLD
     told = dict(zip(NAMES, found.conditions, strict=True))
     assert told["tilt_x"] == pytest.approx(0.5, abs=0.15)
     assert told["tilt_y"] == pytest.approx(-0.3, abs=0.15)
@@ -76,6 +81,43 @@ def test_conditions_are_found_with_the_displacements(
     assert told["shift_right"] == pytest.approx(0.12, abs=0.02)
     assert told["shift_down"] == pytest.approx(0.0, abs=0.02)
     assert told["blur"] == pytest.approx(0.45, abs=0.06)
+
+
+def test_derivatives_are_taken_anew_until_conditions_settle(
+    crystals: DisplacedCrystals, directly: Any, halos: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nm = float(crystals.thickness_nm[2])
+    far = at_start(np.array([0.9, -0.7]), nm)
+    for name, value in {"C10": -90.0, "C21_cos": 350.0, "C12_sin": -30.0, "source": 1.1}.items():
+        far[NAMES.index(name)] = value
+    fractions = raster()
+    weights = between_places(fractions)
+    shifts = ((9.0, -4.0), (-6.0, -12.0))
+    cells = [
+        CellPatterns(weights, counted(directly(shift, fractions, far), n))
+        for n, shift in enumerate(shifts)
+    ]
+    scan = ScanCells(cells * 6, np.zeros((12, 2)), np.full(12, nm + 0.5))
+    found = fit_scan(crystals, scan, halos, 0)
+    assert found.settled
+    for fit, shift in zip(found.fits, shifts * 6, strict=True):
+        assert np.abs(fit.shift * crystals.reach_pm - shift).max() < 1.0
+    monkeypatch.setattr(scan_displacements, "_RENEWALS", 1)
+    assert not fit_scan(crystals, scan, halos, 0).settled
+
+
+@pytest.mark.parametrize(
+    ("shift", "margin", "told"),
+    [
+        ((1.25, 0.0), 9.0, Untold.TOLD),
+        ((0.0, -1.35), 9.0, Untold.TOO_LONG),
+        ((0.5, 0.5), 2.9, Untold.TWO_ANSWERS),
+    ],
+)
+def test_verdicts(shift: tuple[float, float], margin: float, told: Untold) -> None:
+    nothing = np.zeros(0)
+    fit = CellFit(np.array(shift), np.eye(2), 1.0, margin, nothing, nothing, nothing)
+    assert verdict(fit) == told
 
 
 def test_cells_may_differ_in_tilt(crystals: DisplacedCrystals, directly: Any, halos: Any) -> None:

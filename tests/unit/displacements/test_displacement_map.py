@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -155,6 +156,21 @@ def test_cells_of_another_crystal_have_a_reason_and_no_displacement(
     assert np.isnan(found["uy"].values[7])
     assert (found["reason"].values == 0).sum() == 14
     assert "14 of 16" in said(found)
+
+
+def test_nothing_is_told_under_conditions_that_were_not_found(
+    folders: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = displacement_map.fit_scan
+    monkeypatch.setattr(
+        displacement_map, "fit_scan", lambda *given: replace(fit(*given), settled=False)
+    )
+    found = measure_displacements(*folders(), threads=2)
+    assert (found["reason"].values == Untold.NO_CONDITIONS).all()
+    assert np.isnan(found["ux"]).all()
+    assert said(found).startswith(
+        "Displacements of 0 of 16 unit cells (not told: 16: the conditions of the microscope were"
+    )
 
 
 @pytest.mark.parametrize(

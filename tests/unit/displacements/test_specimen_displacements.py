@@ -13,6 +13,7 @@ from displaced_cases import TRAINED_FOR, raster
 
 from polarstem.data.patterns import PatternSet
 from polarstem.displacements import specimen_displacements
+from polarstem.displacements.cell_displacement import CellFit
 from polarstem.displacements.displaced_crystals import DisplacedCrystals
 from polarstem.displacements.microscope_conditions import NAMES, at_start
 from polarstem.displacements.specimen_displacements import fit_specimens
@@ -128,6 +129,16 @@ def test_single_patterns_tell_less_than_a_cell(found: xr.Dataset) -> None:
         ]
         alone, together = (float(np.sqrt((error**2).mean())) for error in errors)
         assert 2 * together < alone < 3.0
+
+
+def test_conditions_that_were_not_found_leave_a_reason() -> None:
+    nothing = np.zeros(0)
+    fit = CellFit(np.array([0.5, 0.5]), np.eye(2), 1.0, 9.0, nothing, nothing, nothing)
+    reasons = [
+        specimen_displacements._table([fit], 1.0, np.eye(2), settled)["reason"].tolist()
+        for settled in (True, False)
+    ]
+    assert reasons == [[Untold.TOLD], [Untold.NO_CONDITIONS]]
 
 
 def test_a_short_vector_is_polar_by_chance() -> None:
