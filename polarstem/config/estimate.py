@@ -38,6 +38,7 @@ RATES: Mapping[str, float] = {
     "read": 0.0042,
     "assembled": 0.2,
     "compared": 0.015,
+    "scans fitted": 60.0,
     "stream": 550.0,
     "train cnn": 800.0,
     "train resnet10t": 2400.0,
