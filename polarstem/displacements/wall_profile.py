@@ -19,6 +19,7 @@ _NARROWEST_NM = 0.05
 _ROUNDING = 1e-6  # nm
 _STEPS = 61  # of positions and of widths that are tried, first of all, then of the likely ones
 _LIKELY = 9.0  # times the variance, by which squares may exceed the least
+_ROUGH = 3.0  # times what errors say, by which cells scatter where the wall lies otherwise
 _CLEAR = 5.0  # standard deviations of half the jump, below which there is no wall
 
 
@@ -82,7 +83,8 @@ def wall_profile(
     Raises
     ------
     PolarstemError
-        If fewer than eight cells with displacements lie there, or no wall shows.
+        If fewer than eight cells with displacements lie there, no wall shows, or cells scatter
+        about the profile by far more than their errors: the line is not perpendicular to the wall.
     """
     start, end = np.asarray(start_nm, float), np.asarray(end_nm, float)
     length = float(np.hypot(*(end - start)))
@@ -121,6 +123,13 @@ def wall_profile(
             "Along the line the displacements do not change as across a wall; draw it from one "
             "domain into another."
         )
+    told = float(np.sqrt(_variances(data)[beside].mean()))
+    if np.sqrt(variance) > _ROUGH * told:
+        raise PolarstemError(
+            f"Beside the line the cells scatter by {np.sqrt(variance):.1f} pm about the profile of "
+            f"a wall, not by {told:.1f} pm as their errors say; draw it at a right angle to the "
+            "wall, where that is straight."
+        )
     ends = [
         _interval(values, squares.min(axis=1 - axis), squares.min() + variance)
         for axis, values in enumerate((position, width))
@@ -134,6 +143,11 @@ def wall_profile(
         half,
         float(np.sqrt(variance)),
     )
+
+
+def _variances(data: xr.Dataset) -> Floats:
+    """Of a component of each cell, by its errors [pm^2]."""
+    return np.asarray((data["sigma_x"] ** 2 + data["sigma_y"] ** 2) / 2)
 
 
 def _squares(distance: Floats, shift: Floats, position: Floats, width: Floats) -> Floats:

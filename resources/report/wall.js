@@ -3,21 +3,23 @@
  * Fit the wall that a line crosses, as polarstem.displacements.wall_profile does: displacements
  * beside the line follow middle + half tanh(2 (s - position) / width).
  *
- * cells has arrays x, y [nm, y downwards], ux and uy [pm, null where there is none]; start and end
- * are [x, y]. Returns { problem } or { distance, component, position, width, jump, scatter, curve,
+ * cells has arrays x, y [nm, y downwards], ux, uy, sigma_x and sigma_y [pm, null where there is
+ * none]; start and end are [x, y]. Returns { problem } or { distance, component, position, width, jump, scatter, curve,
  * sentence }, position and width as [best, low, high].
  */
 function fitWall(cells, start, end) {
-  const leastCells = 8, unknowns = 6, narrowest = 0.05, rounding = 1e-6, steps = 61, likely = 9, clear = 5;
+  const leastCells = 8, unknowns = 6, narrowest = 0.05, rounding = 1e-6, steps = 61, likely = 9, clear = 5, rough = 3;
   const length = Math.hypot(end[0] - start[0], end[1] - start[1]);
   if (!(length > 0)) return { problem: "The line across the wall has no length; give two different points." };
   const distance = [], shift = [[], []];
+  let told = 0;
   cells.x.forEach((x, i) => {
     const along = ((x - start[0]) * (end[0] - start[0]) + (cells.y[i] - start[1]) * (end[1] - start[1])) / length;
     if (along < -rounding || along > length + rounding || cells.ux[i] === null) return;
     distance.push(along);
     shift[0].push(cells.ux[i]);
     shift[1].push(cells.uy[i]);
+    told += (cells.sigma_x[i] ** 2 + cells.sigma_y[i] ** 2) / 2;
   });
   const count = distance.length, mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
   if (count < leastCells) {
@@ -63,6 +65,10 @@ function fitWall(cells, start, end) {
   if (jump / 2 < clear * Math.sqrt(variance / strength)) {
     return { problem: "Along the line the displacements do not change as across a wall; draw it from one domain into another." };
   }
+  const scatter = Math.sqrt(variance), error = Math.sqrt(told / count);
+  if (scatter > rough * error) {
+    return { problem: `Beside the line the cells scatter by ${scatter.toFixed(1)} pm about the profile of a wall, not by ${error.toFixed(1)} pm as their errors say; draw it at a right angle to the wall, where that is straight.` };
+  }
   const middleRise = mean(rises(position[0], width[0]));
   const middle = half.map((v, axis) => means[axis] - middleRise * v);
   const short = (value) => String(Number(value.toPrecision(2)));
@@ -70,7 +76,7 @@ function fitWall(cells, start, end) {
     ? `at most ${short(width[2])} nm wide`
     : `${short(width[0])} nm wide (${short(width[1])} to ${short(width[2])})`;
   return {
-    distance, position, width, jump, scatter: Math.sqrt(variance),
+    distance, position, width, jump, scatter,
     component: distance.map((_, i) => half.reduce((sum, v, axis) => sum + (shift[axis][i] - middle[axis]) * v, 0) / Math.hypot(...half)),
     curve: (s) => (jump / 2) * Math.tanh((2 * (s - position[0])) / width[0]),
     sentence: `Wall ${position[0].toFixed(2)} nm from the start of the line (${position[1].toFixed(2)} to ${position[2].toFixed(2)}), ${wide}, with 68 % confidence; the displacement changes by ${jump.toFixed(1)} pm.`,

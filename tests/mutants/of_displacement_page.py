@@ -28,8 +28,15 @@ MUTATIONS = [
     Mutation(
         "the page finds walls in noise",
         _WALL,
-        "clear = 5;",
-        "clear = 0;",
+        "clear = 5,",
+        "clear = 0,",
+        f"{_TESTS}::test_a_wall_is_fitted_as_by_the_command",
+    ),
+    Mutation(
+        "the page measures walls along lines that slant",
+        _WALL,
+        "rough = 3;",
+        "rough = 300;",
         f"{_TESTS}::test_a_wall_is_fitted_as_by_the_command",
     ),
     Mutation(

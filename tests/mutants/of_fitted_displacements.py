@@ -253,4 +253,11 @@ MUTATIONS = [
         "_FARTHEST = 1.0",
         _FOUND,
     ),
+    Mutation(
+        "walls are measured along lines that slant",
+        _WALL,
+        "_ROUGH = 3.0",
+        "_ROUGH = 300.0",
+        f"{_WALLS}::test_a_line_that_is_not_perpendicular_to_the_wall_is_refused",
+    ),
 ]

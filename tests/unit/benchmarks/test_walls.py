@@ -24,6 +24,7 @@ def written(folder: Path, jump_pm: float = 26.0) -> Path:
     shift = jump_pm / 2 * np.tanh(2 * (x - AT) / WIDTH)
     noise = np.random.default_rng(1).normal(size=(2, len(x)))
     values = {"centre_x": x, "centre_y": y, "ux": shift + noise[0], "uy": noise[1]}
+    values |= dict.fromkeys(("sigma_x", "sigma_y"), np.ones(len(x)))
     places = {"y": np.arange(0, 8 * CELL, 0.1), "x": np.arange(0, 14 * CELL, 0.1)}
     domain = np.broadcast_to((places["x"] > AT).astype(int), (len(places["y"]), len(places["x"])))
     wall = {"name": "R-L", "points": [[0, AT], [8 * CELL, AT]], "domains": [0, 1], "angle_deg": 180}

@@ -29,6 +29,7 @@ def across(
     shift = (BEFORE + AFTER) / 2 + np.outer(rise, AFTER - BEFORE) / 2
     shift = shift + np.random.default_rng(seed).normal(scale=noise_pm, size=shift.shape)
     shift[5] = np.nan
+    known = np.where(np.arange(len(x)) == 5, np.nan, 1.0)
     places = turn * (x + 1j * y)
     data = xr.Dataset(
         {
@@ -36,6 +37,8 @@ def across(
             "centre_y": ("cell", places.imag),
             "ux": ("cell", shift[:, 0]),
             "uy": ("cell", shift[:, 1]),
+            "sigma_x": ("cell", 0.8 * noise_pm * known),
+            "sigma_y": ("cell", 1.2 * noise_pm * known),
         }
     )
     ends = turn * (np.array([0.0, 13 * CELL_NM]) + 1j * CELL_NM)
@@ -85,6 +88,17 @@ def test_no_wall_no_line_and_few_cells_are_told() -> None:
     data["ux"][:], data["uy"][:] = np.random.default_rng(0).normal(size=(2, 98))
     with pytest.raises(PolarstemError, match="do not change as across a wall"):
         wall_profile(data, first, last)
+
+
+def test_a_line_that_is_not_perpendicular_to_the_wall_is_refused() -> None:
+    data, (x0, y0), (x1, y1) = across(0.8)
+    slanted = (x0, y0 - 1.6), (x1, y1 + 1.6)
+    with pytest.raises(PolarstemError, match=r"not by 1\.0 pm as their errors say; draw it"):
+        wall_profile(data, *slanted)
+    # ten degrees off is no matter
+    few = 0.5 * (x1 - x0) * np.tan(np.radians(5.0))
+    found = wall_profile(data, (x0, y0 - few), (x1, y1 + few))
+    assert abs(found.width_nm[0] - 0.8) < 0.3 * CELL_NM
 
 
 def test_it_is_drawn(tmp_path: Path) -> None:

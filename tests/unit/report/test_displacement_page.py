@@ -136,11 +136,12 @@ def test_a_wall_is_fitted_as_by_the_command(
         ((0.3, 0.5), (4.9, 1.5)),
         ((4.9, 1.5), (0.3, 0.5)),
         ((1.1, 0.9), (4.0, 2.4)),
+        ((0.0, 3.6), (4.9, 0.3)),
         ((1.0, 1.0), (1.0, 1.0)),
         ((1.0, 1.0), (1.3, 1.0)),
         ((-0.5, 1.0), (0.4, 3.0)),
     ]
-    sharp = displacements(2.0, 0.03)
+    sharp, seen = displacements(2.0, 0.03), []
     for number, field in enumerate((data, sharp)):
         (tmp_path / str(number)).mkdir()
         chromium.open(write_displacement_page(field, tmp_path / str(number)))
@@ -150,6 +151,9 @@ def test_a_wall_is_fitted_as_by_the_command(
             except PolarstemError as problem:
                 told = str(problem)
             assert typed(chromium, line) == told
+            seen.append(told.split()[0])
+    assert seen.count("Wall") >= 4
+    assert "right angle" in typed(chromium, lines[3])
     assert "at most" in typed(chromium, lines[0])
     assert chromium.problems() == []
 
