@@ -59,8 +59,9 @@ class WallProfile(NamedTuple):
         if narrow <= _NARROWEST_NM * 1.01:
             width = f"at most {wider:.2g} nm wide"
         return (
-            f"Wall {at:.2f} nm from the start of the line ({low:.2f} to {high:.2f}), {width}, with "
-            f"68 % confidence; the displacement changes by {2 * np.hypot(*self.half_pm):.1f} pm."
+            f"Wall {at:.2f} nm from the start of the line ({low:.2f} to {high:.2f}), {width}, "
+            "a cell's size and the beam's spread included, with 68 % confidence; the "
+            f"displacement changes by {2 * np.hypot(*self.half_pm):.1f} pm."
         )
 
 
@@ -70,7 +71,8 @@ def wall_profile(
     """Fit the wall that a line crosses, by least squares over the cells beside the line.
 
     Widths follow the usual convention: a displacement of ``tanh(2 s / w)`` has changed by 76 % of
-    the jump within w.
+    the jump within w. They are those of what cells show: a cell's size and the spread of the beam
+    in the crystal are in them (docs/vector.md says by how much).
 
     Parameters
     ----------

@@ -79,6 +79,6 @@ function fitWall(cells, start, end) {
     distance, position, width, jump, scatter,
     component: distance.map((_, i) => half.reduce((sum, v, axis) => sum + (shift[axis][i] - middle[axis]) * v, 0) / Math.hypot(...half)),
     curve: (s) => (jump / 2) * Math.tanh((2 * (s - position[0])) / width[0]),
-    sentence: `Wall ${position[0].toFixed(2)} nm from the start of the line (${position[1].toFixed(2)} to ${position[2].toFixed(2)}), ${wide}, with 68 % confidence; the displacement changes by ${jump.toFixed(1)} pm.`,
+    sentence: `Wall ${position[0].toFixed(2)} nm from the start of the line (${position[1].toFixed(2)} to ${position[2].toFixed(2)}), ${wide}, a cell's size and the beam's spread included, with 68 % confidence; the displacement changes by ${jump.toFixed(1)} pm.`,
   };
 }
