@@ -18,7 +18,6 @@ import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from polarstem.displacements.cell_displacement import CellPatterns
 from polarstem.displacements.displaced_crystals import DisplacedCrystals, between_places
 from polarstem.displacements.microscope_conditions import reach_of
 from polarstem.displacements.scan_displacements import ScanCells, fit_scan
-from polarstem.scans.specimen.pacbed_model import PatternModel
+from polarstem.scans.specimen.diffuse_halos import DiffuseHalos
 from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.parallel import available_cores
 from polarstem.simulate.potential.displaced_crystal import displaced_crystal
@@ -81,10 +80,7 @@ def changed(material: str, phase: str, change: Mapping[str, float]) -> dict[str,
 def rows(trained_for: Mapping[str, Any], thicknesses_nm: list[float]) -> Iterator[Row]:
     """Fit the template to all crystals."""
     threads = available_cores()
-    halos = PatternModel.__new__(PatternModel)
-    halos.library = SimpleNamespace(  # type: ignore[assignment]
-        pixels=trained_for["pixels"], mrad_per_pixel=trained_for["mrad_per_pixel"]
-    )
+    halos = DiffuseHalos(trained_for["pixels"], trained_for["mrad_per_pixel"])
     full = PolarMode.of(trained_for["material"], trained_for["phase"]).full_pm
     for nm in thicknesses_nm:
         span = (nm - MARGIN_NM, nm + MARGIN_NM)
@@ -95,7 +91,7 @@ def rows(trained_for: Mapping[str, Any], thicknesses_nm: list[float]) -> Iterato
             material = changed(trained_for["material"], trained_for["phase"], change)
             true, cells = scanned(crystals, trained_for | {"material": material}, full, plane)
             scan = ScanCells(cells, np.zeros((CELLS, 2)), np.full(CELLS, plane))
-            fits = fit_scan(crystals, scan, halos.halos, 0).fits
+            fits = fit_scan(crystals, scan, halos, 0).fits
             found = crystals.reach_pm * np.array([fit.shift for fit in fits])
             misfit = float(np.median([fit.misfit for fit in fits]))
             usual = usual if change else misfit

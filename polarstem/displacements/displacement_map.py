@@ -36,7 +36,7 @@ from polarstem.maps.outputs import MAP_FILE, stamp_lines
 from polarstem.maps.withheld import MEANINGS, Reason
 from polarstem.models.saved import read_description
 from polarstem.provenance import provenance
-from polarstem.scans.specimen.pacbed_model import PatternModel
+from polarstem.scans.specimen.diffuse_halos import DiffuseHalos
 from polarstem.scans.specimen.turns import PlaneTurn
 from polarstem.simulate.parallel import available_cores
 from polarstem.simulate.pattern_library import FILE_NAME, Library
@@ -110,7 +110,7 @@ def measure_displacements(
     reach = float(np.hypot(*scan.tilt_mrad.T).max()) + MARGIN_MRAD
     span = scan.thickness_nm.min() - MARGIN_NM, scan.thickness_nm.max() + MARGIN_NM
     crystals = DisplacedCrystals(trained_for, span, reach, threads)
-    halos = PatternModel(library).halos
+    halos = DiffuseHalos(library.pixels, library.mrad_per_pixel)
     fitted = fit_scan(crystals, scan, halos, seed)
     own = _per_cell(found, kept, fitted, crystals.reach_pm, turn)
     return _data(found, own, trained_for, dict(zip(NAMES, fitted.conditions.tolist(), strict=True)))

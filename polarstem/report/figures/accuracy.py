@@ -48,9 +48,7 @@ def draw_accuracy(
         if summary.get(f"accuracy.{name}", {}).get("value") is not None
     ]
     if not rows:
-        with style.new_figure(5.0, 0.8) as figure:
-            figure.text(0.5, 0.5, "No error budget was measured.", ha="center", va="center")
-            style.save(figure, output)
+        style.save_sentence("No error budget was measured.", output)
         return
     shown = [100 * max(entry["value"], *entry["by_thickness"]) for _, _, entry in rows]
     least = min([100 * accuracy, *(x for x in shown if x > 0)])

@@ -33,10 +33,7 @@ def draw_displacement_scores(
         PNG and SVG files.
     """
     if displacements_json is None:
-        with style.new_figure(5.0, 0.8) as figure:
-            text = "No displacements were fitted (evaluate.displacements)."
-            figure.text(0.5, 0.5, text, ha="center", va="center")
-            style.save(figure, output)
+        style.save_sentence("No displacements were fitted (evaluate.displacements).", output)
         return
     told = json.loads(Path(displacements_json).read_text(encoding="utf-8"))
     chosen = config["evaluate"]["displacements"]["domains"]

@@ -53,10 +53,7 @@ def draw_information(
     """
     information = read_information(information_nc)
     if information is None:
-        with style.new_figure(5.0, 0.8) as figure:
-            text = "No limit: the reference specimens do not repeat in the plane."
-            figure.text(0.5, 0.5, text, ha="center", va="center")
-            style.save(figure, output)
+        style.save_sentence("No limit: the reference specimens do not repeat in the plane.", output)
         return
     thicknesses = information["thickness"].values
     count = min(MOST_MAPS, len(thicknesses))

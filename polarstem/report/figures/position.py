@@ -69,10 +69,9 @@ def draw_position(
             )
             found |= {condition: of_runs} if of_runs else {}
     if information is None or not found:
-        with style.new_figure(5.0, 0.8) as figure:
-            text = "No data domain has the limit's own conditions and a dose that matters."
-            figure.text(0.5, 0.5, text, ha="center", va="center")
-            style.save(figure, output)
+        style.save_sentence(
+            "No data domain has the limit's own conditions and a dose that matters.", output
+        )
         return
     width = style.WIDTH_IN if len(found) > 1 else 5.6
     with style.new_figure(width, 4.4) as figure:

@@ -108,6 +108,13 @@ def save(
                 path.write_bytes(_small_png(figure, max_bytes))
 
 
+def save_sentence(text: str, outputs: Path | str | Sequence[Path | str]) -> None:
+    """Write a figure that says why there is none."""
+    with new_figure(5.0, 0.8) as figure:
+        figure.text(0.5, 0.5, text, ha="center", va="center")
+        save(figure, outputs)
+
+
 def _small_png(figure: Figure, max_bytes: int) -> bytes:
     data = b""
     for dpi, colours in ((DPI, None), (DPI, 256), (150, 256), (110, 256)):

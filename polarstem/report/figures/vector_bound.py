@@ -42,10 +42,9 @@ def draw_vector_bound(
         PNG and SVG files.
     """
     if vector_bound_nc is None:
-        with style.new_figure(5.0, 0.8) as figure:
-            text = "No bound of displacements was asked for (evaluate.vector_bound)."
-            figure.text(0.5, 0.5, text, ha="center", va="center")
-            style.save(figure, output)
+        style.save_sentence(
+            "No bound of displacements was asked for (evaluate.vector_bound).", output
+        )
         return
     data = read_vector_bound(vector_bound_nc)
     thicknesses, doses = data["thickness"].values, data["dose"].values

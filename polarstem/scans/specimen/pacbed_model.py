@@ -3,9 +3,7 @@
 
 Beside thickness and tilt these are centre, camera length, blur, background, the odd part that a net
 polarization of the scanned area gives (otherwise it would be taken for a tilt), and diffuse
-scattering in amorphous layers and in inelastic tails. The last makes of a pattern its convolution
-with a kernel (R. F. Egerton, Electron Energy-Loss Spectroscopy in the Electron Microscope, ch. 3);
-two exponential ones, whose shares are not negative, come near those of many materials.
+scattering (`polarstem.scans.specimen.diffuse_halos`), whose shares are not negative.
 """
 
 from __future__ import annotations
@@ -14,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft2, next_fast_len, rfft2
 
+from polarstem.scans.specimen.diffuse_halos import DiffuseHalos
 from polarstem.simulate.microscope.camera import pixel_angles
 from polarstem.simulate.pattern_library import FINER, Library
 
@@ -23,8 +21,6 @@ TILT = slice(2, 4)
 """Columns of the tilt x, y [mrad]; before it stand brightness and background."""
 FREE = 4
 """Columns without a prior: brightness, background, tilt x and y."""
-HALO_MRAD = (5.0, 20.0)
-"""Decay of the two kernels of diffuse scattering [mrad]."""
 # Standard deviations of what a calibrated pattern may differ by:
 # shift x, y [mrad], size, blur [mrad^2], polarization x, y, turn [degrees], shares of the halos
 PRIORS = np.array([0.4, 0.4, 0.015, 3.0, 0.7, 0.7, 1.5, 0.5, 0.5])
@@ -33,7 +29,6 @@ TURN = 10
 HALOS = slice(11, 13)
 """Columns of diffuse scattering: what it adds less what it takes."""
 _MAPS = 8  # pattern, shift x and y, size, blur, turn, two halos
-_WITHIN = 8  # samples of a kernel along a pixel
 
 
 class PatternModel:
@@ -47,6 +42,7 @@ class PatternModel:
 
     def __init__(self, library: Library) -> None:
         self.library = library
+        self.halos = DiffuseHalos(library.pixels, library.mrad_per_pixel)
         fine = pixel_angles(FINER * library.pixels, library.mrad_per_pixel / FINER)
         self._x, self._y = np.meshgrid(fine.astype(np.float32), -fine.astype(np.float32))
 
@@ -68,32 +64,6 @@ class PatternModel:
         odd = (means - means[..., ::-1, ::-1]) / 2
         parts = np.einsum("dc,pcyx->dpyx", axes, odd) * 2 / len(directions)
         return parts.reshape(*parts.shape[:2], -1)
-
-    @cached_property
-    def _kernels(self) -> tuple[int, NDArray[np.complex128]]:
-        """Side that holds a convolution, and the transforms of the kernels (halo, ky, kx)."""
-        n, pixel = self.library.pixels, self.library.mrad_per_pixel
-        side = next_fast_len(2 * n - 1, real=True)
-        along = (np.arange(2 * n * _WITHIN) + 0.5) / _WITHIN - n
-        radius = pixel * np.hypot(*np.meshgrid(along, along, indexing="ij"))
-        kernels = np.zeros((len(HALO_MRAD), side, side))
-        # one that reaches beyond the detector loses there what it scatters out
-        for kernel, decay in zip(kernels, HALO_MRAD, strict=True):
-            sampled = np.exp(-radius / decay) * (pixel / _WITHIN / decay) ** 2 / (2 * np.pi)
-            boxes = sampled.reshape(2 * n, _WITHIN, 2 * n, _WITHIN).sum((1, 3))
-            # a box of the kernel is centred on a pixel: the mean of the four about it
-            boxes = (boxes[:-1] + boxes[1:])[:, :-1] / 4 + (boxes[:-1] + boxes[1:])[:, 1:] / 4
-            kernel[: 2 * n - 1, : 2 * n - 1] = boxes
-        return side, np.asarray(rfft2(np.roll(kernels, (1 - n, 1 - n), axis=(1, 2))))
-
-    def halos(self, patterns: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Patterns (..., pixel) scattered once more by each kernel, shape (..., halo, pixel)."""
-        n = self.library.pixels
-        side, kernels = self._kernels
-        spectra = rfft2(patterns.reshape(-1, 1, n, n).astype(np.float32), (side, side))
-        spread = irfft2(spectra * kernels.astype(np.complex64), (side, side))[..., :n, :n]
-        flat: NDArray[np.float32] = spread.reshape(*patterns.shape[:-1], len(kernels), n * n)
-        return flat
 
     def prepare(self) -> None:
         """Make what `columns` are computed from, which is kept."""

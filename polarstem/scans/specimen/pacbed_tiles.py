@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from polarstem.errors import PolarstemError
 from polarstem.scans.ahead import ahead
+from polarstem.scans.specimen.diffuse_halos import HALO_MRAD
 from polarstem.scans.specimen.pacbed import ALIKE, PacbedFitter
 from polarstem.scans.specimen.pacbed_fit import PacbedFit
-from polarstem.scans.specimen.pacbed_model import HALO_MRAD, TILT
+from polarstem.scans.specimen.pacbed_model import TILT
 from polarstem.scans.specimen.pacbed_solve import Expected, Found, compare, counting, weighted
 from polarstem.scans.specimen.thickness_profile import profile
 

@@ -3,25 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from benchmarks import wrong_template
 from polarstem.structures.polar_vector import displaced_cell
-
-SMALL: dict[str, Any] = {
-    "material": "KNN",
-    "phase": "O",
-    "zone_axis": [0, 0, 1],
-    "energy_kv": 200.0,
-    "semiangle_mrad": 20.0,
-    "pixels": 20,
-    "mrad_per_pixel": 4.0,
-    "pixels_per_cell": 32,
-    "accuracy": 0.4,
-    "slices": "planes",
-}
+from tests.unit.displacements.displaced_cases import TRAINED_FOR
 
 
 @pytest.mark.parametrize("name", list(wrong_template.CHANGES))
@@ -40,7 +26,7 @@ def test_the_template_itself_costs_nothing_and_another_is_seen(
     monkeypatch.setattr(
         wrong_template, "CHANGES", {name: wrong_template.CHANGES[name] for name in names}
     )
-    own, other = wrong_template.rows(SMALL, [6.0])
+    own, other = wrong_template.rows(TRAINED_FOR, [6.0])
     # six nanometres and 20 pixels tell little
     assert own.length == pytest.approx(1.0, abs=0.015)
     assert own.error_pm < 0.4

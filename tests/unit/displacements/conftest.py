@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from polarstem.displacements.microscope_conditions import (
     optics_of,
     reach_of,
 )
-from polarstem.scans.specimen.pacbed_model import PatternModel
+from polarstem.scans.specimen.diffuse_halos import DiffuseHalos
 from polarstem.simulate.potential.displaced_crystal import displaced_crystal
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
@@ -30,11 +29,7 @@ def crystals() -> DisplacedCrystals:
 
 @pytest.fixture(scope="package")
 def halos() -> Any:
-    model = PatternModel.__new__(PatternModel)
-    model.library = SimpleNamespace(  # type: ignore[assignment]
-        pixels=TRAINED_FOR["pixels"], mrad_per_pixel=TRAINED_FOR["mrad_per_pixel"]
-    )
-    return model.halos
+    return DiffuseHalos(TRAINED_FOR["pixels"], TRAINED_FOR["mrad_per_pixel"])
 
 
 @pytest.fixture(scope="package")
