@@ -74,4 +74,19 @@ MUTATIONS = [
         "if True:",
         f"{_TESTS}::test_cells_are_drawn_as_they_lie",
     ),
+    Mutation(
+        "arrows that point up have the colours of those that point down",
+        _PAGE,
+        'np.arctan2(data["uy"].values, data["ux"].values)',
+        'np.arctan2(-data["uy"].values, data["ux"].values)',
+        f"{_TESTS}::test_colours_are_those_of_the_directions",
+    ),
+    Mutation(
+        "errors of two components count for that of one",
+        "polarstem/displacements/wall_profile.py",
+        '(data["sigma_x"] ** 2 + data["sigma_y"] ** 2) / 2',
+        'data["sigma_x"] ** 2 + data["sigma_y"] ** 2',
+        "tests/unit/displacements/test_wall_profile.py"
+        "::test_a_line_that_is_not_perpendicular_to_the_wall_is_refused",
+    ),
 ]

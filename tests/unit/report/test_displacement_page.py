@@ -12,12 +12,14 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.colors import to_hex
 
 from polarstem.displacements.microscope_conditions import MEANINGS, NAMES
 from polarstem.displacements.verdicts import Untold
 from polarstem.displacements.wall_profile import wall_profile
 from polarstem.errors import PolarstemError
 from polarstem.report.displacement_page import cell_side, page_data, write_displacement_page
+from polarstem.report.figures.style import direction_colour
 from tests.unit.report import browser
 
 SIDE = 0.397
@@ -107,6 +109,13 @@ def test_page_holds_the_displacements_and_needs_no_network(data: xr.Dataset, pag
 def test_every_condition_has_its_words() -> None:
     assert tuple(MEANINGS) == NAMES
     assert len({text for text, _ in MEANINGS.values()}) == len(NAMES)
+
+
+def test_colours_are_those_of_the_directions(data: xr.Dataset) -> None:
+    angle = np.degrees(np.arctan2(data["uy"].values, data["ux"].values))
+    assert np.nanmin(angle) > 20
+    wanted = [to_hex(colour) for colour in direction_colour(angle)]
+    assert page_data(data)["cells"]["colour"] == wanted
 
 
 def test_cells_are_drawn_as_they_lie(data: xr.Dataset) -> None:
