@@ -136,22 +136,21 @@ def _shared_conditions(
     own = scan.own[sample]
     start = at_start(own[:, :2].mean(0), float(own[:, 2].mean()))
     conditions, settled = start, False
-    for _ in range(_RENEWALS):
-        beside = _derivatives(crystals, conditions)
-        for _ in range(_ROUNDS):
-            surface = crystals.surface(conditions)
-            fits = [
-                fit_cell(scan.cells[cell], surface, halos, conditions=beside)
-                for cell in progress(sample.tolist(), len(sample), "conditions by unit cells")
-            ]
-            normal = sum((fit.normal for fit in fits), np.diag(SPREADS**-2))
-            side = sum((fit.side for fit in fits), (start - conditions) * SPREADS**-2)
-            step = np.linalg.solve(normal, side)
-            moved = allowed(conditions + np.clip(step, -2 * SPREADS, 2 * SPREADS))
-            settled = bool((np.abs(moved - conditions) < _SETTLED * SPREADS).all())
-            conditions = moved
-            if settled:
-                break
+    beside = _derivatives(crystals, start)
+    for number in range(_RENEWALS * _ROUNDS):
+        if number and number % _ROUNDS == 0:
+            beside = _derivatives(crystals, conditions)
+        surface = crystals.surface(conditions)
+        fits = [
+            fit_cell(scan.cells[cell], surface, halos, conditions=beside)
+            for cell in progress(sample.tolist(), len(sample), "conditions by unit cells")
+        ]
+        normal = sum((fit.normal for fit in fits), np.diag(SPREADS**-2))
+        side = sum((fit.side for fit in fits), (start - conditions) * SPREADS**-2)
+        step = np.linalg.solve(normal, side)
+        moved = allowed(conditions + np.clip(step, -2 * SPREADS, 2 * SPREADS))
+        settled = bool((np.abs(moved - conditions) < _SETTLED * SPREADS).all())
+        conditions = moved
         if settled:
             break
     response = np.mean([fit.response for fit in fits], axis=0)
