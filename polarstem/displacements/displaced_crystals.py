@@ -17,13 +17,18 @@ from polarstem.config.accuracy import least_repeats
 from polarstem.config.physics import Simulate
 from polarstem.displacements.microscope_conditions import (
     NAMES,
+    OF_CAMERA,
+    OF_OPTICS,
     Conditions,
     camera_of,
+    farther,
     optics_of,
     reach_of,
     within,
 )
 from polarstem.logs import progress
+from polarstem.simulate.microscope.coherence import SIGMA_PER_FWHM
+from polarstem.simulate.microscope.optics import Optics
 from polarstem.simulate.potential.displaced_crystal import displaced_crystal
 from polarstem.simulate.scattering_matrix.measure import VirtualMicroscope
 from polarstem.simulate.scattering_matrix.propagate import compute_scattering_matrix
@@ -171,28 +176,113 @@ class DisplacedCrystals:
         ndarray, shape (term, place, pixel), float32
             Factors of `powers`: fractions of the beam.
         """
-        chosen = GRID[list(_COARSE)] if coarse else GRID
-        nodes = [(x, y) for x in chosen.tolist() for y in chosen.tolist()]
+        nodes = _nodes(coarse)
         images = np.stack([self._patterns(node, conditions) for node in nodes])
-        fitted = np.linalg.pinv(powers(np.array(nodes), 2 if coarse else DEGREE))
-        terms = np.tensordot(fitted, images.astype(np.float64), axes=1)
-        return terms.astype(np.float32)
+        return _fitted(nodes, images, coarse)
+
+    def derivatives(self, conditions: Conditions) -> Images:
+        """By how much coarse surfaces change with each condition.
+
+        The patterns' Fourier series says it of the place and the source (whose Gaussian makes
+        ``image' = s laplacian(image)``, s its standard deviation); the planes, of the thickness;
+        all cameras share one propagation. What changes the waves is measured at the nearest plane.
+
+        Parameters
+        ----------
+        conditions : Conditions
+
+        Returns
+        -------
+        ndarray, shape (condition, term, place, pixel), float32
+            By a unit of each condition, in the order of `NAMES`.
+        """
+        nodes = _nodes(coarse=True)
+        changes = np.stack([self._changes(node, conditions) for node in nodes])
+        return _fitted(nodes, changes, coarse=True).swapaxes(0, 1)
 
     def _patterns(self, node: tuple[float, float], conditions: Conditions) -> Images:
         """Patterns at all places, shape (place, pixel)."""
+        two, share = self._planes(conditions)
+        camera = camera_of(conditions, self.simulate.detector)
+        kept, turn = self._where[node]
+        images = self._eyes[kept].measure(
+            self._places(conditions), two, self._optics(conditions), turn=turn, camera=camera
+        )
+        return _between(images.flatten(2).numpy(), share)
+
+    def _changes(self, node: tuple[float, float], conditions: Conditions) -> Images:
+        """Derivatives of patterns, shape (condition, place, pixel)."""
+        two, share = self._planes(conditions)
+        places, optics = self._places(conditions), self._optics(conditions)
+        kept, turn = self._where[node]
+        eye, detector = self._eyes[kept], self.simulate.detector
+        settings = [conditions, *(farther(conditions, *each) for each in OF_CAMERA.items())]
+        cameras = [camera_of(each, detector) for each in settings]
+        exposed = [
+            camera.expose(images, None).flatten(2).numpy()
+            for camera, images in zip(
+                cameras, eye.before_counting(places, two, optics, cameras, turn), strict=True
+            )
+        ]
+        here, nearest = exposed[0], round(share)
+        image = _between(here, share)
+        found = {"thickness": (here[1] - here[0]) / (two[1] - two[0])}
+        right, down, found["source"] = self._along(image, optics.source_fwhm)
+        found["place_x"], found["place_y"] = right, -down
+        for (name, step), images in zip(OF_CAMERA.items(), exposed[1:], strict=True):
+            found[name] = (_between(images, share) - image) / step
+        for name, step in OF_OPTICS.items():
+            other = self._optics(farther(conditions, name, step))
+            moved = eye.measure(places, [two[nearest]], other, turn=turn, camera=cameras[0])
+            found[name] = (moved[0].flatten(1).numpy() - here[nearest]) / step
+        return np.stack([found[name] for name in NAMES])
+
+    def _along(self, image: Images, source_fwhm: float) -> list[Images]:
+        """Derivatives of (place, pixel) by the place to the right and down, and by the source."""
+        order = np.fft.fftfreq(PLACES, 1 / PLACES)
+        order[PLACES // 2] = 0  # `between_places` has no such wave
+        down, right = np.meshgrid(
+            *(2 * np.pi * order / length for length in self.cell[::-1]), indexing="ij"
+        )
+        waves = np.fft.fft2(image.reshape(PLACES, PLACES, -1), axes=(0, 1))
+        source = -(SIGMA_PER_FWHM**2) * source_fwhm * (down**2 + right**2)
+        changed = [
+            np.fft.ifft2(factor[..., None] * waves, axes=(0, 1)).real
+            for factor in (1j * right, 1j * down, source)
+        ]
+        return [each.astype(np.float32).reshape(image.shape) for each in changed]
+
+    def _planes(self, conditions: Conditions) -> tuple[list[float], float]:
+        """The two planes about the thickness, and the share of the second."""
         known = self.thickness_nm
         nm = float(np.clip(conditions[NAMES.index("thickness")], known[0], known[-1]))
         below = int(np.clip(np.searchsorted(known, nm) - 1, 0, len(known) - 2))
         share = (nm - known[below]) / (known[below + 1] - known[below])
-        kept, turn = self._where[node]
-        optics = optics_of(within(conditions, self.tilt_mrad), self.simulate.semiangle_mrad)
-        two = known[below : below + 2].tolist()
+        return known[below : below + 2].tolist(), float(share)
+
+    def _places(self, conditions: Conditions) -> NDArray[np.float64]:
         first = NAMES.index("place_x")
-        places = self._positions + conditions[first : first + 2]
-        camera = camera_of(conditions, self.simulate.detector)
-        images = self._eyes[kept].measure(places, two, optics, turn=turn, camera=camera).numpy()
-        mixed: Images = (1 - share) * images[0] + share * images[1]
-        return mixed.reshape(len(mixed), -1)
+        return self._positions + conditions[first : first + 2]
+
+    def _optics(self, conditions: Conditions) -> Optics:
+        return optics_of(within(conditions, self.tilt_mrad), self.simulate.semiangle_mrad)
+
+
+def _nodes(coarse: bool) -> list[tuple[float, float]]:
+    chosen = (GRID[list(_COARSE)] if coarse else GRID).tolist()
+    return [(x, y) for x in chosen for y in chosen]
+
+
+def _fitted(nodes: list[tuple[float, float]], images: Images, coarse: bool) -> Images:
+    """Factors of `powers` of what was measured at each node, shape (term, ...)."""
+    solved = np.linalg.pinv(powers(np.array(nodes), 2 if coarse else DEGREE))
+    return np.tensordot(solved, images, axes=1).astype(np.float32)
+
+
+def _between(images: Images, share: float) -> Images:
+    """Patterns between those of two planes (plane, place, pixel)."""
+    mixed: Images = (1 - share) * images[0] + share * images[1]
+    return mixed
 
 
 def _shared(turns: tuple[Turn, ...]) -> dict[tuple[float, float], tuple[Any, Turn]]:

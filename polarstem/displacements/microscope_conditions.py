@@ -20,24 +20,41 @@ Conditions = NDArray[np.float64]
 """Values in the order of `NAMES`."""
 _TWO = ("C12", "C21", "C23")
 _COMPONENTS = tuple(f"{name}_{part}" for name in _TWO for part in ("cos", "sin"))
-_TABLE = {  # by which derivatives are taken, and what is expected beforehand
-    "tilt_x": (0.2, 1.0),
-    "tilt_y": (0.2, 1.0),
-    "thickness": (0.25, 1.0),
-    "place_x": (0.03, 0.15),
-    "place_y": (0.03, 0.15),
-    "C10": (4.0, 60.0),
-    **dict.fromkeys(_COMPONENTS[:2], (3.0, 20.0)),
-    **dict.fromkeys(_COMPONENTS[2:], (40.0, 200.0)),
-    "C30": (3e3, 2e4),
-    "source": (0.05, 0.25),
-    "camera_length": (0.005, 0.007),
-    "rotation": (0.5, 0.7),
-    "shift_right": (0.05, 0.15),
-    "shift_down": (0.05, 0.15),
-    "blur": (0.1, 0.2),
+OF_OPTICS = {
+    "tilt_x": 0.2,
+    "tilt_y": 0.2,
+    "C10": 4.0,
+    **dict.fromkeys(_COMPONENTS[:2], 3.0),
+    **dict.fromkeys(_COMPONENTS[2:], 40.0),
+    "C30": 3e3,
 }
-NAMES = tuple(_TABLE)
+"""Steps of derivatives by what changes the waves in the crystal."""
+OF_CAMERA = {
+    "camera_length": 0.005,
+    "rotation": 0.5,
+    "shift_right": 0.05,
+    "shift_down": 0.05,
+    "blur": 0.1,
+}
+"""Steps of derivatives by what changes the detector."""
+_EXPECTED = {  # standard deviations
+    "tilt_x": 1.0,
+    "tilt_y": 1.0,
+    "thickness": 1.0,
+    "place_x": 0.15,
+    "place_y": 0.15,
+    "C10": 60.0,
+    **dict.fromkeys(_COMPONENTS[:2], 20.0),
+    **dict.fromkeys(_COMPONENTS[2:], 200.0),
+    "C30": 2e4,
+    "source": 0.25,
+    "camera_length": 0.007,
+    "rotation": 0.7,
+    "shift_right": 0.15,
+    "shift_down": 0.15,
+    "blur": 0.2,
+}
+NAMES = tuple(_EXPECTED)
 """Of what is fitted; `MEANINGS` says what each is."""
 MEANINGS = {
     "tilt_x": ("tilt of the beam to the right", "mrad"),
@@ -60,12 +77,10 @@ MEANINGS = {
     "blur": ("point spread, standard deviation", "pixels"),
 }
 """Each condition in words, and its unit."""
-STEPS, SPREADS = np.array(list(_TABLE.values())).T
-"""Steps of derivatives; and standard deviations of what is expected beforehand: about zero, for
-tilt and thickness about what the map measured, for source and point spread about `SOURCE_FWHM` and
-`BLUR`."""
-_OF_CAMERA = NAMES[-5:]
-_MOST = dict(zip(_OF_CAMERA, (0.025, 2.0, 0.4, 0.4, 1.5), strict=True))
+SPREADS = np.array(list(_EXPECTED.values()))
+"""Standard deviations of what is expected beforehand: about zero, for tilt and thickness about what
+the map measured, for source and point spread about `SOURCE_FWHM` and `BLUR`."""
+_MOST = dict(zip(OF_CAMERA, (0.025, 2.0, 0.4, 0.4, 1.5), strict=True))
 OF_CELL = slice(0, 5)
 """Tilt, thickness and place, which may change over a scan."""
 CELL_SPREADS = np.array([0.3, 0.3, 0.4, 0.03, 0.03])
@@ -81,6 +96,13 @@ def at_start(tilt_mrad: NDArray[np.floating], thickness_nm: float) -> Conditions
     found = np.zeros(len(NAMES))
     found[:3] = *tilt_mrad, thickness_nm
     found[NAMES.index("source")], found[NAMES.index("blur")] = SOURCE_FWHM, BLUR
+    return found
+
+
+def farther(conditions: Conditions, name: str, step: float) -> Conditions:
+    """The same, but for one that is larger by a step."""
+    found = conditions.copy()
+    found[NAMES.index(name)] += step
     return found
 
 
@@ -117,7 +139,7 @@ def optics_of(conditions: Conditions, semiangle_mrad: float) -> Optics:
 
 def camera_of(conditions: Conditions, detector: Detector) -> Camera:
     """The detector, as its calibration left it."""
-    scale, rotation, right, down, blur = conditions[NAMES.index(_OF_CAMERA[0]) :].tolist()
+    scale, rotation, right, down, blur = conditions[-len(OF_CAMERA) :].tolist()
     return Camera(
         detector.pixels,
         detector.mrad_per_pixel * (1 + scale),
@@ -129,7 +151,7 @@ def camera_of(conditions: Conditions, detector: Detector) -> Camera:
 
 def reach_of(detector: Detector) -> float:
     """Largest angle along an axis that `allowed` conditions, a step on, see [mrad]."""
-    farthest = np.array(list(_MOST.values())) + STEPS[-5:]
-    ideal = [0.0] * (len(NAMES) - 5)
+    farthest = np.array(list(_MOST.values())) + np.array(list(OF_CAMERA.values()))
+    ideal = [0.0] * (len(NAMES) - len(OF_CAMERA))
     cameras = [camera_of(np.array([*ideal, *farthest * sign]), detector) for sign in _SIGNS]
     return float(np.abs([camera.corners_mrad for camera in cameras]).max())

@@ -21,7 +21,6 @@ from polarstem.displacements.microscope_conditions import (
     NAMES,
     OF_CELL,
     SPREADS,
-    STEPS,
     Conditions,
     allowed,
     at_start,
@@ -136,10 +135,10 @@ def _shared_conditions(
     own = scan.own[sample]
     start = at_start(own[:, :2].mean(0), float(own[:, 2].mean()))
     conditions, settled = start, False
-    beside = _derivatives(crystals, start)
+    beside = crystals.derivatives(start)
     for number in range(_RENEWALS * _ROUNDS):
         if number and number % _ROUNDS == 0:
-            beside = _derivatives(crystals, conditions)
+            beside = crystals.derivatives(conditions)
         surface = crystals.surface(conditions)
         fits = [
             fit_cell(scan.cells[cell], surface, halos, conditions=beside)
@@ -158,17 +157,6 @@ def _shared_conditions(
     told = ", ".join(f"{n} {v:.3g}" for n, v in zip(NAMES, conditions.tolist(), strict=True))
     logger.info("conditions: %s%s", told, "" if settled else "; not settled")
     return _Shared(conditions, common, beside, settled)
-
-
-def _derivatives(crystals: DisplacedCrystals, conditions: Conditions) -> Images:
-    """Coarse surfaces by a unit of each condition, shape (condition, term, place, pixel)."""
-    here = crystals.surface(conditions, coarse=True)
-    found = []
-    for number, step in enumerate(STEPS):
-        beside = conditions.copy()
-        beside[number] += step
-        found.append((crystals.surface(beside, coarse=True) - here) / step)
-    return np.stack(found).astype(np.float32)
 
 
 def random_error(

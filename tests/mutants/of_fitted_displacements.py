@@ -11,6 +11,7 @@ _BUILT = (
     f"{_HERE}/test_displaced_crystals.py"
     "::test_patterns_are_those_of_crystals_built_for_the_displacement"
 )
+_SLOPES = f"{_HERE}/test_displaced_crystals.py::test_derivatives_are_differences_of_surfaces"
 _CELL = "polarstem/displacements/cell_displacement.py"
 _CELLS = f"{_HERE}/test_cell_displacement.py"
 _KNOWN = f"{_CELLS}::test_known_conditions_leave_the_counting_error"
@@ -259,5 +260,40 @@ MUTATIONS = [
         "_ROUGH = 3.0",
         "_ROUGH = 300.0",
         f"{_WALLS}::test_a_line_that_is_not_perpendicular_to_the_wall_is_refused",
+    ),
+    Mutation(
+        "a probe farther up is farther down",
+        _CRYSTALS,
+        'found["place_y"] = right, -down',
+        'found["place_y"] = right, down',
+        _SLOPES,
+    ),
+    Mutation(
+        "the source spreads by its full width",
+        _CRYSTALS,
+        "-(SIGMA_PER_FWHM**2) * source_fwhm",
+        "-SIGMA_PER_FWHM * source_fwhm",
+        _SLOPES,
+    ),
+    Mutation(
+        "derivatives by the thickness are those of another unit",
+        _CRYSTALS,
+        "(here[1] - here[0]) / (two[1] - two[0])",
+        "here[1] - here[0]",
+        _SLOPES,
+    ),
+    Mutation(
+        "derivatives are those of other conditions",
+        _CRYSTALS,
+        "np.stack([found[name] for name in NAMES])",
+        "np.stack([found[name] for name in sorted(NAMES)])",
+        _SLOPES,
+    ),
+    Mutation(
+        "all cameras are the first",
+        "polarstem/simulate/scattering_matrix/measure.py",
+        "part = camera.project(intensity, footprint)",
+        "part = cameras[0].project(intensity, feet[0])",
+        _SLOPES,
     ),
 ]

@@ -89,8 +89,7 @@ class VirtualMicroscope:
             one_blas_thread_for(self)
         self.memory_mb = memory_mb
         self._check(self.camera, IDENTITY)
-        _, rows, used = groups = matrix.grid.groups
-        self._groups = groups
+        _, rows, used = self._groups = matrix.grid.groups
         self._waves = matrix.grid.indices[rows]
         planes, _, y, x = matrix.array.shape
         padded = matrix.array.reshape(planes, -1, y * x)[:, rows]
@@ -139,40 +138,55 @@ class VirtualMicroscope:
             If the matrix does not hold what is asked for.
         """
         camera = camera or self.camera
-        self._check(camera, turn)
+        (images,) = self.before_counting(positions, thicknesses_nm, optics, [camera], turn)
+        return camera.expose(images, dose, seed)
+
+    def before_counting(
+        self,
+        positions: NDArray[np.float64],
+        thicknesses_nm: Sequence[float],
+        optics: Optics,
+        cameras: Sequence[Camera],
+        turn: Turn = IDENTITY,
+    ) -> list[torch.Tensor]:
+        """What meets the pixels of several cameras, before `Camera.expose`.
+
+        They share the waves behind the crystal, which take most of the time. Parameters, errors,
+        and the shape of each camera's patterns are those of `measure`.
+        """
+        for camera in cameras:
+            self._check(camera, turn)
         light, planes, places = self._prepare(positions, thicknesses_nm, optics, turn)
-        size = self.matrix.grid.size
-        weights = None
+        size, weights = self.matrix.grid.size, None
         if optics.source_fwhm > 0:
             table = source_weights(places, light.span, size, optics.source_fwhm)
             weights = torch.from_numpy(table).to(self.device)
             places = source_positions(light.span)
         samples = self.samples[light.groups].reshape(-1, 2)
-        steps = np.diag(self.matrix.grid.mrad_per_box[::-1])
-        footprint = camera.footprint(samples, steps, np.array(turn), optics.centre_mrad[::-1])
-        shape = (len(planes), len(positions), camera.pixels, camera.pixels)
-        images = torch.zeros(shape, dtype=torch.float32, device=self.device)
-
+        steps, centre = np.diag(self.matrix.grid.mrad_per_box[::-1]), optics.centre_mrad[::-1]
+        feet = [camera.footprint(samples, steps, np.array(turn), centre) for camera in cameras]
+        shapes = [(len(planes), len(positions), c.pixels, c.pixels) for c in cameras]
+        images = [torch.zeros(shape, device=self.device) for shape in shapes]
         for chunk, probes in self._probes(light, places, len(samples)):
 
             def work(
                 first: int, last: int, chunk: slice = chunk, probes: torch.Tensor = probes
             ) -> None:
                 for row in range(first, last):
-                    scattered = [_lit(part[planes[row]], light) for part in self._array]
-                    part = camera.project(_intensity(scattered, probes), footprint)
-                    if weights is None:
-                        images[row, chunk] = part
-                    else:
-                        _add_product(images[row].flatten(1), weights[:, chunk], part.flatten(1))
+                    waves = [_lit(part[planes[row]], light) for part in self._array]
+                    intensity = _intensity(waves, probes)
+                    for camera, footprint, image in zip(cameras, feet, images, strict=True):
+                        part = camera.project(intensity, footprint)
+                        if weights is None:
+                            image[row, chunk] = part
+                        else:
+                            _add_product(image[row].flatten(1), weights[:, chunk], part.flatten(1))
 
             if self.device.type == "cpu":
                 in_parts(work, len(planes))
             else:
                 work(0, len(planes))
-        if weights is not None:
-            images.clamp_(min=0)  # rounding of the interpolation
-        return camera.expose(images, dose, seed)
+        return [image.clamp_(min=0) for image in images]  # rounding of the interpolation
 
     def span(self, optics: Optics, turn: Turn = IDENTITY) -> tuple[int, int]:
         """Largest difference of two lattice vectors in the aperture, along y and x."""

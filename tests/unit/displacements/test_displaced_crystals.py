@@ -15,7 +15,19 @@ from polarstem.displacements.displaced_crystals import (
     powers,
     slopes,
 )
-from polarstem.displacements.microscope_conditions import NAMES, at_start
+from polarstem.displacements.microscope_conditions import (
+    NAMES,
+    OF_CAMERA,
+    OF_OPTICS,
+    at_start,
+    farther,
+)
+
+_NEAR = {
+    **dict.fromkeys((*OF_OPTICS, *OF_CAMERA), 0.1),  # one-sided, at the nearest plane
+    **dict.fromkeys(("tilt_x", "tilt_y"), 0.2),
+    **dict.fromkeys(("thickness", "place_x", "place_y", "source"), 0.015),
+}
 
 
 def conditions(crystals: DisplacedCrystals, **changes: float) -> np.ndarray:
@@ -26,7 +38,7 @@ def conditions(crystals: DisplacedCrystals, **changes: float) -> np.ndarray:
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.abs(one - other).sum() / other.sum())
+    return float(np.abs(one - other).sum() / np.abs(other).sum())
 
 
 @pytest.mark.parametrize("share", [(0.5, -1.0), (-0.33, 0.71), (0.0, 0.0)])
@@ -76,3 +88,17 @@ def test_slopes_are_those_of_the_powers() -> None:
     for axis, along in enumerate(np.eye(2) * step):
         difference = (powers(at + along) - powers(at - along)) / (2 * step)
         np.testing.assert_allclose(slopes(at)[axis], difference, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_derivatives_are_differences_of_surfaces(crystals: DisplacedCrystals, name: str) -> None:
+    changes = {"C12_cos": 8.0, "C21_sin": 60.0, "source": 0.6, "rotation": 0.4, "blur": 0.5}
+    between = float(crystals.thickness_nm[2]) + 0.1
+    here = conditions(crystals, thickness=between, place_x=0.05, **changes)
+    step = {**OF_OPTICS, **OF_CAMERA, "thickness": 0.05, "source": 0.02}.get(name, 0.01) / 2
+    behind, ahead = (
+        crystals.surface(farther(here, name, way * step), coarse=True) for way in (-1, 1)
+    )
+    expected = (ahead - behind) / (2 * step)
+    found = crystals.derivatives(here)[NAMES.index(name)]
+    assert apart(found, expected) < _NEAR[name]
