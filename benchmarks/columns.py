@@ -22,15 +22,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from benchmarks.column_fit import (
-    IMAGES,
-    WINDOW,
-    FloatArray,
-    fit_columns,
-    lattice_places,
-    virtual_images,
-)
 from benchmarks.true_displacements import Score, at_cells, run
+from benchmarks.virtual_images import FloatArray, lattice_places, virtual_images
+from polarstem.displacements.column_fit import IMAGES, WINDOW, fit_columns
 from polarstem.evaluate.map_scores.beside_truth import (
     AWAY_CELLS,
     agrees,

@@ -21,6 +21,7 @@ from polarstem.checked_netcdf import save_netcdf
 from polarstem.data.patterns import PatternSet
 from polarstem.displacements.bound_share import DOSES, Recounted, recounted
 from polarstem.displacements.cell_displacement import CellFit, CellPatterns, Halos, fit_cell
+from polarstem.displacements.column_fit import CELL_FEATURES, cell_columns
 from polarstem.displacements.displaced_crystals import DisplacedCrystals, between_places
 from polarstem.displacements.microscope_conditions import NAMES
 from polarstem.displacements.scan_displacements import ScanCells, fit_scan
@@ -62,7 +63,8 @@ def fit_specimens(
         See `DisplacedCrystals`.
     output : path
         netCDF file to write: ``ux``, ``uy``, their errors and a ``reason`` of each cell; the same
-        of each single pattern under the conditions of its scan; and those conditions.
+        of each single pattern under the conditions of its scan; those conditions; and
+        ``columns``, what fits of atom columns to each whole scan give.
     positions : int
         Patterns of a cell; those of a scan that do not fill one are left out.
     threads : int
@@ -74,7 +76,8 @@ def fit_specimens(
     """
     fitter = PacbedFitter(Library.open(library))
     with PatternSet.open([dataset], split="test") as patterns:
-        scans = list(_looked_at(patterns, fitter, positions))
+        pixel = trained_for["mrad_per_pixel"] / trained_for["semiangle_mrad"]
+        scans = list(_looked_at(patterns, fitter, positions, pixel))
         fits: dict[int, _Fitted] = {}
         for group in _alike(scans):
             nm = [scan.thickness_nm for scan in group]
@@ -91,7 +94,7 @@ def fit_specimens(
 
 @dataclass(frozen=True)
 class _Scan:
-    """A scan, and what its mean pattern says; no thickness where it says nothing."""
+    """A scan, what its mean pattern says (no thickness where it says nothing), and columns."""
 
     number: int
     rows: NDArray[np.int64]
@@ -101,6 +104,7 @@ class _Scan:
     direction_deg: float
     tilt_mrad: NDArray[np.float64]
     thickness_nm: float
+    columns: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,9 @@ class _Fitted:
     recounted: Recounted
 
 
-def _looked_at(patterns: PatternSet, fitter: PacbedFitter, positions: int) -> Iterator[_Scan]:
+def _looked_at(
+    patterns: PatternSet, fitter: PacbedFitter, positions: int, pixel_semiangles: float
+) -> Iterator[_Scan]:
     number = patterns.scan
     for scan in progress(range(number.max() + 1), number.max() + 1, "mean patterns"):
         rows = np.random.default_rng(scan).permutation(np.flatnonzero(number == scan))
@@ -125,8 +131,8 @@ def _looked_at(patterns: PatternSet, fitter: PacbedFitter, positions: int) -> It
             )
         dose = float(patterns.dose[first])
         electrons = dose * len(rows) if np.isfinite(dose) else None
-        mean = patterns.read(rows).mean(0)
-        found = fitter.fit(mean, rotation_deg=0.0, electrons=electrons)
+        images = patterns.read(rows)
+        found = fitter.fit(images.mean(0), rotation_deg=0.0, electrons=electrons)
         known = found.thickness is not None and found.tilt is not None
         yield _Scan(
             scan,
@@ -137,7 +143,12 @@ def _looked_at(patterns: PatternSet, fitter: PacbedFitter, positions: int) -> It
             float(patterns.class_directions[patterns.class_index[first]]),
             np.asarray(found.tilt.value if known and found.tilt else (np.nan, np.nan), float),
             float(found.thickness.value) if known and found.thickness else float("nan"),
+            cell_columns(images, _places(patterns, rows), pixel_semiangles),
         )
+
+
+def _places(patterns: PatternSet, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.stack([patterns.cell_y[rows], patterns.cell_x[rows]], axis=1)
 
 
 def _alike(scans: Sequence[_Scan]) -> Iterator[list[_Scan]]:
@@ -161,8 +172,7 @@ def _fitted(
     positions: int,
 ) -> _Fitted:
     images = patterns.read(scan.rows).reshape(len(scan.rows), -1)
-    places = np.stack([patterns.cell_y[scan.rows], patterns.cell_x[scan.rows]], axis=1)
-    weights = between_places(places)
+    weights = between_places(_places(patterns, scan.rows))
     count = len(images) // positions
     cells = [
         CellPatterns(weights[part], images[part])
@@ -245,6 +255,14 @@ def _data(
             "nm",
             "thickness by the mean pattern",
         ),
+        **{
+            f"measured_tilt_{axis}": (
+                [float(scan.tilt_mrad[number]) for scan in scans],
+                "mrad",
+                f"tilt by the mean pattern, {way}",
+            )
+            for number, (axis, way) in enumerate({"x": "to the right", "y": "upwards"}.items())
+        },
     }
     for name, (values, units, text) in of_scan.items():
         variables[name] = ("specimen", np.array(values), {"units": units, "long_name": text})
@@ -253,6 +271,11 @@ def _data(
         ("specimen", "condition"),
         np.array(conditions),
         {"units": "1", "long_name": text},
+    )
+    variables["columns"] = (
+        ("specimen", "column_feature", "axis"),
+        np.array([scan.columns for scan in scans]),
+        {"units": "1", "long_name": "between columns [cells]; deflection [semi-angles]"},
     )
     unknown = Recounted(*(np.full(len(DOSES), np.nan) for _ in range(2)))
     variances = [fits[s.number].recounted if s.number in fits else unknown for s in scans]
@@ -267,7 +290,12 @@ def _data(
         np.array(DOSES),
         {"units": "1", "long_name": "electrons per pattern that were counted anew"},
     )
-    coordinates = {"specimen": [scan.specimen for scan in scans], "condition": list(NAMES)}
+    coordinates = {
+        "specimen": [scan.specimen for scan in scans],
+        "condition": list(NAMES),
+        "column_feature": list(CELL_FEATURES),
+        "axis": ["right", "up"],
+    }
     return xr.Dataset(variables, coordinates, {"full_vector_pm": full_pm})
 
 

@@ -6,8 +6,11 @@ from __future__ import annotations
 from tests.mutants.mutation import Mutation
 
 _TESTS = "tests/unit/benchmarks/test_columns.py"
-_FIT = "benchmarks/column_fit.py"
+_FIT = "polarstem/displacements/column_fit.py"
+_IMAGES = "benchmarks/virtual_images.py"
 _SCORES = "benchmarks/columns.py"
+_SPECIMENS = "polarstem/evaluate/scores/column_scores.py"
+_OF_SPECIMENS = "tests/unit/evaluate/test_column_scores.py"
 
 MUTATIONS = [
     Mutation(
@@ -26,14 +29,14 @@ MUTATIONS = [
     ),
     Mutation(
         "a field is integrated upside down",
-        _FIT,
+        _IMAGES,
         "    down = -up\n",
         "    down = up\n",
         f"{_TESTS}::test_a_field_is_integrated",
     ),
     Mutation(
         "rows of cells are counted upwards",
-        _FIT,
+        _IMAGES,
         "-(row + 0.5)",
         "row + 0.5",
         f"{_TESTS}::test_places_are_those_of_the_crystal",
@@ -72,5 +75,34 @@ MUTATIONS = [
         "np.average(squares, axis=0, weights=sizes)",
         "np.average(squares, axis=0) + 0 * len(sizes)",
         f"{_TESTS}::test_all_cells_come_last",
+    ),
+    Mutation(
+        "specimens calibrate themselves",
+        _SPECIMENS,
+        "others[left_out] = False",
+        "others[left_out] = True",
+        f"{_OF_SPECIMENS}::test_gains_are_those_of_all_other_specimens",
+    ),
+    Mutation(
+        "gains are the same at all thicknesses",
+        _SPECIMENS,
+        "_POWERS = (0, 1, 2)",
+        "_POWERS = (0,)",
+        f"{_OF_SPECIMENS}::test_gains_are_those_of_all_other_specimens",
+    ),
+    Mutation(
+        "the worst way to fit columns stands for all",
+        "polarstem/evaluate/scores/vector_scores.py",
+        "min(ratios",
+        "max(ratios",
+        f"{_OF_SPECIMENS}::test_the_best_way_stands_beside_the_fit",
+    ),
+    Mutation(
+        "columns of a specimen are upside down",
+        _FIT,
+        "-fractions[:, 0]], axis=1) - (0.5, -0.5)",
+        "fractions[:, 0]], axis=1) - (0.5, 0.5)",
+        "tests/unit/displacements/test_column_fit.py"
+        "::test_columns_of_a_cell_are_found_where_they_are",
     ),
 ]

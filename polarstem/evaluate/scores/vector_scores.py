@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.data.cells import group_index
+from polarstem.evaluate.scores.column_scores import column_errors
 from polarstem.evaluate.summary.entries import Entry, entry
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.provenance import provenance
@@ -105,7 +106,9 @@ def score_displacements(
             cells.of(cells.domain == name), patterns.of(patterns.domain == name), unit, confidence
         )
         scores |= {f"{key}.{name}": found for key, found in own.items() if found["n"]}
-    scores |= bound_shares([fitted[name] for name in fitted if name not in apart], confidence)
+    of_all = [fitted[name] for name in fitted if name not in apart]
+    scores |= bound_shares(of_all, confidence)
+    scores |= beside_columns(cells.of(together[0]), of_all, confidence)
     told = {
         "scores": scores,
         "cells": [_row(cells, n) for n in range(len(cells.domain))],
@@ -257,6 +260,45 @@ def bound_shares(paths: Sequence[Path | str], confidence: float) -> dict[str, En
         )
         for number, dose in enumerate(doses.tolist())
     }
+
+
+def beside_columns(every: Fits, paths: Sequence[Path | str], confidence: float) -> dict[str, Entry]:
+    """Errors of column fitting on the same scans, and the best over those of fits."""
+    low, high = SCORED
+    cells = every.of(every.told & (every.amplitude >= low) & (every.amplitude <= high))
+    squares = {
+        name: np.square((cells.found - cells.true)[cells.specimen == name]).mean()
+        for name in np.unique(cells.specimen).tolist()
+    }
+    truth = dict(zip(every.specimen.tolist(), every.true.tolist(), strict=True))
+    found: dict[str, Entry] = {}
+    ratios = []
+    for method, errors in column_errors(paths, truth).items():
+        members = [
+            np.array([np.square(errors[name]).mean(), square])
+            for name, square in squares.items()
+            if name in errors
+        ]
+        found[f"vector.columns_pm.{method}"] = _entry(
+            members,
+            lambda parts: float(np.sqrt(np.mean(parts, axis=0)[0])),
+            "pm",
+            "Root mean square error of a component of the displacement of a specimen by columns "
+            f"in virtual images ({method.replace('_', ' ')}), calibrated on all other specimens; "
+            f"crystals of {low:g} to {high:g} of the displacements",
+            confidence,
+        )
+        ratio = _entry(
+            members,
+            lambda parts: float(np.sqrt(np.divide(*np.mean(parts, axis=0)))),
+            "1",
+            "Error of the best way to fit columns over that of the fit, the same specimens",
+            confidence,
+        )
+        ratios.append(ratio)
+    if ratios:
+        found["vector.columns_ratio"] = min(ratios, key=lambda each: each["value"] or np.inf)
+    return found
 
 
 def _mean(parts: Sequence[Floats]) -> float:

@@ -9,13 +9,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from benchmarks.column_fit import (
-    SITES,
-    WINDOW,
-    fit_columns,
-    integrate,
-    lattice_places,
-)
 from benchmarks.columns import (
     METHODS,
     Scene,
@@ -25,6 +18,8 @@ from benchmarks.columns import (
 )
 from benchmarks.displacements import scored
 from benchmarks.true_displacements import at_cells
+from benchmarks.virtual_images import integrate, lattice_places
+from polarstem.displacements.column_fit import SITES, WINDOW, fit_columns
 from polarstem.scans.specimen.cells import Lattice
 from polarstem.scans.specimen.turns import PlaneTurn
 

@@ -111,6 +111,20 @@ def test_each_specimen_has_its_own_displacement_and_conditions(found: xr.Dataset
         assert (polar < 0.01).all() if name == "none" else (polar > 0.99).all()
 
 
+def test_columns_of_each_scan_are_beside_the_fits(found: xr.Dataset) -> None:
+    """A thin crystal deflects the beam as its columns lie; the exchanged ones would not."""
+    specimens = found["specimen"].values.astype(str).tolist()
+    columns = found["columns"].sel(column_feature="bright field B - A").values
+    assert np.isfinite(found["columns"].values).all()
+    right, up, none = (columns[specimens.index(name)] for name in ("right", "up", "none"))
+    assert np.abs(none).max() < 0.5 * np.abs(right - none).max()
+    assert abs((right - none)[0]) > 2 * abs((right - none)[1])
+    assert abs((up - none)[1]) > 2 * abs((up - none)[0])
+    told = found["measured_tilt_x"].values[specimens.index("right")]
+    assert told == pytest.approx(0.4 + 0.2)
+    assert np.isnan(found["measured_tilt_y"].values[specimens.index("unknown")])
+
+
 def test_single_patterns_tell_less_than_a_cell(found: xr.Dataset) -> None:
     specimens = found["specimen"].values.astype(str).tolist()
     owner = found["pattern_specimen"].values

@@ -120,6 +120,9 @@ def test_from_files_to_the_file(tmp_path) -> None:
     variables["recount_dose"] = ("recount", [1e3, 1e4])
     variables["bound"] = (("specimen", "recount"), [[1.0, 0.1], [3.0, 0.3], [np.nan, np.nan]])
     variables["reached"] = (("specimen", "recount"), [[4.0, 0.4], [12.0, 0.2], [np.nan, np.nan]])
+    variables["columns"] = (("specimen", "column_feature", "axis"), np.zeros((3, 0, 2)))
+    for name in ("measured_thickness", "measured_tilt_x", "measured_tilt_y"):
+        variables[name] = ("specimen", [0.0, 0, 0])
     for kind, count in (("cell", 2), ("pattern", 8)):
         owner = np.repeat([0, 1, 2], count)
         known = UNIT * np.array(list(truth.values()))[owner]
@@ -129,7 +132,8 @@ def test_from_files_to_the_file(tmp_path) -> None:
             "correlation": 0 * owner + 0.25,
         }  # fmt: skip
         variables |= {f"{kind}_{name}": (kind, values) for name, values in own.items()}
-    data = xr.Dataset(variables, {"specimen": list(truth)}, {"full_vector_pm": UNIT})
+    coordinates = {"specimen": list(truth), "column_feature": np.zeros(0, str)}
+    data = xr.Dataset(variables, coordinates, {"full_vector_pm": UNIT})
     data["cell_ux"][0] = data["cell_uy"][0] = np.nan
     save_netcdf(data, tmp_path / "free.nc")
     path = tmp_path / "displacements.json"
