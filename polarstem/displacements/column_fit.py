@@ -32,6 +32,7 @@ DARK, BRIGHT = 3, 1
 """Rings of `polarstem.scans.specimen.rings.RINGS` for annular dark and bright field images."""
 CELL_FEATURES = ("dark field B - A", "bright field B - A", "bright field B - O", "deflection")
 """What `cell_columns` measures."""
+_AROUND = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(-1, 2)  # cells
 _WIDTH = 0.2  # of a column, to begin with [cells]
 
 
@@ -63,8 +64,7 @@ def fit_columns(
     if spread == 0 or len(values) < 4 * len(sites) + 3:
         return np.full((len(sites), 2), np.nan)
     scaled = sign * (values - values.mean()) / spread
-    grid = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(-1, 2)
-    columns = [np.concatenate([grid + np.array(at) for at in SITES[site]]) for site in sites]
+    columns = [np.concatenate([_AROUND + np.array(at) for at in SITES[site]]) for site in sites]
     near = [c[(np.abs(c) < WINDOW + 0.8).all(1)] for c in columns]
 
     def model(parameters: FloatArray) -> FloatArray:
@@ -106,13 +106,12 @@ def cell_columns(
     """
     signals = ring_signals(patterns, pixel_semiangles).astype(np.float64)
     apart = np.stack([fractions[:, 1], -fractions[:, 0]], axis=1) - (0.5, -0.5)
-    grid = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(-1, 2)
-    places = (apart[:, None] + grid).reshape(-1, 2)
+    places = (apart[:, None] + _AROUND).reshape(-1, 2)
     near = (np.abs(places) < WINDOW).all(1)
     found = []
     for image, ring in (("dark field", DARK), ("bright field", BRIGHT)):
         sign, sites = IMAGES[image]
-        values = np.repeat(signals[:, ring], len(grid))[near]
+        values = np.repeat(signals[:, ring], len(_AROUND))[near]
         fitted = fit_columns(places[near], values, sign, sites)
         of_b = fitted[sites.index("B")]
         found += [of_b - fitted[k] for k, site in enumerate(sites) if site != "B"]
