@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -107,7 +108,7 @@ def fit_cell(
     same = np.hypot(*(best.shift - other.shift)) < _APART
     variance = best.squares / weights.size
     margin = np.inf if same else float(np.sqrt((other.squares - best.squares) / variance / ALIKE))
-    inverse = np.linalg.inv(best.normal)
+    inverse = np.asarray(np.linalg.inv(best.normal), float)
     normal, side, response = np.zeros((0, 0)), np.zeros(0), np.zeros((2, 0))
     if conditions is not None:
         at = powers(best.shift, 2).astype(np.float32)
@@ -122,9 +123,34 @@ def fit_cell(
         normal = (columns @ columns.T - mixed @ inverse @ mixed.T) / variance / ALIKE
         side = columns @ best.residual / variance / ALIKE
         response = -(inverse @ mixed.T)[:2] / best.brightness
-    scale = variance * ALIKE / best.brightness**2
-    own = inverse[:2, :2] * scale
+    own = _covariance(best, inverse, weights.shape, variance)
     return CellFit(best.shift, own, variance, margin, normal, side, response)
+
+
+def _covariance(
+    best: _Climbed, inverse: NDArray[np.float64], shape: tuple[int, ...], variance: float
+) -> NDArray[np.float64]:
+    """Covariance of the shift by what its patterns deviate by, whatever the deviations are.
+
+    The sandwich of H. White, Econometrica 48, 817 (1980), with the factor of his HC1; deviations of
+    pixels at a distance d go together by ``exp(-d^2 / 2 s^2)`` (T. G. Conley, J. Econometrics 92, 1
+    (1999)), where ``2 pi s^2`` is `ALIKE`. Counted electrons are independent, and a displacement
+    changes neighbouring pixels by either sign: ``variance * ALIKE * inverse`` is too large.
+    """
+    positions, pixels = shape
+    side = math.isqrt(pixels)
+    along = np.arange(side)
+    alike = np.exp(-(np.subtract.outer(along, along) ** 2) * np.pi / ALIKE)
+    scores = (best.columns * best.residual).reshape(-1, positions, side, side)
+    spread = alike @ scores @ alike
+    count = len(scores)
+    middle = scores.reshape(count, -1) @ spread.reshape(count, -1).T
+    independent = positions * pixels / ALIKE
+    middle *= independent / max(1.0, independent - count)
+    # of what is expected of tilt, thickness and place: their spreads
+    middle[np.diag_indices(count)] += best.pull * variance * ALIKE
+    found: NDArray[np.float64] = (inverse @ middle @ inverse)[:2, :2] / best.brightness**2
+    return found
 
 
 @dataclass(frozen=True)
@@ -136,6 +162,7 @@ class _Climbed:
     brightness: float
     columns: NDArray[np.float64]
     normal: NDArray[np.float64]
+    pull: NDArray[np.float64]
     residual: NDArray[np.float64]
 
 
@@ -172,11 +199,11 @@ class _Search:
             columns, count = self._columns(shift)
             normal = columns @ columns.T
             side = columns @ self.measured
+            pull = np.zeros(len(columns))
             if self.beside is not None:
-                pull = variance * ALIKE / CELL_SPREADS**2
-                rows = np.arange(count, len(columns))
-                normal[rows, rows] += pull
-                side[count:] += pull * self.cell.expected
+                pull[count:] = variance * ALIKE / CELL_SPREADS**2
+                normal[np.diag_indices(len(normal))] += pull
+                side[count:] += pull[count:] * self.cell.expected
             normal[np.diag_indices(len(normal))] *= 1 + 1e-9
             solution = bounded(normal[None], side[None], _HALOS)[0]
             residual = self.measured - solution @ columns
@@ -190,7 +217,7 @@ class _Search:
         # diffuse scattering that is not there does not give way, either
         free = np.ones(len(columns), bool)
         free[list(_HALOS)] = solution[list(_HALOS)] > 0
-        kept = columns[free], normal[np.ix_(free, free)]
+        kept = columns[free], normal[np.ix_(free, free)], pull[free]
         return _Climbed(shift, squares, float(solution[2]), *kept, residual)
 
     def _columns(self, shift: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from polarstem.data.cells import group_index
 from polarstem.evaluate.scores.column_scores import column_errors
+from polarstem.evaluate.scores.crystal_chance import chance_at_one_nm
 from polarstem.evaluate.summary.entries import Entry, entry
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.provenance import provenance
@@ -25,6 +27,7 @@ ANGLES = {"1": (0.85, 1.15), "0.5": (0.4, 0.6)}
 """Vectors whose direction is scored: their length as seen, over that of the template."""
 _LEVELS = (68, 95)  # per cent
 _ALONG_DEG = 1.0
+_CHANCE_NM = 20.0
 _DRAWS = 2000
 
 
@@ -164,7 +167,13 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
     low, high = SCORED
     scored = (cells.amplitude >= low) & (cells.amplitude <= high)
     turned = _apart(_angle(cells.found), np.degrees(_angle(cells.true)))
-    distance = np.einsum("ni,nij,nj->n", error, np.linalg.inv(cells.covariance), error)
+    owner = group_index(cells.domain, cells.specimen)
+    chance = chance_at_one_nm(error, cells.covariance, cells.thickness, owner)
+    by_chance = (chance[owner] / cells.thickness)[:, None, None] * np.eye(2)
+    distances = {
+        "": _squares(error, cells.covariance + by_chance),
+        ".alone": _squares(error, cells.covariance),
+    }
 
     def over(
         fits: Fits,
@@ -208,16 +217,23 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
             "Median error of the direction of the displacement of a unit cell, of vectors seen "
             f"{shortest:g} to {longest:g} as long as the template's",
         )
-    for percent in _LEVELS:
-        found[f"vector.coverage_{percent}"] = over(
+    for percent, (end, distance) in itertools.product(_LEVELS, distances.items()):
+        found[f"vector.coverage_{percent}{end}"] = over(
             cells,
             polar,
             distance <= -2 * np.log(1 - percent / 100),  # chi squared, two degrees of freedom
             _mean,
             "fraction",
             f"Share of unit cells whose displacement lies inside the {percent} % ellipse that the "
-            "fit gives",
+            "fit gives" + ("" if end else ", with what chance does to one crystal"),
         )
+    found["vector.chance_pm"] = entry(
+        float(np.sqrt(chance.mean() / _CHANCE_NM)) if chance.any() else np.nan,
+        "pm",
+        "What the order of atoms and their thermal motion does to a component in all cells of a "
+        f"specimen of {_CHANCE_NM:g} nm, as each specimen's errors show it to the others",
+        n=len(chance),
+    )
     found["vector.told"] = over(
         every,
         np.full(len(every.told), True),
@@ -299,6 +315,11 @@ def beside_columns(every: Fits, paths: Sequence[Path | str], confidence: float) 
     if ratios:
         found["vector.columns_ratio"] = min(ratios, key=lambda each: each["value"] or np.inf)
     return found
+
+
+def _squares(error: Floats, covariance: Floats) -> Floats:
+    """Squared lengths of errors in units of the ellipse."""
+    return np.asarray(np.einsum("ni,nij,nj->n", error, np.linalg.inv(covariance), error))
 
 
 def _mean(parts: Sequence[Floats]) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from displaced_cases import raster
+from scipy.ndimage import gaussian_filter
 
 from polarstem.displacements import scan_displacements
 from polarstem.displacements.cell_displacement import CellFit, CellPatterns, fit_cell
@@ -53,9 +54,35 @@ def test_known_conditions_leave_the_counting_error(
         error = fit.shift * crystals.reach_pm - shift
         sigma = crystals.reach_pm * np.sqrt(np.diag(fit.covariance))
         assert np.abs(error).max() < 0.6, (shift, error)
-        assert (np.abs(error) < 4 * sigma).all()
-        assert (sigma < 2.0).all()
+        # beyond the grid the polynomial errs
+        assert (np.abs(error) < 4 * sigma + 0.3 * (np.abs(shift).max() > 19)).all()
+        assert (sigma < 0.3).all()
         assert fit.margin > 3
+
+
+@pytest.mark.parametrize("noise", ["counts", "patches"])
+def test_the_error_that_is_told_is_that_of_many_fits(
+    crystals: DisplacedCrystals, directly: Any, halos: Any, noise: str
+) -> None:
+    """Of counted electrons, and of deviations that neighbouring pixels share."""
+    here = at_start(np.array([0.5, -0.3]), float(crystals.thickness_nm[2]))
+    fractions, shift = raster(4), np.array((9.0, -4.0))
+    surface, weights = crystals.surface(here), between_places(fractions)
+    offsets = crystals.derivatives(here)[OF_CELL]
+    expected = directly(tuple(shift), fractions, here)
+    random, errors, told = np.random.default_rng(1), [], []
+    for _ in range(40):
+        if noise == "counts":
+            patterns = random.poisson(2e4 * expected) / 2e4
+        else:
+            rough = random.normal(size=(len(expected), 20, 20))
+            patterns = expected * (1 + 0.1 * gaussian_filter(rough, (0, 1, 1)).reshape(16, -1))
+        fit = fit_cell(CellPatterns(weights, patterns.astype(np.float32)), surface, halos, offsets)
+        errors.append(fit.shift - shift / crystals.reach_pm)
+        told.append(fit.covariance)
+    scatter = np.cov(np.transpose(errors))
+    ratio = np.trace(np.mean(told, axis=0)) / np.trace(scatter)
+    assert 0.6 < ratio < 1.6  # 78 numbers tell a variance to 16 %
 
 
 def test_conditions_are_found_with_the_displacements(
