@@ -31,6 +31,9 @@ _SHARE = "polarstem/displacements/bound_share.py"
 _NEAR = f"{_HERE}/test_specimen_displacements.py::test_fits_come_near_the_bound_and_not_below_it"
 _WALL = "polarstem/displacements/wall_profile.py"
 _WALLS = f"{_HERE}/test_wall_profile.py"
+_TOLD = f"{_CELLS}::test_the_error_that_is_told_is_that_of_many_fits"
+_CHANCE = "polarstem/evaluate/scores/crystal_chance.py"
+_OF_CHANCE = "tests/unit/evaluate/test_crystal_chance.py"
 _CONDITIONS = "polarstem/displacements/microscope_conditions.py"
 
 MUTATIONS = [
@@ -295,5 +298,47 @@ MUTATIONS = [
         "part = camera.project(intensity, footprint)",
         "part = cameras[0].project(intensity, feet[0])",
         _SLOPES,
+    ),
+    Mutation(
+        "deviations of neighbouring pixels are independent",
+        _CELL,
+        "spread = alike @ scores @ alike",
+        "spread = scores",
+        _TOLD,
+    ),
+    Mutation(
+        "twenty pixels count as one, whatever they deviate by",
+        _CELL,
+        "found: NDArray[np.float64] = (inverse @ middle @ inverse)[:2, :2]",
+        "found: NDArray[np.float64] = (variance * ALIKE * inverse)[:2, :2]",
+        _TOLD,
+    ),
+    Mutation(
+        "a specimen tells of its own chance",
+        _CHANCE,
+        "(mean.sum() - mean) / (count - 1)",
+        "(mean.sum() - 0 * mean) / count",
+        f"{_OF_CHANCE}::test_no_specimen_tells_of_itself",
+    ),
+    Mutation(
+        "chance does as much to thick crystals",
+        _CHANCE,
+        "/ 2 * thickness",
+        "/ 2 * thickness.mean()",
+        f"{_OF_CHANCE}::test_it_is_what_fits_do_not_tell",
+    ),
+    Mutation(
+        "what fits tell counts twice",
+        _CHANCE,
+        "np.square(error).sum(1) - np.trace(covariance, axis1=1, axis2=2)",
+        "np.square(error).sum(1)",
+        f"{_OF_CHANCE}::test_it_is_what_fits_do_not_tell",
+    ),
+    Mutation(
+        "ellipses grow by the chance of 1 nm",
+        "polarstem/evaluate/scores/vector_scores.py",
+        "chance[owner] / cells.thickness",
+        "chance[owner]",
+        f"{_OF_CHANCE}::test_ellipses_hold_what_they_should_with_it_alone",
     ),
 ]
