@@ -30,7 +30,10 @@ WINDOW = 0.75
 """Half a side of what is fitted [cells]."""
 DARK, BRIGHT = 3, 1
 """Rings of `polarstem.scans.specimen.rings.RINGS` for annular dark and bright field images."""
-CELL_FEATURES = ("dark field B - A", "bright field B - A", "bright field B - O", "deflection")
+CELL_FEATURES = (
+    *("dark field B - A", "bright field B - A", "bright field B - O"),
+    *("deflection", "Friedel pairs"),
+)
 """What `cell_columns` measures."""
 _AROUND = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(-1, 2)  # cells
 _WIDTH = 0.2  # of a column, to begin with [cells]
@@ -102,7 +105,8 @@ def cell_columns(
     -------
     ndarray, shape (feature, 2)
         Right and up, in the order of `CELL_FEATURES`: differences between sorts of columns [cells],
-        and the mean deflection of the beam [semi-angles].
+        the mean deflection of the beam [semi-angles], and what Friedel pairs beyond the aperture
+        differ by in the mean pattern [fraction of the detected electrons].
     """
     signals = ring_signals(patterns, pixel_semiangles).astype(np.float64)
     apart = np.stack([fractions[:, 1], -fractions[:, 0]], axis=1) - (0.5, -0.5)
@@ -115,4 +119,13 @@ def cell_columns(
         fitted = fit_columns(places[near], values, sign, sites)
         of_b = fitted[sites.index("B")]
         found += [of_b - fitted[k] for k, site in enumerate(sites) if site != "B"]
-    return np.stack([*found, signals[:, -2:].mean(0)])
+    return np.stack([*found, signals[:, -2:].mean(0), _friedel(patterns.mean(0), pixel_semiangles)])
+
+
+def _friedel(pattern: NDArray[np.floating], pixel_semiangles: float) -> FloatArray:
+    """Right minus left, and up minus down, beyond the aperture."""
+    along = (np.arange(len(pattern)) - (len(pattern) - 1) / 2) * pixel_semiangles
+    x, y = np.meshgrid(along, -along)
+    outside = np.hypot(x, y) > 1
+    sides = [float((pattern * outside * np.sign(axis)).sum()) for axis in (x, y)]
+    return np.array(sides) / float(pattern.sum())

@@ -105,4 +105,12 @@ MUTATIONS = [
         "tests/unit/displacements/test_column_fit.py"
         "::test_columns_of_a_cell_are_found_where_they_are",
     ),
+    Mutation(
+        "Friedel pairs are upside down",
+        _FIT,
+        "x, y = np.meshgrid(along, -along)",
+        "x, y = np.meshgrid(along, along)",
+        "tests/unit/displacements/test_column_fit.py"
+        "::test_columns_of_a_cell_are_found_where_they_are",
+    ),
 ]

@@ -143,13 +143,6 @@ MUTATIONS = [
         _KNOWN,
     ),
     Mutation(
-        "pixels that are alike count one by one",
-        _CELL,
-        "scale = variance * ALIKE / best.brightness**2",
-        "scale = variance * 1e-3 / best.brightness**2",
-        _KNOWN,
-    ),
-    Mutation(
         "conditions stay where they start",
         _SCAN,
         "allowed(conditions + np.clip(step, -2 * SPREADS, 2 * SPREADS))",

@@ -17,6 +17,7 @@ METHODS = {
     "dark_field": ("dark field B - A",),
     "bright_field": ("bright field B - A", "bright field B - O"),
     "deflection": ("deflection",),
+    "friedel_pairs": ("Friedel pairs",),
 }
 """Of each method, what it measures."""
 LEAST_SCANS = 20

@@ -42,6 +42,10 @@ def test_columns_of_a_cell_are_found_where_they_are() -> None:
         inside = (radius >= RINGS[ring][0]) & (radius < RINGS[ring][1])
         patterns += share[:, None, None] * inside / inside.sum()
     patterns[:, SIDE // 2 - 1, SIDE // 2] += 0.1  # of pixels in the middle: right, and up
+    patterns[:, 9, -1] += 0.02
+    patterns[:, 10, -1] += 0.02  # to the right
+    patterns[:, 0, 9] += 0.01  # and up, beyond all rings
+    patterns[:, 0, 10] += 0.01
     random = np.random.default_rng(0).permutation(len(right))
     found = dict(
         zip(CELL_FEATURES, cell_columns(patterns[random], fractions[random], PIXEL), strict=True)
@@ -50,4 +54,5 @@ def test_columns_of_a_cell_are_found_where_they_are() -> None:
                         ("bright field B - O", "O")):  # fmt: skip
         expected = np.subtract(MOVED["B"], MOVED[other])
         np.testing.assert_allclose(found[name], expected, atol=2e-3)
+    assert found["Friedel pairs"] == pytest.approx([0.04 / 1.16, 0.02 / 1.16], rel=0.01)
     assert found["deflection"] == pytest.approx([0.1 / 1.1 * PIXEL / 2] * 2, rel=0.02)

@@ -31,6 +31,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], dict[str
         "bright field B - O": random.normal(size=(COUNT, 2)),
         "dark field B - A": (truth + noise) / 400,
         "deflection": np.zeros((COUNT, 2)),
+        "Friedel pairs": np.zeros((COUNT, 2)),
     }
     columns = np.stack([made[name] for name in CELL_FEATURES], axis=1)
     columns[3, CELL_FEATURES.index("dark field B - A")] = np.nan
