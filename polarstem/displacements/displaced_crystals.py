@@ -8,6 +8,7 @@ between, a pattern is a polynomial of the displacement and a Fourier series of t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -155,7 +156,8 @@ class DisplacedCrystals:
                 mean_wave=True,
                 threads=threads,
             )
-            self._eyes[node] = VirtualMicroscope(matrix, self.simulate.detector)
+            eye = self._eyes[node] = VirtualMicroscope(matrix, self.simulate.detector)
+            eye.matrix = replace(matrix, array=matrix.array[:, :0].copy())  # its factors are copies
         self.thickness_nm, self.tilt_mrad = np.array(planes), tilt_mrad
         place = np.arange(PLACES) / PLACES
         down, right = np.meshgrid(place, place, indexing="ij")

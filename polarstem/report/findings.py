@@ -154,6 +154,11 @@ def _candidates(summary: Entries, config: Config) -> Iterator[Finding | None]:
         ("vector.rms_pm", "vector.angle_deg.1"),
         "displacements",
     )
+    yield Finding(
+        "Fits of atom columns in virtual images of the same scans err {0} times as much.",
+        ("vector.columns_ratio",),
+        "displacements",
+    )
     yield _reality(summary)
     yield _budget(summary)
 

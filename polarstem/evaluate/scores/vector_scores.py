@@ -25,9 +25,10 @@ SCORED = (0.3, 1.2)
 """Amplitudes of the crystals whose components are scored."""
 ANGLES = {"1": (0.85, 1.15), "0.5": (0.4, 0.6)}
 """Vectors whose direction is scored: their length as seen, over that of the template."""
+CHANCE_NM = 20.0
+"""Thickness of the crystal that ``vector.chance_pm`` is of [nm]."""
 _LEVELS = (68, 95)  # per cent
 _ALONG_DEG = 1.0
-_CHANCE_NM = 20.0
 _DRAWS = 2000
 
 
@@ -228,10 +229,10 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
             "fit gives" + ("" if end else ", with what chance does to one crystal"),
         )
     found["vector.chance_pm"] = entry(
-        float(np.sqrt(chance.mean() / _CHANCE_NM)) if chance.any() else np.nan,
+        float(np.sqrt(chance.mean() / CHANCE_NM)) if chance.any() else np.nan,
         "pm",
         "What the order of atoms and their thermal motion does to a component in all cells of a "
-        f"specimen of {_CHANCE_NM:g} nm, as each specimen's errors show it to the others",
+        f"specimen of {CHANCE_NM:g} nm, as each specimen's errors show it to the others",
         n=len(chance),
     )
     found["vector.told"] = over(

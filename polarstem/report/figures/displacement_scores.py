@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from polarstem.evaluate.scores.vector_scores import ANGLES
+from polarstem.evaluate.scores.vector_scores import ANGLES, CHANCE_NM
 from polarstem.report.figures import style
 
 
@@ -37,7 +37,8 @@ def draw_displacement_scores(
         return
     told = json.loads(Path(displacements_json).read_text(encoding="utf-8"))
     chosen = config["evaluate"]["displacements"]["domains"]
-    cells = _table([row for row in told["cells"] if row["domain"] in chosen])
+    chance = told["scores"].get("vector.chance_pm", {}).get("value")
+    cells = _table([row for row in told["cells"] if row["domain"] in chosen], chance or 0.0)
     unit = float(told["template_pm"])
     with style.new_figure(style.WIDTH_IN, 2.7) as figure:
         left, middle, right = figure.subplots(1, 3)
@@ -47,7 +48,7 @@ def draw_displacement_scores(
         style.save(figure, output)
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _table(rows: Sequence[Mapping[str, Any]], chance_pm: float) -> pd.DataFrame:
     """A row for each cell with a displacement."""
     found = [
         {
@@ -55,7 +56,9 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             "thickness": row["thickness_nm"],
             **dict(zip(("true_x", "true_y"), row["true_pm"], strict=True)),
             **dict(zip(("found_x", "found_y"), row["found_pm"], strict=True)),
-            "sigma": np.sqrt(np.mean(row["variance_pm2"])),
+            "sigma": np.sqrt(
+                np.mean(row["variance_pm2"]) + chance_pm**2 * CHANCE_NM / row["thickness_nm"]
+            ),
         }
         for row in rows
         if row["found_pm"] is not None

@@ -226,6 +226,11 @@ def write_displacements(path: Path) -> Path:
         "recount_dose": ("recount", [1e3, 1e4]),
         "bound": (("specimen", "recount"), np.full((6, 2), 0.04)),
         "reached": (("specimen", "recount"), np.full((6, 2), 0.05)),
+        "columns": (("specimen", "column_feature", "axis"), np.zeros((6, 0, 2))),
+        **{
+            f"measured_{name}": ("specimen", np.zeros(6))
+            for name in ("thickness", "tilt_x", "tilt_y")
+        },
     }
     for kind, count in (("cell", 4), ("pattern", 10)):
         owner = np.repeat(np.arange(6), count)
@@ -235,7 +240,8 @@ def write_displacements(path: Path) -> Path:
         own |= {"correlation": 0.1, "p_polar": 1.0, "specimen": owner}
         for name, values in own.items():
             variables[f"{kind}_{name}"] = (kind, np.broadcast_to(values, owner.shape).copy())
-    data = xr.Dataset(variables, {"specimen": list(truth)}, {"full_vector_pm": 20.0})
+    names = {"specimen": list(truth), "column_feature": np.zeros(0, str)}
+    data = xr.Dataset(variables, names, {"full_vector_pm": 20.0})
     save_netcdf(data, path.with_suffix(".nc"))
     score_displacements({"free": path.with_suffix(".nc")}, {"free": truth}, path, 0.95)
     return path

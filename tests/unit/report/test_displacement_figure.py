@@ -21,7 +21,7 @@ from polarstem.report.figures.displacement_scores import (
 
 @pytest.fixture
 def cells(drawn) -> pd.DataFrame:
-    return _table(json.loads(drawn.displacements.read_text())["cells"])
+    return _table(json.loads(drawn.displacements.read_text())["cells"], 0.0)
 
 
 def points(draw, *arguments) -> list[np.ndarray]:
@@ -51,7 +51,14 @@ def test_points_are_those_of_the_cells(drawn, cells):
 def test_cells_without_a_displacement_are_left_out(cells):
     row = {"domain": "free", "specimen": "s", "thickness_nm": 9.0, "amplitude": 1.0}
     row |= {"true_pm": [1.0, 2.0], "found_pm": None}
-    assert _table([row]).empty
+    assert _table([row], 0.0).empty
+
+
+def test_chance_is_in_what_is_told(drawn):
+    rows = json.loads(drawn.displacements.read_text())["cells"]
+    found = _table(rows, 2.0)
+    expected = np.sqrt(1 + 4 * 20 / found["thickness"])
+    np.testing.assert_allclose(found["sigma"], expected)
 
 
 def test_a_run_without_them_says_so(drawn, tmp_path):
