@@ -228,7 +228,9 @@ def _per_cell(
     inside = np.where(found["cell_at_wall"].values[:, None].astype(bool), np.nan, shift)
     scatter = random_error(inside, found["cell_row"].values, found["cell_column"].values)
     told = covariance[reason == 0]
-    if np.isfinite(scatter) and len(told):
+    if not np.isfinite(scatter) and len(told):
+        scatter = float(np.nanstd(shift, axis=0).max())  # what walls do is in it
+    if len(told):
         # what the crystals lack (disorder, thermal motion) errs alike in both components
         own = float(np.trace(told, axis1=1, axis2=2).mean() / 2)
         covariance += max(0.0, scatter**2 - own) * np.eye(2)

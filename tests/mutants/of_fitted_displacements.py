@@ -334,4 +334,12 @@ MUTATIONS = [
         "chance[owner]",
         f"{_OF_CHANCE}::test_ellipses_hold_what_they_should_with_it_alone",
     ),
+    Mutation(
+        "a cell without neighbours is as sure as its own patterns",
+        _MAP,
+        "scatter = float(np.nanstd(shift, axis=0).max())",
+        "scatter = 0.0",
+        f"{_HERE}/test_displacement_map.py"
+        "::test_without_neighbours_errors_are_as_large_as_all_differences",
+    ),
 ]

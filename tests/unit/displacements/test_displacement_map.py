@@ -140,6 +140,18 @@ def test_displacements_are_told_in_the_frame_of_the_scan(folders: Any, tmp_path:
     assert signal["axes"][1]["scale"] == pytest.approx(0.397)
 
 
+def test_without_neighbours_errors_are_as_large_as_all_differences(
+    folders: Any, scanned: xr.Dataset
+) -> None:
+    data = scanned.copy(deep=True)
+    data["cell_at_wall"][:] = True
+    found = measure_displacements(*folders(data), threads=2)
+    apart = max(np.std(found[name].values) for name in ("ux", "uy"))
+    assert apart == pytest.approx(5.5, rel=0.1), "half of the cells are 11 pm to either side"
+    for name in ("sigma_x", "sigma_y"):
+        np.testing.assert_allclose(found[name], apart, rtol=0.1)
+
+
 def test_cells_of_another_crystal_have_a_reason_and_no_displacement(
     folders: Any, scanned: xr.Dataset
 ) -> None:
