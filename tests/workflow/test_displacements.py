@@ -42,6 +42,7 @@ def test_displacements_are_fitted_and_scored(
     scores = told["scores"]
     assert {key.removeprefix("vector.") for key in scores} == {
         *("rms_pm", "bias_pm", "angle_deg.1", "angle_deg.0.5", "coverage_68", "coverage_95"),
+        *("coverage_68.alone", "coverage_95.alone", "chance_pm"),
         *("told", "class_right.cell", "class_right.pattern"),
         *("bound_share.1000", "bound_share.10000"),
     }
