@@ -155,7 +155,8 @@ def _candidates(summary: Entries, config: Config) -> Iterator[Finding | None]:
         "displacements",
     )
     yield Finding(
-        "Fits of atom columns in virtual images of the same scans err {0} times as much.",
+        "The best of atom columns in virtual images, the deflection of the beam and Friedel pairs "
+        "errs {0} times as much on the same scans.",
         ("vector.columns_ratio",),
         "displacements",
     )

@@ -14,12 +14,15 @@ from polarstem.files import open_netcdf
 Floats = NDArray[np.float64]
 
 METHODS = {
-    "dark_field": ("dark field B - A",),
-    "bright_field": ("bright field B - A", "bright field B - O"),
-    "deflection": ("deflection",),
-    "friedel_pairs": ("Friedel pairs",),
+    "dark_field": ("columns in annular dark field images", ("dark field B - A",)),
+    "bright_field": (
+        "columns in annular bright field images",
+        ("bright field B - A", "bright field B - O"),
+    ),
+    "deflection": ("the deflection of the beam", ("deflection",)),
+    "friedel_pairs": ("Friedel pairs of the mean pattern", ("Friedel pairs",)),
 }
-"""Of each method, what it measures."""
+"""Of each method, what it is, and what it measures."""
 LEAST_SCANS = 20
 """Fewer leave the calibration to chance: it has up to nine gains."""
 _MIDDLE_NM, _UNIT_NM = 20.0, 10.0
@@ -62,7 +65,7 @@ def column_errors(
     truth = np.array([truth_pm[name] for name in owner])
     thicker = (np.concatenate(nm) - _MIDDLE_NM) / _UNIT_NM
     told: dict[str, dict[str, Floats]] = {}
-    for method, measured in METHODS.items():
+    for method, (_, measured) in METHODS.items():
         features = np.stack([*(columns[:, names.index(each)] for each in measured), tilts], axis=-1)
         error = _calibrated(features, thicker, truth) - truth
         known = np.isfinite(error).all(1)

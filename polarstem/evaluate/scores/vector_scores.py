@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.data.cells import group_index
-from polarstem.evaluate.scores.column_scores import column_errors
+from polarstem.evaluate.scores.column_scores import METHODS, column_errors
 from polarstem.evaluate.scores.crystal_chance import chance_at_one_nm
 from polarstem.evaluate.summary.entries import Entry, entry
 from polarstem.files import atomic_path, open_netcdf
@@ -300,16 +300,16 @@ def beside_columns(every: Fits, paths: Sequence[Path | str], confidence: float) 
             members,
             lambda parts: float(np.sqrt(np.mean(parts, axis=0)[0])),
             "pm",
-            "Root mean square error of a component of the displacement of a specimen by columns "
-            f"in virtual images ({method.replace('_', ' ')}), calibrated on all other specimens; "
-            f"crystals of {low:g} to {high:g} of the displacements",
+            "Root mean square error of a component of the displacement of a specimen by "
+            f"{METHODS[method][0]}, calibrated on all other specimens; crystals of {low:g} to "
+            f"{high:g} of the displacements",
             confidence,
         )
         ratio = _entry(
             members,
             lambda parts: float(np.sqrt(np.divide(*np.mean(parts, axis=0)))),
             "1",
-            "Error of the best way to fit columns over that of the fit, the same specimens",
+            "Error of the best of columns, deflection and Friedel pairs over that of the fit",
             confidence,
         )
         ratios.append(ratio)
