@@ -92,7 +92,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the worst way to fit columns stands for all",
-        "polarstem/evaluate/scores/vector_scores.py",
+        _SPECIMENS,
         "min(ratios",
         "max(ratios",
         f"{_OF_SPECIMENS}::test_the_best_way_stands_beside_the_fit",
@@ -112,5 +112,20 @@ MUTATIONS = [
         "x, y = np.meshgrid(along, along)",
         "tests/unit/displacements/test_column_fit.py"
         "::test_columns_of_a_cell_are_found_where_they_are",
+    ),
+    Mutation(
+        "thick crystals are thin ones",
+        "polarstem/evaluate/scores/vector_scores.py",
+        "cells.thickness > 28",
+        "cells.thickness < 28",
+        "tests/unit/evaluate/test_vector_scores.py"
+        "::test_ellipses_are_told_at_the_edges_of_the_ranges",
+    ),
+    Mutation(
+        "one who tells nothing is right",
+        _SPECIMENS,
+        "[np.square(truth[name]) for name in squares]",
+        "[0 * np.square(truth[name]) for name in squares]",
+        f"{_OF_SPECIMENS}::test_the_best_way_stands_beside_the_fit",
     ),
 ]

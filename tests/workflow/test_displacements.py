@@ -16,6 +16,7 @@ CHANGE = (
     "  displacements: {domains: [emulated, cubic], positions: 36}\n  confidence: 0.95",
 )
 SCORED = "results/displacements.json"
+EDGES = ("below_15_nm", "above_28_nm", "below_0.3", "above_1.2")
 
 
 @pytest.mark.slow
@@ -43,6 +44,7 @@ def test_displacements_are_fitted_and_scored(
     assert {key.removeprefix("vector.") for key in scores} == {
         *("rms_pm", "bias_pm", "angle_deg.1", "angle_deg.0.5", "coverage_68", "coverage_95"),
         *("coverage_68.alone", "coverage_95.alone", "chance_pm"),
+        *(f"coverage_{level}.{edge}" for level in (68, 95) for edge in EDGES),
         *("told", "class_right.cell", "class_right.pattern"),
         *("bound_share.1000", "bound_share.10000"),
     }

@@ -5,11 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from polarstem.evaluate.scores.specimen_entries import mean, of_specimens
+from polarstem.evaluate.summary.entries import Entry
 from polarstem.files import open_netcdf
+
+if TYPE_CHECKING:
+    from polarstem.evaluate.scores.vector_scores import Fits
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +33,66 @@ LEAST_SCANS = 20
 """Fewer leave the calibration to chance: it has up to nine gains."""
 _MIDDLE_NM, _UNIT_NM = 20.0, 10.0
 _POWERS = (0, 1, 2)  # of the thickness, in gains
+
+
+def beside_columns(
+    every: Fits, paths: Sequence[Path | str], scored: tuple[float, float], confidence: float
+) -> dict[str, Entry]:
+    """Errors of other methods on the same scans, and the best of them over that of fits.
+
+    Parameters
+    ----------
+    every : Fits
+        Of unit cells.
+    paths : sequence of path
+        See `column_errors`.
+    scored : (float, float)
+        Amplitudes of the crystals whose errors count.
+    confidence : float
+        Level of the intervals over specimens.
+    """
+    low, high = scored
+    cells = every.of(every.told & (every.amplitude >= low) & (every.amplitude <= high))
+    truth = dict(zip(every.specimen.tolist(), every.true.tolist(), strict=True))
+    squares = {
+        name: float(np.square((cells.found - cells.true)[cells.specimen == name]).mean())
+        for name in np.unique(cells.specimen).tolist()
+    }
+    crystals = f"crystals of {low:g} to {high:g} of the displacements"
+    found: dict[str, Entry] = {}
+    ratios = []
+    for method, errors in column_errors(paths, truth).items():
+        members = [
+            np.array([np.square(errors[name]).mean(), square])
+            for name, square in squares.items()
+            if name in errors
+        ]
+        found[f"vector.columns_pm.{method}"] = of_specimens(
+            members,
+            lambda parts: float(np.sqrt(np.mean(parts, axis=0)[0])),
+            "pm",
+            "Root mean square error of a component of the displacement of a specimen by "
+            f"{METHODS[method][0]}, calibrated on all other specimens; {crystals}",
+            confidence,
+        )
+        ratio = of_specimens(
+            members,
+            lambda parts: float(np.sqrt(np.divide(*np.mean(parts, axis=0)))),
+            "1",
+            "Error of the best of columns, deflection and Friedel pairs over that of the fit",
+            confidence,
+        )
+        ratios.append(ratio)
+    if ratios:
+        found["vector.columns_ratio"] = min(ratios, key=lambda each: each["value"] or np.inf)
+        found["vector.columns_pm.nothing"] = of_specimens(
+            [np.square(truth[name]) for name in squares],
+            lambda parts: float(np.sqrt(mean(parts))),
+            "pm",
+            f"The same error of one who tells no displacement anywhere; {crystals}",
+            confidence,
+        )
+    return found
 
 
 def column_errors(

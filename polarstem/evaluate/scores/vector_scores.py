@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.data.cells import group_index
-from polarstem.evaluate.scores.column_scores import METHODS, column_errors
+from polarstem.evaluate.scores.column_scores import beside_columns
 from polarstem.evaluate.scores.crystal_chance import chance_at_one_nm
+from polarstem.evaluate.scores.specimen_entries import mean, of_specimens
 from polarstem.evaluate.summary.entries import Entry, entry
 from polarstem.files import atomic_path, open_netcdf
 from polarstem.provenance import provenance
@@ -27,9 +28,14 @@ ANGLES = {"1": (0.85, 1.15), "0.5": (0.4, 0.6)}
 """Vectors whose direction is scored: their length as seen, over that of the template."""
 CHANCE_NM = 20.0
 """Thickness of the crystal that ``vector.chance_pm`` is of [nm]."""
+_EDGES: dict[str, Callable[[Fits], NDArray[np.bool_]]] = {
+    "below_15_nm": lambda cells: cells.thickness < 15,
+    "above_28_nm": lambda cells: cells.thickness > 28,
+    "below_0.3": lambda cells: cells.amplitude < SCORED[0],
+    "above_1.2": lambda cells: cells.amplitude > SCORED[1],
+}  # of the ranges: ends of keys of `coverage`, thickness or amplitude
 _LEVELS = (68, 95)  # per cent
 _ALONG_DEG = 1.0
-_DRAWS = 2000
 
 
 class Fits(NamedTuple):
@@ -112,7 +118,7 @@ def score_displacements(
         scores |= {f"{key}.{name}": found for key, found in own.items() if found["n"]}
     of_all = [fitted[name] for name in fitted if name not in apart]
     scores |= bound_shares(of_all, confidence)
-    scores |= beside_columns(cells.of(together[0]), of_all, confidence)
+    scores |= beside_columns(cells.of(together[0]), of_all, SCORED, confidence)
     told = {
         "scores": scores,
         "cells": [_row(cells, n) for n in range(len(cells.domain))],
@@ -187,7 +193,7 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
         rows = np.flatnonzero(chosen)
         owner = group_index(fits.domain[rows], fits.specimen[rows])
         members = [values[rows[owner == n]].astype(float) for n in range(owner.max(initial=-1) + 1)]
-        return _entry(members, statistic, unit, meaning, confidence)
+        return of_specimens(members, statistic, unit, meaning, confidence)
 
     found = {
         "vector.rms_pm": over(
@@ -219,15 +225,22 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
             f"{shortest:g} to {longest:g} as long as the template's",
         )
     for percent, (end, distance) in itertools.product(_LEVELS, distances.items()):
-        found[f"vector.coverage_{percent}{end}"] = over(
-            cells,
-            polar,
-            distance <= -2 * np.log(1 - percent / 100),  # chi squared, two degrees of freedom
-            _mean,
-            "fraction",
-            f"Share of unit cells whose displacement lies inside the {percent} % ellipse that the "
-            "fit gives" + ("" if end else ", with what chance does to one crystal"),
-        )
+        inside = distance <= -2 * np.log(1 - percent / 100)  # chi squared, two degrees of freedom
+        whole = {end: polar}
+        if not end:
+            whole |= {f".{name}": polar & edge(cells) for name, edge in _EDGES.items()}
+        for part, chosen in whole.items():
+            found[f"vector.coverage_{percent}{part}"] = over(
+                cells,
+                chosen,
+                inside,
+                mean,
+                "fraction",
+                f"Share of unit cells whose displacement lies inside the {percent} % ellipse that "
+                "the fit gives"
+                + ("" if end else ", with what chance does to one crystal")
+                + (f" ({part[1:].replace('_', ' ')})" if part != end else ""),
+            )
     found["vector.chance_pm"] = entry(
         float(np.sqrt(chance.mean() / CHANCE_NM)) if chance.any() else np.nan,
         "pm",
@@ -239,7 +252,7 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
         every,
         np.full(len(every.told), True),
         every.told,
-        _mean,
+        mean,
         "fraction",
         "Share of unit cells that have a displacement",
     )
@@ -248,7 +261,7 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
             fits,
             (fits.amplitude > 0) & (_apart(_angle(fits.true), fits.class_deg) < _ALONG_DEG),
             _nearest(_angle(fits.found), fits.class_deg) == fits.class_deg,
-            _mean,
+            mean,
             "fraction",
             f"Share of {name}s of crystals polar along a class whose displacement, fitted with the "
             "conditions of their scan, is nearest to that class; what is not told is wrong",
@@ -266,7 +279,7 @@ def bound_shares(paths: Sequence[Path | str], confidence: float) -> dict[str, En
     variances = np.concatenate(parts)
     known = variances[np.isfinite(variances).all((1, 2))]
     return {
-        f"vector.bound_share.{dose:.0f}": _entry(
+        f"vector.bound_share.{dose:.0f}": of_specimens(
             list(known[:, number]),
             lambda members: float(np.sqrt(np.divide(*np.mean(members, axis=0)))),
             "1",
@@ -279,52 +292,9 @@ def bound_shares(paths: Sequence[Path | str], confidence: float) -> dict[str, En
     }
 
 
-def beside_columns(every: Fits, paths: Sequence[Path | str], confidence: float) -> dict[str, Entry]:
-    """Errors of column fitting on the same scans, and the best over those of fits."""
-    low, high = SCORED
-    cells = every.of(every.told & (every.amplitude >= low) & (every.amplitude <= high))
-    squares = {
-        name: np.square((cells.found - cells.true)[cells.specimen == name]).mean()
-        for name in np.unique(cells.specimen).tolist()
-    }
-    truth = dict(zip(every.specimen.tolist(), every.true.tolist(), strict=True))
-    found: dict[str, Entry] = {}
-    ratios = []
-    for method, errors in column_errors(paths, truth).items():
-        members = [
-            np.array([np.square(errors[name]).mean(), square])
-            for name, square in squares.items()
-            if name in errors
-        ]
-        found[f"vector.columns_pm.{method}"] = _entry(
-            members,
-            lambda parts: float(np.sqrt(np.mean(parts, axis=0)[0])),
-            "pm",
-            "Root mean square error of a component of the displacement of a specimen by "
-            f"{METHODS[method][0]}, calibrated on all other specimens; crystals of {low:g} to "
-            f"{high:g} of the displacements",
-            confidence,
-        )
-        ratio = _entry(
-            members,
-            lambda parts: float(np.sqrt(np.divide(*np.mean(parts, axis=0)))),
-            "1",
-            "Error of the best of columns, deflection and Friedel pairs over that of the fit",
-            confidence,
-        )
-        ratios.append(ratio)
-    if ratios:
-        found["vector.columns_ratio"] = min(ratios, key=lambda each: each["value"] or np.inf)
-    return found
-
-
 def _squares(error: Floats, covariance: Floats) -> Floats:
     """Squared lengths of errors in units of the ellipse."""
     return np.asarray(np.einsum("ni,nij,nj->n", error, np.linalg.inv(covariance), error))
-
-
-def _mean(parts: Sequence[Floats]) -> float:
-    return float(np.concatenate(parts).mean())
 
 
 def _nearest(angle: Floats, class_deg: Floats) -> Floats:
@@ -338,29 +308,6 @@ def _nearest(angle: Floats, class_deg: Floats) -> Floats:
 def _apart(angle: Floats, degrees: Floats) -> Floats:
     """Between angles [radian] and others [degree], the short way round [degree]."""
     return np.asarray(np.abs((np.degrees(angle) - degrees + 180) % 360 - 180))
-
-
-def _entry(
-    members: Sequence[Floats],
-    statistic: Callable[[Sequence[Floats]], float],
-    unit: str,
-    meaning: str,
-    confidence: float,
-) -> Entry:
-    """A statistic of specimens, with an interval over them."""
-    count = len(members)
-    if not count:
-        return entry(np.nan, unit, meaning, n=0)
-    value = statistic(members)
-    if count < 3:
-        return entry(value, unit, meaning, n=count)
-    random = np.random.default_rng(0)
-    draws = [
-        statistic([members[n] for n in random.integers(count, size=count)]) for _ in range(_DRAWS)
-    ]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return entry(value, unit, meaning, low=float(low), high=float(high), n=count)
 
 
 def _angle(vectors: Floats) -> Floats:

@@ -11,8 +11,13 @@ import xarray as xr
 
 from polarstem.checked_netcdf import save_netcdf
 from polarstem.displacements.column_fit import CELL_FEATURES
-from polarstem.evaluate.scores.column_scores import LEAST_SCANS, METHODS, column_errors
-from polarstem.evaluate.scores.vector_scores import Fits, beside_columns
+from polarstem.evaluate.scores.column_scores import (
+    LEAST_SCANS,
+    METHODS,
+    beside_columns,
+    column_errors,
+)
+from polarstem.evaluate.scores.vector_scores import SCORED, Fits
 
 COUNT = 40
 NAMES = [f"s{n}" for n in range(COUNT)]
@@ -88,7 +93,7 @@ def test_the_best_way_stands_beside_the_fit(seen) -> None:
         np.tile(np.eye(2), (COUNT, 1, 1)),
         np.ones(COUNT),
     )
-    found = beside_columns(cells, paths, 0.95)
+    found = beside_columns(cells, paths, SCORED, 0.95)
     dark = found["vector.columns_pm.dark_field"]
     own = column_errors(paths, truth)["dark_field"]
     scored = np.concatenate([own[name] for name in NAMES[10:]])
@@ -98,4 +103,6 @@ def test_the_best_way_stands_beside_the_fit(seen) -> None:
     bright = found["vector.columns_pm.bright_field"]["value"]
     ratio = found["vector.columns_ratio"]
     assert ratio["value"] == pytest.approx(bright / 0.1, rel=1e-6), "that of the best"
-    assert beside_columns(cells, paths[:1], 0.95) == {}
+    nothing = found["vector.columns_pm.nothing"]["value"]
+    assert nothing == pytest.approx(np.sqrt((true[10:] ** 2).mean()))
+    assert beside_columns(cells, paths[:1], SCORED, 0.95) == {}

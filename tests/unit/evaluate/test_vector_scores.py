@@ -89,6 +89,18 @@ def test_ellipses_are_those_of_the_covariance() -> None:
     assert value(found, "vector.coverage_68") == pytest.approx(0.5)
 
 
+def test_ellipses_are_told_at_the_edges_of_the_ranges() -> None:
+    amplitude, thickness = np.array([0.2, 0.5, 1.0, 1.3]), np.array([40.0, 10, 20, 10])
+    true = 20 * amplitude[:, None] * (1.0, 0.0)
+    off = np.array([[0.0, 0], [9, 0], [0, 0], [0, 0]])
+    cells = cells_of(true, true + off, amplitude=amplitude)._replace(thickness=thickness)
+    found = scores(cells)
+    expected = {"below_15_nm": (0.5, 2), "above_28_nm": (1.0, 1), "below_0.3": (1.0, 1)}
+    for edge, (share, count) in (expected | {"above_1.2": (1.0, 1)}).items():
+        assert value(found, f"vector.coverage_95.{edge}") == share
+        assert found[f"vector.coverage_95.{edge}"]["n"] == count
+
+
 def test_intervals_are_over_specimens() -> None:
     random = np.random.default_rng(0)
     true = np.tile([[15.0, 0]], (400, 1))
