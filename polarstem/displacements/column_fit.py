@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from polarstem.models.family.deflection import DeflectionOptions, vector_weights
 from polarstem.scans.specimen.rings import ring_signals
 
 FloatArray = NDArray[np.float64]
@@ -30,9 +31,10 @@ WINDOW = 0.75
 """Half a side of what is fitted [cells]."""
 DARK, BRIGHT = 3, 1
 """Rings of `polarstem.scans.specimen.rings.RINGS` for annular dark and bright field images."""
+_PAIRS = ((1, 0), (1, 1), (2, 0))
 CELL_FEATURES = (
     *("dark field B - A", "bright field B - A", "bright field B - O"),
-    *("deflection", "Friedel pairs"),
+    *("deflection", *(f"Friedel pairs {h} {k}" for h, k in _PAIRS)),
 )
 """What `cell_columns` measures."""
 _AROUND = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(-1, 2)  # cells
@@ -89,7 +91,10 @@ def fit_columns(
 
 
 def cell_columns(
-    patterns: NDArray[np.floating], fractions: FloatArray, pixel_semiangles: float
+    patterns: NDArray[np.floating],
+    fractions: FloatArray,
+    pixel_semiangles: float,
+    spacing_pixels: Sequence[float],
 ) -> FloatArray:
     """Fit the columns of one unit cell that repeats.
 
@@ -100,13 +105,15 @@ def cell_columns(
         y (down) and x of the probe in the cell, from the A column.
     pixel_semiangles : float
         Size of a pixel in units of the convergence semi-angle.
+    spacing_pixels : sequence of float
+        Distance of neighbouring reflections along x and y [pixels].
 
     Returns
     -------
     ndarray, shape (feature, 2)
         Right and up, in the order of `CELL_FEATURES`: differences between sorts of columns [cells],
-        the mean deflection of the beam [semi-angles], and what Friedel pairs beyond the aperture
-        differ by in the mean pattern [fraction of the detected electrons].
+        the mean deflection of the beam [semi-angles], and what Friedel pairs of the mean pattern
+        differ by, over their sum (`polarstem.models.family.deflection.vector_weights`).
     """
     signals = ring_signals(patterns, pixel_semiangles).astype(np.float64)
     apart = np.stack([fractions[:, 1], -fractions[:, 0]], axis=1) - (0.5, -0.5)
@@ -119,13 +126,9 @@ def cell_columns(
         fitted = fit_columns(places[near], values, sign, sites)
         of_b = fitted[sites.index("B")]
         found += [of_b - fitted[k] for k, site in enumerate(sites) if site != "B"]
-    return np.stack([*found, signals[:, -2:].mean(0), _friedel(patterns.mean(0), pixel_semiangles)])
-
-
-def _friedel(pattern: NDArray[np.floating], pixel_semiangles: float) -> FloatArray:
-    """Right minus left, and up minus down, beyond the aperture."""
-    along = (np.arange(len(pattern)) - (len(pattern) - 1) / 2) * pixel_semiangles
-    x, y = np.meshgrid(along, -along)
-    outside = np.hypot(x, y) > 1
-    sides = [float((pattern * outside * np.sign(axis)).sum()) for axis in (x, y)]
-    return np.array(sides) / float(pattern.sum())
+    options = DeflectionOptions(signal="friedel", spacing_pixels=spacing_pixels, pairs=_PAIRS)
+    weights = vector_weights((patterns.shape[1], patterns.shape[2]), options)
+    right, up, total = np.tensordot(weights, patterns.mean(0), axes=2)
+    return np.stack(
+        [*found, signals[:, -2:].mean(0), *np.stack([right, up], axis=1) / total[:, None]]
+    )

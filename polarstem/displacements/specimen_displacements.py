@@ -18,6 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from polarstem.checked_netcdf import save_netcdf
+from polarstem.config.physics import wavelength
 from polarstem.data.patterns import PatternSet
 from polarstem.displacements.bound_share import DOSES, Recounted, recounted
 from polarstem.displacements.cell_displacement import CellFit, CellPatterns, Halos, fit_cell
@@ -76,8 +77,7 @@ def fit_specimens(
     """
     fitter = PacbedFitter(Library.open(library))
     with PatternSet.open([dataset], split="test") as patterns:
-        pixel = trained_for["mrad_per_pixel"] / trained_for["semiangle_mrad"]
-        scans = list(_looked_at(patterns, fitter, positions, pixel))
+        scans = list(_looked_at(patterns, fitter, positions, trained_for))
         fits: dict[int, _Fitted] = {}
         for group in _alike(scans):
             nm = [scan.thickness_nm for scan in group]
@@ -118,9 +118,13 @@ class _Fitted:
 
 
 def _looked_at(
-    patterns: PatternSet, fitter: PacbedFitter, positions: int, pixel_semiangles: float
+    patterns: PatternSet, fitter: PacbedFitter, positions: int, trained_for: Mapping[str, Any]
 ) -> Iterator[_Scan]:
     number = patterns.scan
+    per_pixel = trained_for["mrad_per_pixel"]
+    reflection = 1e3 * wavelength(trained_for["energy_kv"])  # mrad Å
+    down, right = trained_for["cell_angstrom"]
+    spacing = reflection / right / per_pixel, reflection / down / per_pixel
     for scan in progress(range(number.max() + 1), number.max() + 1, "mean patterns"):
         rows = np.random.default_rng(scan).permutation(np.flatnonzero(number == scan))
         specimen, first = str(patterns.specimen[rows[0]]), rows[0]
@@ -143,7 +147,12 @@ def _looked_at(
             float(patterns.class_directions[patterns.class_index[first]]),
             np.asarray(found.tilt.value if known and found.tilt else (np.nan, np.nan), float),
             float(found.thickness.value) if known and found.thickness else float("nan"),
-            cell_columns(images, _places(patterns, rows), pixel_semiangles),
+            cell_columns(
+                images,
+                _places(patterns, rows),
+                per_pixel / trained_for["semiangle_mrad"],
+                spacing,
+            ),
         )
 
 
@@ -275,7 +284,10 @@ def _data(
     variables["columns"] = (
         ("specimen", "column_feature", "axis"),
         np.array([scan.columns for scan in scans]),
-        {"units": "1", "long_name": "between columns [cells]; deflection [semi-angles]"},
+        {
+            "units": "1",
+            "long_name": "between columns [cells]; deflection [semi-angles]; Friedel pairs",
+        },
     )
     unknown = Recounted(*(np.full(len(DOSES), np.nan) for _ in range(2)))
     variances = [fits[s.number].recounted if s.number in fits else unknown for s in scans]

@@ -106,10 +106,10 @@ MUTATIONS = [
         "::test_columns_of_a_cell_are_found_where_they_are",
     ),
     Mutation(
-        "Friedel pairs are upside down",
+        "Friedel pairs of a specimen are turned",
         _FIT,
-        "x, y = np.meshgrid(along, -along)",
-        "x, y = np.meshgrid(along, along)",
+        "np.stack([right, up], axis=1) / total",
+        "np.stack([up, right], axis=1) / total",
         "tests/unit/displacements/test_column_fit.py"
         "::test_columns_of_a_cell_are_found_where_they_are",
     ),

@@ -20,17 +20,14 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 METHODS = {
-    "dark_field": ("columns in annular dark field images", ("dark field B - A",)),
-    "bright_field": (
-        "columns in annular bright field images",
-        ("bright field B - A", "bright field B - O"),
-    ),
-    "deflection": ("the deflection of the beam", ("deflection",)),
-    "friedel_pairs": ("Friedel pairs of the mean pattern", ("Friedel pairs",)),
+    "dark field": "columns in annular dark field images",
+    "bright field": "columns in annular bright field images",
+    "deflection": "the deflection of the beam",
+    "Friedel pairs": "Friedel pairs of the mean pattern",
 }
-"""Of each method, what it is, and what it measures."""
+"""How features of each method begin, and what it is."""
 LEAST_SCANS = 20
-"""Fewer leave the calibration to chance: it has up to nine gains."""
+"""Fewer leave the calibration to chance: it has up to twelve gains."""
 _MIDDLE_NM, _UNIT_NM = 20.0, 10.0
 _POWERS = (0, 1, 2)  # of the thickness, in gains
 
@@ -67,12 +64,12 @@ def beside_columns(
             for name, square in squares.items()
             if name in errors
         ]
-        found[f"vector.columns_pm.{method}"] = of_specimens(
+        found[f"vector.columns_pm.{method.lower().replace(' ', '_')}"] = of_specimens(
             members,
             lambda parts: float(np.sqrt(np.mean(parts, axis=0)[0])),
             "pm",
             "Root mean square error of a component of the displacement of a specimen by "
-            f"{METHODS[method][0]}, calibrated on all other specimens; {crystals}",
+            f"{METHODS[method]}, calibrated on all other specimens; {crystals}",
             confidence,
         )
         ratio = of_specimens(
@@ -131,8 +128,9 @@ def column_errors(
     truth = np.array([truth_pm[name] for name in owner])
     thicker = (np.concatenate(nm) - _MIDDLE_NM) / _UNIT_NM
     told: dict[str, dict[str, Floats]] = {}
-    for method, (_, measured) in METHODS.items():
-        features = np.stack([*(columns[:, names.index(each)] for each in measured), tilts], axis=-1)
+    for method in METHODS:
+        own = [n for n, name in enumerate(names) if name.startswith(method)]
+        features = np.stack([*columns[:, own].swapaxes(0, 1), tilts], axis=-1)
         error = _calibrated(features, thicker, truth) - truth
         known = np.isfinite(error).all(1)
         told[method] = {

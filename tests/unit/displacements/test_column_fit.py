@@ -42,17 +42,27 @@ def test_columns_of_a_cell_are_found_where_they_are() -> None:
         inside = (radius >= RINGS[ring][0]) & (radius < RINGS[ring][1])
         patterns += share[:, None, None] * inside / inside.sum()
     patterns[:, SIDE // 2 - 1, SIDE // 2] += 0.1  # of pixels in the middle: right, and up
-    patterns[:, 9, -1] += 0.02
-    patterns[:, 10, -1] += 0.02  # to the right
-    patterns[:, 0, 9] += 0.01  # and up, beyond all rings
-    patterns[:, 0, 10] += 0.01
+    # reflections of a spacing of 4 pixels: 1 0 to the right, 0 1 upwards
+    for weight, rows, columns in (
+        (0.02, slice(9, 11), slice(13, 15)),
+        (0.01, slice(5, 7), slice(9, 11)),
+    ):
+        patterns[:, rows, columns] += weight / 4
     random = np.random.default_rng(0).permutation(len(right))
     found = dict(
-        zip(CELL_FEATURES, cell_columns(patterns[random], fractions[random], PIXEL), strict=True)
+        zip(
+            CELL_FEATURES,
+            cell_columns(patterns[random], fractions[random], PIXEL, (4.0, 4.0)),
+            strict=True,
+        )
     )
     for name, other in (("dark field B - A", "A"), ("bright field B - A", "A"),
                         ("bright field B - O", "O")):  # fmt: skip
         expected = np.subtract(MOVED["B"], MOVED[other])
         np.testing.assert_allclose(found[name], expected, atol=2e-3)
-    assert found["Friedel pairs"] == pytest.approx([0.04 / 1.16, 0.02 / 1.16], rel=0.01)
-    assert found["deflection"] == pytest.approx([0.1 / 1.1 * PIXEL / 2] * 2, rel=0.02)
+    right, up = found["Friedel pairs 1 0"]
+    assert 0 < up < right
+    assert right == pytest.approx(2 * up, rel=0.02)
+    assert found["Friedel pairs 2 0"] == pytest.approx(0, abs=1e-6)
+    expected = np.array([0.1 / 2 + 0.02 * 4, 0.1 / 2 + 0.01 * 4]) * PIXEL / 1.13
+    np.testing.assert_allclose(found["deflection"], expected, rtol=1e-3)

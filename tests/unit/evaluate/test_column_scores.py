@@ -36,7 +36,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], dict[str
         "bright field B - O": random.normal(size=(COUNT, 2)),
         "dark field B - A": (truth + noise) / 400,
         "deflection": np.zeros((COUNT, 2)),
-        "Friedel pairs": np.zeros((COUNT, 2)),
+        **{name: np.zeros((COUNT, 2)) for name in CELL_FEATURES if name.startswith("Friedel")},
     }
     columns = np.stack([made[name] for name in CELL_FEATURES], axis=1)
     columns[3, CELL_FEATURES.index("dark field B - A")] = np.nan
@@ -58,14 +58,14 @@ def test_gains_are_those_of_all_other_specimens(seen) -> None:
     paths, truth = seen
     found = column_errors(paths, truth)
     assert list(found) == list(METHODS)
-    bright = np.concatenate(list(found["bright_field"].values()))
+    bright = np.concatenate(list(found["bright field"].values()))
     assert np.abs(bright).max() < 1e-6, "thickness and tilt are taken out"
-    dark = np.concatenate(list(found["dark_field"].values()))
+    dark = np.concatenate(list(found["dark field"].values()))
     assert 0.8 < np.sqrt((dark**2).mean()) < 1.5
-    assert set(found["dark_field"]) == set(NAMES) - {"s3"}
+    assert set(found["dark field"]) == set(NAMES) - {"s3"}
     # a specimen whose truth is another is not fitted by itself, and spoils all others' gains
     false = {**truth, "s7": truth["s7"] + 40.0}
-    moved = column_errors(paths, false)["bright_field"]
+    moved = column_errors(paths, false)["bright field"]
     np.testing.assert_allclose(moved["s7"], -40.0, atol=1e-6)
     assert max(np.abs(moved[name]).max() for name in NAMES if name != "s7") > 0.1
 
@@ -95,7 +95,7 @@ def test_the_best_way_stands_beside_the_fit(seen) -> None:
     )
     found = beside_columns(cells, paths, SCORED, 0.95)
     dark = found["vector.columns_pm.dark_field"]
-    own = column_errors(paths, truth)["dark_field"]
+    own = column_errors(paths, truth)["dark field"]
     scored = np.concatenate([own[name] for name in NAMES[10:]])
     assert dark["value"] == pytest.approx(np.sqrt((scored**2).mean()))
     assert dark["n"] == 30
