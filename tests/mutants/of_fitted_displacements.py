@@ -342,4 +342,25 @@ MUTATIONS = [
         f"{_HERE}/test_displacement_map.py"
         "::test_without_neighbours_errors_are_as_large_as_all_differences",
     ),
+    Mutation(
+        "tilt, thickness and place are as expected in every cell",
+        _CELL,
+        "middle[np.diag_indices(count)] += best.pull * variance * ALIKE",
+        "middle[np.diag_indices(count)] += 0 * best.pull",
+        _TOLD,
+    ),
+    Mutation(
+        "pixels of one pattern are as many as they need be",
+        _CELL,
+        "middle *= independent / max(1.0, independent - count)",
+        "middle *= independent / independent",
+        f"{_CELLS}::test_one_pattern_has_few_pixels_that_are_independent",
+    ),
+    Mutation(
+        "derivatives are those of the farther plane",
+        _CRYSTALS,
+        "exposed[0], round(share)",
+        "exposed[0], 1 - round(share)",
+        _SLOPES,
+    ),
 ]

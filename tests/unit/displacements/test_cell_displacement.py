@@ -12,8 +12,8 @@ from scipy.ndimage import gaussian_filter
 
 from polarstem.displacements import scan_displacements
 from polarstem.displacements.cell_displacement import CellFit, CellPatterns, fit_cell
-from polarstem.displacements.displaced_crystals import DisplacedCrystals, between_places
-from polarstem.displacements.microscope_conditions import NAMES, OF_CELL, at_start
+from polarstem.displacements.displaced_crystals import DisplacedCrystals, between_places, powers
+from polarstem.displacements.microscope_conditions import CELL_SPREADS, NAMES, OF_CELL, at_start
 from polarstem.displacements.scan_displacements import ScanCells, fit_scan, random_error
 from polarstem.displacements.verdicts import Untold, verdict
 
@@ -60,20 +60,26 @@ def test_known_conditions_leave_the_counting_error(
         assert fit.margin > 3
 
 
-@pytest.mark.parametrize("noise", ["counts", "patches"])
+@pytest.mark.parametrize("noise", ["counts", "patches", "conditions"])
 def test_the_error_that_is_told_is_that_of_many_fits(
     crystals: DisplacedCrystals, directly: Any, halos: Any, noise: str
 ) -> None:
-    """Of counted electrons, and of deviations that neighbouring pixels share."""
+    """Of counted electrons, of deviations that neighbouring pixels share, and of conditions."""
     here = at_start(np.array([0.5, -0.3]), float(crystals.thickness_nm[2]))
     fractions, shift = raster(4), np.array((9.0, -4.0))
     surface, weights = crystals.surface(here), between_places(fractions)
     offsets = crystals.derivatives(here)[OF_CELL]
     expected = directly(tuple(shift), fractions, here)
+    at = powers(shift / crystals.reach_pm, 2)
+    along = np.stack([weights @ np.tensordot(at, each, axes=1) for each in offsets])
     random, errors, told = np.random.default_rng(1), [], []
-    for _ in range(40):
+    for _ in range(150 if noise == "conditions" else 40):
         if noise == "counts":
             patterns = random.poisson(2e4 * expected) / 2e4
+        elif noise == "conditions":
+            own = 1.0 * random.normal(size=5) * CELL_SPREADS
+            moved = expected + np.tensordot(own, along, axes=1)
+            patterns = random.poisson(4e3 * moved.clip(0)) / 4e3
         else:
             rough = random.normal(size=(len(expected), 20, 20))
             patterns = expected * (1 + 0.1 * gaussian_filter(rough, (0, 1, 1)).reshape(16, -1))
@@ -82,7 +88,25 @@ def test_the_error_that_is_told_is_that_of_many_fits(
         told.append(fit.covariance)
     scatter = np.cov(np.transpose(errors))
     ratio = np.trace(np.mean(told, axis=0)) / np.trace(scatter)
-    assert 0.6 < ratio < 1.6  # 78 numbers tell a variance to 16 %
+    # 78 numbers tell a variance to 16 %, 298 to 8 %
+    low, high = (0.8, 1.25) if noise == "conditions" else (0.6, 1.6)
+    assert low < ratio < high
+
+
+def test_one_pattern_has_few_pixels_that_are_independent(
+    crystals: DisplacedCrystals, directly: Any, halos: Any
+) -> None:
+    here = at_start(np.zeros(2), float(crystals.thickness_nm[2]))
+    fractions, shift = raster(1), np.array((9.0, -4.0))
+    surface, weights = crystals.surface(here), between_places(fractions)
+    expected = directly(tuple(shift), fractions, here)
+    random, fits = np.random.default_rng(1), []
+    for _ in range(300):
+        patterns = (random.poisson(1e6 * expected) / 1e6).astype(np.float32)
+        fits.append(fit_cell(CellPatterns(weights, patterns), surface, halos))
+    scatter = np.cov(np.transpose([fit.shift for fit in fits]))
+    ratio = np.trace(np.mean([fit.covariance for fit in fits], axis=0)) / np.trace(scatter)
+    assert 0.8 < ratio < 1.25
 
 
 def test_conditions_are_found_with_the_displacements(
