@@ -33,6 +33,7 @@ _SAMPLE = 24  # cells that the conditions are fitted to
 _ROUNDS = 4  # with the same derivatives
 _RENEWALS = 4
 _SETTLED = 0.1  # of the spreads
+_LEAST_PAIRS = 8  # of neighbours: fewer leave the error to chance
 _GROUP_NM = 1.5  # cells whose thickness differs by less share a surface
 
 
@@ -164,7 +165,8 @@ def random_error(
 ) -> float:
     """Standard deviation of a component by how much neighbouring cells differ.
 
-    What really changes from cell to cell is in it, walls are not: it is a median.
+    What really changes from cell to cell is in it, walls are not: of the differences a median is
+    taken, and those beyond three times it are left out until none is.
 
     Parameters
     ----------
@@ -176,7 +178,7 @@ def random_error(
     Returns
     -------
     float
-        In the units of the shifts; not a number with fewer than eight pairs.
+        In the units of the shifts; not a number where fewer than eight pairs are left.
     """
     place = {at: n for n, at in enumerate(zip(row.tolist(), column.tolist(), strict=True))}
     pairs = [
@@ -190,6 +192,10 @@ def random_error(
     first, second = np.array(pairs).T
     apart = np.abs(shifts[first] - shifts[second])
     apart = apart[np.isfinite(apart).all(1)]
-    if len(apart) < 8:
-        return float("nan")
-    return float(np.median(apart) * 1.4826 / np.sqrt(2))
+    while len(apart) >= _LEAST_PAIRS:
+        spread = 1.4826 * np.median(apart)
+        within = (apart <= 3 * spread).all(1)
+        if within.all():
+            return float(spread / np.sqrt(2))
+        apart = apart[within]
+    return float("nan")

@@ -152,8 +152,15 @@ MUTATIONS = [
     Mutation(
         "walls are taken for scatter",
         _SCAN,
-        "np.median(apart) * 1.4826 / np.sqrt(2)",
-        "np.sqrt(np.mean(apart**2) / 2)",
+        "spread = 1.4826 * np.median(apart)",
+        "spread = np.sqrt(np.mean(apart**2))",
+        f"{_CELLS}::test_random_error_is_that_of_neighbours_and_leaves_walls_out",
+    ),
+    Mutation(
+        "walls that no map names are scatter",
+        _SCAN,
+        "within = (apart <= 3 * spread).all(1)",
+        "within = (apart <= np.inf).all(1)",
         f"{_CELLS}::test_random_error_is_that_of_neighbours_and_leaves_walls_out",
     ),
     Mutation(
