@@ -22,7 +22,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from benchmarks.true_displacements import Score, at_cells, run
+from benchmarks.finished_run import run
 from benchmarks.virtual_images import FloatArray, lattice_places, virtual_images
 from polarstem.displacements.column_fit import IMAGES, WINDOW, fit_columns
 from polarstem.evaluate.map_scores.beside_truth import (
@@ -31,6 +31,7 @@ from polarstem.evaluate.map_scores.beside_truth import (
     read_scored,
     truth_of_cells,
 )
+from polarstem.evaluate.map_scores.displacements_beside_truth import at_cells
 from polarstem.scans.specimen.turns import PlaneTurn
 
 DEFLECTION = "deflection"
@@ -72,6 +73,25 @@ class Scene:
     right_by_map: NDArray[np.bool_]
     answered: NDArray[np.bool_]
     classes_deg: FloatArray
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good displacements are.
+
+    Attributes
+    ----------
+    rms_pm : float
+        Root-mean-square error of a component.
+    scatter_pm : float
+        The same about the mean of each domain: what no better calibration takes away.
+    right : float
+        Share of cells whose nearest class is the true one.
+    """
+
+    rms_pm: float
+    scatter_pm: float
+    right: float
 
 
 def read_scene(map_nc: Path, scans: Path) -> Scene | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from benchmarks.true_displacements import run
+from benchmarks.finished_run import run
 from polarstem.displacements.displacement_files import DISPLACEMENTS_FILE
 from polarstem.displacements.wall_profile import wall_profile
 from polarstem.errors import PolarstemError

@@ -154,11 +154,9 @@ def _map(arguments: argparse.Namespace) -> None:
 
 
 def _vectors(arguments: argparse.Namespace) -> None:
-    from polarstem.displacements.displacement_files import write_displacements
     from polarstem.displacements.displacement_map import measure_displacements, said
     from polarstem.files import atomic_path
-    from polarstem.report.displacement_page import PAGE_FILE, write_displacement_page
-    from polarstem.report.figures.displacement_arrows import draw_displacements
+    from polarstem.report.displacement_page import PAGE_FILE, write_displacement_folder
 
     if arguments.out.exists():
         raise PolarstemError(
@@ -168,10 +166,7 @@ def _vectors(arguments: argparse.Namespace) -> None:
     found = measure_displacements(arguments.map, arguments.model, threads=arguments.threads)
     sentence = said(found)
     with atomic_path(arguments.out) as folder:
-        folder.mkdir()
-        write_displacements(found, folder)
-        draw_displacements(found, folder / "displacements.png")
-        write_displacement_page(found, folder)
+        write_displacement_folder(found, folder)
         if arguments.line is not None:
             sentence += f"\n{_wall(found, arguments.line, folder / 'wall.png')}"
     print(sentence)

@@ -25,9 +25,21 @@ def displacement_checks(config: Config) -> Iterator[str]:
             "evaluate.displacements: thickness and tilt of a scan are told by the library of a "
             "recommended model, but there is none; set evaluate.recommended"
         )
+    if not section.fitted and not section.experiments:
+        yield "evaluate.displacements: names neither domains nor experiments; name one, or set null"
+    if section.also and not section.domains:
+        yield "evaluate.displacements.also: stands beside domains; name one in `domains`"
     for domain in section.fitted:
         if domain not in config.domains:
             yield f"evaluate.displacements: {domain!r} is not in domains; add it"
+    for name in section.experiments:
+        if name not in config.mapped():
+            yield f"evaluate.displacements.experiments: {name!r} is no experiment that is mapped"
+    if section.experiments and config.structures.zone_axis != (0, 0, 1):
+        yield (
+            "evaluate.displacements.experiments: displacements of maps were tested along [0, 0, 1] "
+            "alone; leave them out"
+        )
 
 
 def _directions(config: Config, name: str) -> Iterator[str]:

@@ -153,17 +153,19 @@ class Recommended(Section):
 
 
 class Displacements(Section):
-    """Whose displacements are fitted and held against the true ones."""
+    """Whose displacements are fitted, and held against the true ones where these are known."""
 
     domains: tuple[str, ...] = Field(
-        min_length=1,
-        description="data domains that are scored together, `polar_direction: free` or not",
+        (), description="data domains that are scored together, `polar_direction: free` or not"
     )
     also: tuple[str, ...] = Field(
         (), description="data domains that are scored each by itself, such as other doses"
     )
     positions: Count = Field(
         36, description="patterns that make up a unit cell, drawn at random from a scan"
+    )
+    experiments: tuple[str, ...] = Field(
+        (), description="mapped experiments whose unit cells get a displacement"
     )
 
     @property
@@ -208,8 +210,8 @@ class Evaluate(Section):
     )
     displacements: Displacements | None = Field(
         None,
-        description="test specimens whose displacements are fitted and held against the true "
-        "ones, see docs/vector.md; null: none",
+        description="test specimens and maps whose displacements are fitted and held against the "
+        "true ones, see docs/vector.md; null: none",
     )
     crystal_separation: NonNegative = Field(
         0.1,

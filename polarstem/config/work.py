@@ -250,7 +250,7 @@ def _evaluation(run: _Run) -> Iterator[Job]:
         of_scan = math.prod(config.simulate_of(config.domains[domain].specimens).scan.positions)
         scans = run.patterns(domain, "test") / of_scan
         yield Job("fit_displacements", domain, {"scans fitted": scans}, _FITTED_MB, threads=2)
-    if section is not None:
+    if section is not None and section.fitted:
         yield Job("score_displacements", "", {})
     budget = job_memory.budget_mb(config)
     yield Job("measure_accuracy", "", {"budget": accuracy_mb(config)}, budget)
@@ -274,6 +274,9 @@ def _maps(config: Config) -> Iterator[Job]:
         rule = "map_scan" if name in config.mapped() else "map_defect_free"
         cells = math.prod(scene.cells) if scene is not None else _OWN_CELLS
         yield Job(rule, name, {"mapped": cells}, threads=2 if rule == "map_scan" else 1)
+    section = config.evaluate.displacements
+    for name in section.experiments if section is not None else ():
+        yield Job("map_displacements", name, {"scans fitted": 1.0}, _FITTED_MB, threads=2)
 
 
 def _library(config: Config, library: Mapping[str, Any]) -> float:

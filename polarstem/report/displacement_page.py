@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page of displacements: every unit cell, its ellipse, and walls across lines one draws."""
+"""The folder of displacements and its page: every unit cell, its ellipse, walls across lines."""
 
 from __future__ import annotations
 
@@ -12,18 +12,37 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from polarstem.displacements.displacement_files import write_displacements
 from polarstem.displacements.displacement_map import said
 from polarstem.displacements.microscope_conditions import MEANINGS
 from polarstem.displacements.verdicts import UNTOLD_MEANINGS
 from polarstem.files import atomic_path
 from polarstem.report.embedding import script_data, template, verbatim
 from polarstem.report.figures import style
+from polarstem.report.figures.displacement_arrows import draw_displacements
 from polarstem.report.map_files import stamp_text
 
 PAGE_FILE = "displacements.html"
 _MINUS = "\u2212"
 _VALUES = ("ux", "uy", "sigma_x", "sigma_y", "correlation", "p_polar", "polarization", "misfit")
 _DIGITS = 6  # significant ones
+
+
+def write_displacement_folder(data: xr.Dataset, folder: Path | str) -> None:
+    """Write all files of displacements, a figure and a page into a new folder.
+
+    Parameters
+    ----------
+    data : Dataset
+        See `polarstem.displacements.displacement_map.measure_displacements`.
+    folder : path
+        Is there complete or not at all.
+    """
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        write_displacements(data, temporary)
+        draw_displacements(data, temporary / "displacements.png")
+        write_displacement_page(data, temporary)
 
 
 def write_displacement_page(data: xr.Dataset, folder: Path | str) -> Path:

@@ -28,6 +28,9 @@ SHOWN = (
     "wall_flagged",
     "control_flagged",
     "thickness_error_nm",
+    "displacement_rms_pm",
+    "displacement_sigma_pm",
+    "displacement_angle_deg",
 )
 """Scores of the report's table, in its order; the summary holds more."""
 

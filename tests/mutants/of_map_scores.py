@@ -17,6 +17,8 @@ _FLAGGED = "tests/unit/maps/test_score_defects.py"
 _RUNGS = "tests/unit/evaluate/test_reality_ladder.py"
 _INTERVALS = "tests/unit/evaluate/test_over_scans.py"
 _PAGE = "tests/unit/report/test_reality.py"
+_BESIDE = "polarstem/evaluate/map_scores/displacements_beside_truth.py"
+_DISPLACED = "tests/unit/evaluate/test_displacements_beside_truth.py"
 
 MUTATIONS = [
     Mutation(
@@ -214,5 +216,40 @@ MUTATIONS = [
         "if key.startswith(LADDER):",
         "if not key:",
         f"{_PAGE}::test_page_has_the_ladder_where_there_is_one",
+    ),
+    Mutation(
+        "displacements of cells at walls count",
+        _BESIDE,
+        'away = own["wall_distance"] > AWAY_CELLS * float(truth.attrs["cell_nm"])',
+        'away = own["wall_distance"] > 0 * float(truth.attrs["cell_nm"])',
+        f"{_DISPLACED}::test_errors_are_those_of_cells_away_from_walls_and_defects",
+    ),
+    Mutation(
+        "displacements of defects count",
+        _BESIDE,
+        'away &= ~own["defect"]',
+        'away &= ~own["defect"] | own["defect"]',
+        f"{_DISPLACED}::test_errors_are_those_of_cells_away_from_walls_and_defects",
+    ),
+    Mutation(
+        "an ellipse is told for half of what it holds",
+        _BESIDE,
+        "-2 * np.log(1 - level)",
+        "-np.log(1 - level)",
+        f"{_DISPLACED}::test_errors_are_those_of_cells_away_from_walls_and_defects",
+    ),
+    Mutation(
+        "displacements are held against none",
+        _BESIDE,
+        "error = _found(data)[told] - at_cells(found, truth)[told]",
+        "error = _found(data)[told] - 0 * at_cells(found, truth)[told]",
+        f"{_DISPLACED}::test_errors_are_those_of_cells_away_from_walls_and_defects",
+    ),
+    Mutation(
+        "maps are scored without their displacements",
+        "polarstem/evaluate/map_scores/over_experiments.py",
+        "if fitted := (displacements or {}).get(name):",
+        "if fitted := {}.get(name):",
+        f"{_DISPLACED}::test_the_summary_of_maps_takes_displacements_where_there_are_some",
     ),
 ]

@@ -252,7 +252,7 @@ def test_dry_run_shows_the_whole_benchmark(path: Path, tmp_path: Path) -> None:
     if config.evaluate.vector_bound is None:
         unused |= {"compute_vector_bound"}
     if config.evaluate.displacements is None:
-        unused |= {"fit_displacements", "score_displacements"}
+        unused |= {"fit_displacements", "score_displacements", "map_displacements"}
     if not config.experiments:
         unused |= MAPPING
     if not any(experiment.reality for experiment in config.experiments.values()):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Displacements fitted to test specimens and scored, beside a finished run."""
+"""Displacements fitted to test specimens and maps and scored, beside a finished run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from runs import planned, snakemake
 
 CHANGE = (
     "  confidence: 0.95",
-    "  displacements: {domains: [emulated, cubic], positions: 36}\n  confidence: 0.95",
+    "  displacements: {domains: [emulated, cubic], experiments: [four_domains]}\n"
+    "  confidence: 0.95",
 )
 SCORED = "results/displacements.json"
+MAPS = "results/maps.json"
 EDGES = ("below_15_nm", "above_28_nm", "below_0.3", "above_1.2")
 
 
@@ -25,11 +27,13 @@ def test_displacements_are_fitted_and_scored(
 ) -> None:
     config = other_config(CHANGE)
     # what stands there already serves
-    assert planned(copy_of_tiny, SCORED, config=config) == {
+    assert planned(copy_of_tiny, SCORED, MAPS, config=config) == {
         "fit_displacements": 2,
         "score_displacements": 1,
+        "map_displacements": 1,
+        "summarise_maps": 1,
     }
-    snakemake(copy_of_tiny, "--cores", "2", SCORED, config=config)
+    snakemake(copy_of_tiny, "--cores", "2", SCORED, MAPS, config=config)
     told = json.loads((copy_of_tiny / SCORED).read_text(encoding="utf-8"))
     # two polar specimens and one without, of 144 positions each
     assert len(told["cells"]) == 12
@@ -51,5 +55,13 @@ def test_displacements_are_fitted_and_scored(
     assert scores["vector.rms_pm"]["unit"] == "pm"
     assert scores["vector.told"]["n"] == 3
     assert told["provenance"]
+    # displacements of a map lie beside those of specimens
+    of_map = copy_of_tiny / "results" / "displacements" / "four_domains"
+    assert {path.name for path in of_map.iterdir()} == {
+        *(f"displacements.{kind}" for kind in ("nc", "csv", "hspy", "png", "html")),
+    }
+    scored = json.loads((copy_of_tiny / MAPS).read_text(encoding="utf-8"))
+    assert scored["maps.four_domains.displacement_told"]["value"] > 0
+    assert scored["maps.four_domains.displacement_sigma_pm"]["unit"] == "pm"
     # and the summary takes the scores over
     assert "score_displacements" not in planned(copy_of_tiny, "results/summary.json", config=config)

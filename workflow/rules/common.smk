@@ -16,9 +16,6 @@ ADAPTATIONS = CONFIG.adaptations()
 CRYSTALS = {crystal.name: crystal for crystal in plan.all_crystals(CONFIG)}
 LIMIT_CRYSTALS = limit_crystals(CONFIG)
 VECTOR_BOUND = ["<results>/vector_bound.nc"] if CONFIG.evaluate.vector_bound else []
-DISPLACEMENTS = (
-    ["<results>/displacements.json"] if CONFIG.evaluate.displacements else []
-)
 
 
 def one_of(names):

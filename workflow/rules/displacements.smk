@@ -1,4 +1,4 @@
-# Displacements of test specimens are fitted, and held against the true ones.
+# Displacements of test specimens and of maps are fitted, and held against the true ones.
 
 
 rule fit_displacements:
@@ -27,8 +27,33 @@ rule fit_displacements:
         "../scripts/fit_displacements.py"
 
 
+rule map_displacements:
+    """Fit the displacements of the unit cells of a map."""
+    input:
+        page=templates_of_report(),
+        map="<results>/maps/{experiment}",
+        model="<results>/mapping_model",
+        crystals=source_file("resources/crystals.yaml"),
+    output:
+        displacements=directory("<results>/displacements/{experiment}"),
+    log:
+        "<logs>/map_displacements/{experiment}.log",
+    benchmark:
+        "<benchmarks>/map_displacements/{experiment}.jsonl"
+    conda:
+        "../../envs/map.yaml"
+    threads: 2
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(60),
+    params:
+        code=code_of("map_displacements"),
+    script:
+        "../scripts/map_displacements.py"
+
+
 rule score_displacements:
-    """Hold fitted displacements against the true ones."""
+    """Hold fitted displacements of test specimens against the true ones."""
     input:
         fitted=of_displacements("<results>/displacements/{domain}.nc"),
     output:

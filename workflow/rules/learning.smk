@@ -43,6 +43,17 @@ def of_displacements(pattern):
     return [pattern.format(domain=name) for name in (section.fitted if section else ())]
 
 
+DISPLACEMENTS = ["<results>/displacements.json"] if of_displacements("{domain}") else []
+
+
+def of_fitted_maps(pattern):
+    """A pattern for each mapped experiment whose displacements are fitted."""
+    section = CONFIG.evaluate.displacements
+    return [
+        pattern.format(experiment=n) for n in (section.experiments if section else ())
+    ]
+
+
 def domains_apart():
     """Data domains whose displacements are scored each by itself."""
     section = CONFIG.evaluate.displacements

@@ -127,6 +127,7 @@ rule summarise_maps:
     input:
         maps=of_experiments("<results>/maps/{experiment}"),
         truths=of_mapped_scenes("<results>/scans/{experiment}.truth.nc"),
+        displacements=of_fitted_maps("<results>/displacements/{experiment}"),
     output:
         json="<results>/maps.json",
     log:

@@ -12,4 +12,8 @@ with job_log(snakemake.log[0]):
         snakemake.output.json,
         snakemake.params.confidence,
         snakemake.params.reality,
+        {
+            Path(folder).name: Path(folder) / "displacements.nc"
+            for folder in snakemake.input.displacements
+        },
     )

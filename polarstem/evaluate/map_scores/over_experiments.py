@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from polarstem.errors import PolarstemError
 from polarstem.evaluate.map_scores.cells_and_walls import score_map
 from polarstem.evaluate.map_scores.defects_found import score_defects
+from polarstem.evaluate.map_scores.displacements_beside_truth import displacement_entries
 from polarstem.evaluate.map_scores.reality_ladder import over_all, reality_entries
 from polarstem.evaluate.summary.entries import Entry, entry
 from polarstem.files import atomic_path, open_netcdf
+from polarstem.maps.outputs import MAP_FILE
 
 STRONG = ("antiphase_boundary", "ruddlesden_popper", "edge_dislocation", "b_antisite")
 """Kinds of scenes whose defects change the columns themselves."""
@@ -32,6 +34,7 @@ def summarise_maps(
     output_json: Path | str,
     confidence: float,
     reality: Mapping[str, str] | None = None,
+    displacements: Mapping[str, Path | str] | None = None,
 ) -> None:
     """Collect what the maps say, and how right those of virtual experiments are.
 
@@ -50,6 +53,8 @@ def summarise_maps(
         Level of the intervals of what several scans say together.
     reality : mapping of str to str, optional
         Factor of each experiment that belongs to the ladder of reality.
+    displacements : mapping of str to path, optional
+        ``displacements.nc`` of each experiment whose displacements were fitted.
 
     Raises
     ------
@@ -61,11 +66,13 @@ def summarise_maps(
     for name, folder in maps.items():
         numbers = _of_map(Path(folder))
         if name in truths:
-            scores = score_map(Path(folder) / "map.nc", truths[name])
-            scores |= score_defects(Path(folder) / "map.nc", truths[name])
+            scores = score_map(Path(folder) / MAP_FILE, truths[name])
+            scores |= score_defects(Path(folder) / MAP_FILE, truths[name])
             with open_netcdf(truths[name], "truth") as truth:
                 kinds[name] = str(truth.attrs["kind"])
                 numbers |= scores | _against(Path(folder), truth)
+        if fitted := (displacements or {}).get(name):
+            numbers |= displacement_entries(fitted, Path(folder) / MAP_FILE, truths.get(name))
         found |= {f"maps.{name}.{number}": value for number, value in numbers.items()}
     for key, score, chosen, worst, meaning in (
         ("strong_defects_auroc", "defect_auroc", STRONG, min, "Least AUROC of the strong defects"),
@@ -140,7 +147,7 @@ def _against(folder: Path, truth: xr.Dataset) -> dict[str, Entry]:
         error = abs(thickness["value"] - float(_thickness(truth).mean()))
         meaning = "Error of the estimated thickness, against the mean over the scan"
         numbers["thickness_error_nm"] = entry(error, "nm", meaning)
-    with open_netcdf(folder / "map.nc", "map") as found:
+    with open_netcdf(folder / MAP_FILE, "map") as found:
         errors = thickness_errors(found, truth)
     if errors is not None:
         low, median, high = np.quantile(errors, [0.05, 0.5, 0.95])

@@ -16,8 +16,6 @@ from benchmarks.columns import (
     score,
     table,
 )
-from benchmarks.displacements import scored
-from benchmarks.true_displacements import at_cells
 from benchmarks.virtual_images import integrate, lattice_places
 from polarstem.displacements.column_fit import SITES, WINDOW, fit_columns
 from polarstem.scans.specimen.cells import Lattice
@@ -195,33 +193,3 @@ def test_all_cells_come_last() -> None:
     assert rows[4].map_answered == pytest.approx((7 + 3 * 57) / 190)
     squares = [row.cells * row.plain.rms_pm**2 for row in rows[:4]]
     assert rows[4].plain.rms_pm == pytest.approx(np.sqrt(sum(squares) / 190))
-
-
-def test_what_is_true_of_a_cell_is_that_of_the_nearest_position() -> None:
-    x, y = 0.1 * np.arange(4), 0.1 * np.arange(3)
-    right, down = np.meshgrid(x, y)
-    truth = xr.Dataset(
-        {"displacement_x": (("y", "x"), right), "displacement_y": (("y", "x"), -down)},
-        {"y": y, "x": x},
-    )
-    found = xr.Dataset(
-        {"cell_centre_y": ("cell", [0.04, 0.21]), "cell_centre_x": ("cell", [0.16, 0.29])}
-    )
-    assert at_cells(found, truth) == pytest.approx(np.array([(0.2, 0.0), (0.3, -0.2)]))
-
-
-def test_displacements_are_held_against_the_truth() -> None:
-    rng = np.random.default_rng(4)
-    true = np.tile([(14.0, 0.0), (0.0, -20.0)], (2000, 1))
-    spread = np.linalg.cholesky([[1.44, 0.6], [0.6, 2.25]])
-    shift = true + rng.normal(size=true.shape) @ spread.T + (0.3, 0.0)
-    ones = np.ones(len(true))
-    row = scored("a", 5000, true, shift, 1.2 * ones, 1.5 * ones, 0.6 / 1.8 * ones)
-    assert row.rms_pm == pytest.approx(np.sqrt((1.44 + 2.25 + 0.09) / 2), rel=0.03)
-    assert row.bias_pm == pytest.approx((0.3, 0.0), abs=0.08)
-    assert row.sigma_pm == pytest.approx(np.sqrt((1.44 + 2.25) / 2))
-    assert row.within_68 == pytest.approx(0.66, abs=0.03)
-    assert row.within_95 == pytest.approx(0.94, abs=0.02)
-    assert row.share == pytest.approx(1.0, abs=0.02)
-    assert 2 < row.angle_deg < 5
-    assert (row.cells, row.told) == (5000, 4000)

@@ -162,6 +162,8 @@ def test_the_shipped_file_has_free_directions_and_is_counted() -> None:
         "emulated": 24,
         "emulated_cubic": 8,
     }
+    maps = [job.name for job in all_jobs(config) if job.rule == "map_displacements"]
+    assert maps == list(section.experiments) == ["reality_drift", "reality_all"]
     standard = load(ROOT / "config.yaml")
     assert jobs.true_vectors(standard) == {}
     assert not [job for job in all_jobs(standard) if "_displacements" in job.rule]
@@ -180,6 +182,9 @@ def test_the_reference_compares_classes() -> None:
         ({"domains": ["absent"]}, {}, "'absent' is not in domains"),
         ({"domains": ["thin"], "also": ["gone"]}, {}, "'gone' is not in domains"),
         ({"domains": ["thin"]}, {"recommended": None}, "set evaluate.recommended"),
+        ({}, {}, "names neither domains nor experiments"),
+        ({"also": ["thin"]}, {}, "stands beside domains"),
+        ({"experiments": ["absent"]}, {}, "'absent' is no experiment that is mapped"),
     ],
 )
 def test_what_cannot_be_fitted_is_told(
@@ -190,3 +195,11 @@ def test_what_cannot_be_fitted_is_told(
     with pytest.raises(ConfigError) as error:
         check(data)
     assert told in str(error.value)
+
+
+def test_maps_along_110_get_no_displacements() -> None:
+    tiny = yaml.safe_load((ROOT / "tests" / "configs" / "tiny.yaml").read_text(encoding="utf-8"))
+    tiny["structures"]["zone_axis"] = [1, 1, 0]
+    tiny["evaluate"]["displacements"] = {"experiments": ["four_domains"]}
+    with pytest.raises(ConfigError, match=r"were tested along \[0, 0, 1\] alone"):
+        check(tiny)
