@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from runs import planned, snakemake
 
-CHANGE = (
-    "  confidence: 0.95",
-    "  displacements: {domains: [emulated, cubic], experiments: [four_domains]}\n"
-    "  confidence: 0.95",
+CHANGES = (
+    (
+        "  confidence: 0.95",
+        "  displacements: {domains: [emulated, cubic], experiments: [wide]}\n  confidence: 0.95",
+    ),
+    # four cells along each side are too few for its conditions
+    ("\nevaluate:", "  wide: {scene: {<<: *scene, cells: [6, 6]}}\n\nevaluate:"),
 )
 SCORED = "results/displacements.json"
 MAPS = "results/maps.json"
@@ -25,11 +28,13 @@ EDGES = ("below_15_nm", "above_28_nm", "below_0.3", "above_1.2")
 def test_displacements_are_fitted_and_scored(
     copy_of_tiny: Path, other_config: Callable[..., str]
 ) -> None:
-    config = other_config(CHANGE)
+    config = other_config(*CHANGES)
     # what stands there already serves
     assert planned(copy_of_tiny, SCORED, MAPS, config=config) == {
         "fit_displacements": 2,
         "score_displacements": 1,
+        "simulate_scene": 1,
+        "map_scan": 1,
         "map_displacements": 1,
         "summarise_maps": 1,
     }
@@ -56,12 +61,12 @@ def test_displacements_are_fitted_and_scored(
     assert scores["vector.told"]["n"] == 3
     assert told["provenance"]
     # displacements of a map lie beside those of specimens
-    of_map = copy_of_tiny / "results" / "displacements" / "four_domains"
+    of_map = copy_of_tiny / "results" / "displacements" / "wide"
     assert {path.name for path in of_map.iterdir()} == {
         *(f"displacements.{kind}" for kind in ("nc", "csv", "hspy", "png", "html")),
     }
     scored = json.loads((copy_of_tiny / MAPS).read_text(encoding="utf-8"))
-    assert scored["maps.four_domains.displacement_told"]["value"] > 0
-    assert scored["maps.four_domains.displacement_sigma_pm"]["unit"] == "pm"
+    assert scored["maps.wide.displacement_told"]["value"] > 0
+    assert scored["maps.wide.displacement_rms_pm"]["unit"] == "pm"
     # and the summary takes the scores over
     assert "score_displacements" not in planned(copy_of_tiny, "results/summary.json", config=config)

@@ -28,6 +28,8 @@ from safetensors.numpy import load_file
 pytestmark = pytest.mark.slow
 
 SPECIMENS = ("tiny_phonons-RM-test-0", "tiny_phonons-LM-test-0")
+DATASET = "datasets/warm.nc"  # of these specimens
+PREDICTIONS = "predictions/tiny_cnn"  # on it, among others
 
 
 def interrupt(folder: Path, moment: str, how: signal.Signals, delay: float) -> None:
@@ -98,11 +100,11 @@ def test_killed_runs_complete_with_the_same_numbers(
     simulations = [f"simulations/{specimen}.nc" for specimen in SPECIMENS]
     # what is taken away, with what hangs on it, so that a stage is at work when its moment comes
     for gone, moment, how, delay in (
-        ([*simulations, "datasets"], "grid points", signal.SIGKILL, 0.3),
+        ([*simulations, DATASET, PREDICTIONS], "grid points", signal.SIGKILL, 0.3),
         ([], "grid points", signal.SIGINT, 0.3),
-        (["datasets"], "rule assemble_dataset:", signal.SIGKILL, 1.0),
-        (["models", "predictions"], "epoch 1 of at most 3", signal.SIGKILL, 0.0),
-        (["predictions"], "rule predict_patterns:", signal.SIGINT, 1.5),
+        ([], "rule assemble_dataset:", signal.SIGKILL, 1.0),
+        (["models/tiny_cnn"], "epoch 1 of at most 3", signal.SIGKILL, 0.0),
+        ([], "rule predict_patterns:", signal.SIGINT, 1.5),
     ):
         for name in gone:
             path = results / name
