@@ -127,6 +127,13 @@ def test_claims_stand_with_what_was_asked_of_them(page, drawn):
         assert claim["how"] in page.text
 
 
+def test_text_is_whole(page, drawn):
+    """Half a character reference is what a careless edit of a template leaves."""
+    text = page.text.replace(drawn.config_yaml.read_text(), "")
+    assert not re.search(r"(nbsp|amp|lt|gt|quot|shy|thinsp|#\d+);", text)
+    assert "An ellipse that is right holds 68 or 95\u00a0% of the displacements; n are" in text
+
+
 def test_page_is_short(page, drawn):
     words = len(page.text.replace(drawn.config_yaml.read_text(), "").split())
     assert words < 6000, "the data of the scores are no words, all else is to be read"
