@@ -71,9 +71,9 @@ MUTATIONS = [
     ),
     Mutation(
         "ellipses are those of one dimension",
-        _SCORES,
-        "distance <= -2 * np.log(1 - percent / 100)",
-        "distance <= {68: 1.0, 95: 4.0}[percent]",
+        "polarstem/evaluate/ellipses.py",
+        "square <= -2 * np.log(1 - level)",
+        "square <= (1.0 if level < 0.9 else 4.0)",
         f"{_OF_SCORES}::test_ellipses_are_those_of_the_covariance",
     ),
     Mutation(

@@ -157,6 +157,20 @@ MUTATIONS = [
         f"{_CELLS}::test_random_error_is_that_of_neighbours_and_leaves_walls_out",
     ),
     Mutation(
+        "two pairs tell how much cells differ",
+        _SCAN,
+        "_LEAST_PAIRS = 8",
+        "_LEAST_PAIRS = 2",
+        f"{_CELLS}::test_random_error_is_that_of_neighbours_and_leaves_walls_out",
+    ),
+    Mutation(
+        "a fifth of the scatter is taken for walls",
+        _SCAN,
+        "within = (apart <= 3 * spread).all(1)",
+        "within = (apart <= 2 * spread).all(1)",
+        f"{_CELLS}::test_random_error_is_that_of_neighbours_and_leaves_walls_out",
+    ),
+    Mutation(
         "walls that no map names are scatter",
         _SCAN,
         "within = (apart <= 3 * spread).all(1)",

@@ -18,6 +18,7 @@ _RUNGS = "tests/unit/evaluate/test_reality_ladder.py"
 _INTERVALS = "tests/unit/evaluate/test_over_scans.py"
 _PAGE = "tests/unit/report/test_reality.py"
 _BESIDE = "polarstem/evaluate/map_scores/displacements_beside_truth.py"
+_ELLIPSES = "polarstem/evaluate/ellipses.py"
 _DISPLACED = "tests/unit/evaluate/test_displacements_beside_truth.py"
 
 MUTATIONS = [
@@ -233,7 +234,7 @@ MUTATIONS = [
     ),
     Mutation(
         "an ellipse is told for half of what it holds",
-        _BESIDE,
+        _ELLIPSES,
         "-2 * np.log(1 - level)",
         "-np.log(1 - level)",
         f"{_DISPLACED}::test_errors_are_those_of_cells_away_from_walls_and_defects",
@@ -241,8 +242,29 @@ MUTATIONS = [
     Mutation(
         "displacements are held against none",
         _BESIDE,
-        "error = _found(data)[told] - at_cells(found, truth)[told]",
-        "error = _found(data)[told] - 0 * at_cells(found, truth)[told]",
+        "axis=1)[told] - true",
+        "axis=1)[told] - 0 * true",
+        f"{_DISPLACED}::test_errors_are_those_of_cells_away_from_walls_and_defects",
+    ),
+    Mutation(
+        "scans without a truth are scored by the benchmark",
+        "benchmarks/displacements.py",
+        "if truth.exists():",
+        "if truth.parent.exists():",
+        f"{_DISPLACED}::test_the_benchmark_prints_what_the_summary_holds",
+    ),
+    Mutation(
+        "a component's error is told to be that of both",
+        _BESIDE,
+        "np.trace(covariance, axis1=1, axis2=2).mean() / 2",
+        "np.trace(covariance, axis1=1, axis2=2).mean()",
+        f"{_DISPLACED}::test_errors_are_those_of_cells_away_from_walls_and_defects",
+    ),
+    Mutation(
+        "an ellipse stands upright",
+        _ELLIPSES,
+        "mixed = correlation * sigma_x * sigma_y",
+        "mixed = -correlation * sigma_x * sigma_y",
         f"{_DISPLACED}::test_errors_are_those_of_cells_away_from_walls_and_defects",
     ),
     Mutation(

@@ -122,4 +122,18 @@ MUTATIONS = [
         'axes.set_anchor("S")',
         "tests/unit/report/test_map_figures.py::test_a_map_that_has_much_to_say_is_whole",
     ),
+    Mutation(
+        "ellipses of 95 % are those of 68 %",
+        "resources/report/limit.html.j2",
+        """(key, key | replace("_68", "_95"))""",
+        """(key, key | replace("_68", "_68"))""",
+        "tests/unit/report/test_html.py::test_every_number_of_displacements_is_there_once",
+    ),
+    Mutation(
+        "displacements of a map are linked from nowhere",
+        "resources/report/maps.html.j2",
+        """{% if "displacement_told" in row.scores %}""",
+        """{% if "displacement" in row.scores %}""",
+        "tests/unit/report/test_map_figures.py::test_report_shows_the_scores_of_maps",
+    ),
 ]

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from polarstem.evaluate.ellipses import covariances, inside
 from polarstem.evaluate.map_scores.beside_truth import AWAY_CELLS, read_scored, truth_of_cells
 from polarstem.evaluate.summary.entries import Entry, entry
 from polarstem.files import open_netcdf
@@ -74,8 +75,9 @@ def displacement_errors(
     away = own["wall_distance"] > AWAY_CELLS * float(truth.attrs["cell_nm"])
     away &= ~own["defect"]
     told = away & (data["reason"].values == 0)
-    error = _found(data)[told] - at_cells(found, truth)[told]
-    return _errors(int(away.sum()), at_cells(found, truth)[told], error, _covariance(data)[told])
+    true = at_cells(found, truth)[told]
+    error = np.stack([data["ux"].values, data["uy"].values], axis=1)[told] - true
+    return _errors(int(away.sum()), true, error, _covariance(data)[told])
 
 
 def at_cells(found: xr.Dataset, truth: xr.Dataset) -> Floats:
@@ -122,7 +124,11 @@ def displacement_entries(
     errors, away = displacement_errors(displacements_nc, map_nc, truth_nc), "away from walls"
     scored = {
         "displacement_rms_pm": (errors.rms_pm, "pm", "Root mean square error of a component"),
-        "displacement_bias_pm": (float(np.hypot(*errors.bias_pm)), "pm", "Mean error"),
+        "displacement_bias_pm": (
+            float(np.hypot(*errors.bias_pm)),
+            "pm",
+            "Length of the mean error",
+        ),
         "displacement_angle_deg": (errors.angle_deg, "deg", "Median error of the direction"),
         "displacement_in_68": (errors.within_68, "fraction", "Share inside the 68 % ellipse"),
         "displacement_in_95": (errors.within_95, "fraction", "Share inside the 95 % ellipse"),
@@ -137,11 +143,8 @@ def _errors(cells: int, true: Floats, error: Floats, covariance: Floats) -> Disp
     if not len(true):
         none = float("nan")
         return DisplacementErrors(cells, 0, none, none, (none, none), none, none, none, none)
-    square = np.einsum("ni,nij,nj->n", error, np.linalg.inv(covariance), error)
     turned = np.arctan2(*(true + error).T[::-1]) - np.arctan2(*true.T[::-1])
     apart = np.abs((np.degrees(turned) + 180) % 360 - 180)[np.hypot(*true.T) > _SHORTEST_PM]
-    # chi squared of two components
-    inside = [float((square <= -2 * np.log(1 - level)).mean()) for level in (0.68, 0.95)]
     right, up = error.mean(0).tolist()
     return DisplacementErrors(
         cells,
@@ -151,20 +154,13 @@ def _errors(cells: int, true: Floats, error: Floats, covariance: Floats) -> Disp
         (right, up),
         float(np.median(apart)) if len(apart) else float("nan"),
         float(((true + error) * true).sum() / (true**2).sum()),
-        *inside,
+        *(float(inside(error, covariance, level).mean()) for level in (0.68, 0.95)),
     )
-
-
-def _found(data: xr.Dataset) -> Floats:
-    """Displacements (cell, 2) [pm]."""
-    return np.stack([data["ux"].values, data["uy"].values], axis=1).astype(float)
 
 
 def _covariance(data: xr.Dataset) -> Floats:
     """Of the displacements, (cell, 2, 2) [pm^2]."""
-    x, y = (data[f"sigma_{axis}"].values.astype(float) for axis in "xy")
-    mixed = data["correlation"].values * x * y
-    return np.stack([np.stack([x**2, mixed], axis=1), np.stack([mixed, y**2], axis=1)], axis=1)
+    return covariances(*(data[name].values for name in ("sigma_x", "sigma_y", "correlation")))
 
 
 def _sigma(covariance: Floats) -> float:

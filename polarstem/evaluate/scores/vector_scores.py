@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polarstem.data.cells import group_index
+from polarstem.evaluate.ellipses import covariances, inside
 from polarstem.evaluate.scores.column_scores import beside_columns
 from polarstem.evaluate.scores.crystal_chance import chance_at_one_nm
 from polarstem.evaluate.scores.specimen_entries import mean, of_specimens
@@ -135,8 +136,6 @@ def _read(domain: str, path: Path | str, truth: Mapping[str, Sequence[float]], k
         owner = data[f"{kind}_specimen"].values
         specimen = data["specimen"].values.astype(str)[owner]
         known = np.array([truth[name] for name in specimen.tolist()], float).reshape(-1, 3)
-        x, y = (data[f"{kind}_sigma_{axis}"].values for axis in "xy")
-        mixed = data[f"{kind}_correlation"].values * x * y
         return Fits(
             np.full(len(owner), domain),
             specimen,
@@ -145,7 +144,9 @@ def _read(domain: str, path: Path | str, truth: Mapping[str, Sequence[float]], k
             data["direction"].values[owner],
             unit * known[:, :2],
             np.stack([data[f"{kind}_u{axis}"].values for axis in "xy"], axis=1),
-            np.stack([np.stack([x**2, mixed], 1), np.stack([mixed, y**2], 1)], 1),
+            covariances(
+                *(data[f"{kind}_{n}"].values for n in ("sigma_x", "sigma_y", "correlation"))
+            ),
             data[f"{kind}_p_polar"].values,
         )
 
@@ -177,10 +178,7 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
     owner = group_index(cells.domain, cells.specimen)
     chance = chance_at_one_nm(error, cells.covariance, cells.thickness, owner)
     by_chance = (chance[owner] / cells.thickness)[:, None, None] * np.eye(2)
-    distances = {
-        "": _squares(error, cells.covariance + by_chance),
-        ".alone": _squares(error, cells.covariance),
-    }
+    ellipses = {"": cells.covariance + by_chance, ".alone": cells.covariance}
 
     def over(
         fits: Fits,
@@ -224,8 +222,8 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
             "Median error of the direction of the displacement of a unit cell, of vectors seen "
             f"{shortest:g} to {longest:g} as long as the template's",
         )
-    for percent, (end, distance) in itertools.product(_LEVELS, distances.items()):
-        inside = distance <= -2 * np.log(1 - percent / 100)  # chi squared, two degrees of freedom
+    for percent, (end, ellipse) in itertools.product(_LEVELS, ellipses.items()):
+        held = inside(error, ellipse, percent / 100)
         whole = {end: polar}
         if not end:
             whole |= {f".{name}": polar & edge(cells) for name, edge in _EDGES.items()}
@@ -233,7 +231,7 @@ def entries(every: Fits, patterns: Fits, unit: float, confidence: float) -> dict
             found[f"vector.coverage_{percent}{part}"] = over(
                 cells,
                 chosen,
-                inside,
+                held,
                 mean,
                 "fraction",
                 f"Share of unit cells whose displacement lies inside the {percent} % ellipse that "
@@ -290,11 +288,6 @@ def bound_shares(paths: Sequence[Path | str], confidence: float) -> dict[str, En
         )
         for number, dose in enumerate(doses.tolist())
     }
-
-
-def _squares(error: Floats, covariance: Floats) -> Floats:
-    """Squared lengths of errors in units of the ellipse."""
-    return np.asarray(np.einsum("ni,nij,nj->n", error, np.linalg.inv(covariance), error))
 
 
 def _nearest(angle: Floats, class_deg: Floats) -> Floats:

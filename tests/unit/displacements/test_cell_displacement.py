@@ -204,4 +204,8 @@ def test_random_error_is_that_of_neighbours_and_leaves_walls_out(cells: int, mos
     drawn = [field + rng.normal(size=field.shape) for _ in range(50)]
     found = [random_error(shifts, row, column) for shifts in drawn]
     assert 0.95 < np.mean(found) < most
-    assert np.isnan(random_error(drawn[0][:3], row[:3], column[:3]))
+    # nine cells in a row have eight pairs, which are enough
+    along, flat = np.arange(9), np.zeros(9, int)
+    drawn = list(rng.normal(size=(200, 9, 2)))
+    assert np.isfinite([random_error(shifts, flat, along) for shifts in drawn]).sum() > 100
+    assert np.isnan([random_error(s[:8], flat[:8], along[:8]) for s in drawn]).all()

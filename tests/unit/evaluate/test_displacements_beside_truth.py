@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from benchmarks.displacements import rows
 from polarstem.checked_netcdf import save_netcdf
 from polarstem.displacements.displacement_files import DISPLACEMENTS_FILE
 from polarstem.evaluate.map_scores.beside_truth import truth_of_cells
@@ -117,6 +119,21 @@ def test_the_summary_of_maps_takes_displacements_where_there_are_some(
     found = json.loads(output.read_text(encoding="utf-8"))
     assert found["maps.own.displacement_rms_pm"]["n"] == known.told
     assert not any(key.startswith("maps.plain.displacement") for key in found)
+
+
+def test_the_benchmark_prints_what_the_summary_holds(known: Known, tmp_path: Path) -> None:
+    for name, path in {
+        "displacements/own": known.displacements.parent,
+        "displacements/of_a_user": known.displacements.parent,
+        "maps/own": known.map.parent,
+    }.items():
+        shutil.copytree(path, tmp_path / name)
+    (tmp_path / "scans").mkdir()
+    shutil.copy(known.truth, tmp_path / "scans" / "own.truth.nc")
+    (row,) = rows(tmp_path)
+    assert row.experiment == "own"
+    assert row.errors == displacement_errors(known.displacements, known.map, known.truth)
+    assert f"rms {row.errors.rms_pm:5.2f} pm" in str(row)
 
 
 def test_no_cell_has_no_errors(known: Known, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ class Page(HTMLParser):
         self.text = ""
         self._open: dict[str, str | None] | None = None
         self.stack: list[str] = []
+        self.source = source
         self.feed(source)
 
     def handle_starttag(self, tag, attrs):
@@ -127,10 +128,21 @@ def test_claims_stand_with_what_was_asked_of_them(page, drawn):
         assert claim["how"] in page.text
 
 
+def test_every_number_of_displacements_is_there_once(page, drawn):
+    told = {
+        k for k, v in drawn.summary.items() if k.startswith("vector.") and v["value"] is not None
+    }
+    told = {key for key in told if not key.startswith(("vector.bound_pm", "vector.fit_over"))}
+    assert "vector.coverage_95.alone" in told
+    assert told <= set(page.data)
+    rows = re.findall(r'data-key="(vector\.coverage_[^"]*)"', page.source)
+    assert len(rows) == len(set(rows)) == len([key for key in told if "coverage" in key])
+
+
 def test_text_is_whole(page, drawn):
     """Half a character reference is what a careless edit of a template leaves."""
     text = page.text.replace(drawn.config_yaml.read_text(), "")
-    assert not re.search(r"(nbsp|amp|lt|gt|quot|shy|thinsp|#\d+);", text)
+    assert not re.search(r"(nbsp|amp|lt|gt|quot|shy|thinsp);", text)
     assert "An ellipse that is right holds 68 or 95\u00a0% of the displacements; n are" in text
 
 

@@ -227,13 +227,16 @@ def test_report_shows_the_scores_of_maps(drawn, folder, tmp_path):
     new = {
         "maps.four_domains.cell_accuracy": entry(0.971, "fraction"),
         "maps.four_domains.wall_error_cells": entry(0.256, "unit cells"),
+        "maps.four_domains.displacement_told": entry(0.9, "fraction"),
+        "maps.four_domains.displacement_rms_pm": entry(0.65, "pm"),
         "maps.antiphase_boundary.defect_auroc": entry(0.964, "fraction"),
         "maps.stored_alike": entry(0.998, "fraction"),
     }
     assert report_panel(drawn.summary) is None
     panel = report_panel(drawn.summary | new)
     assert [row["name"] for row in panel["rows"]] == ["four_domains", "antiphase_boundary"]
-    assert list(panel["scores"]) == ["cell_accuracy", "wall_error_cells", "defect_auroc"]
+    shown = ["cell_accuracy", "wall_error_cells", "defect_auroc", "displacement_rms_pm"]
+    assert list(panel["scores"]) == shown
     summary = tmp_path / "summary.json"
     summary.write_text(json.dumps(drawn.summary | new))
     draw_maps({"four_domains": folder}, tmp_path / "maps.png")
@@ -241,12 +244,21 @@ def test_report_shows_the_scores_of_maps(drawn, folder, tmp_path):
     files = (summary, drawn.metrics_csv, figures, drawn.config_yaml, VERSIONS)
     write_report(*files, tmp_path / "r.html", maps={"maps": tmp_path / "maps.png"})
     page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
-    for words in ("97.1\u00a0%", "0.26\u00a0unit cells", "96.4\u00a0%", "99.8\u00a0%"):
+    for words in (
+        "97.1\u00a0%",
+        "0.26\u00a0unit cells",
+        "96.4\u00a0%",
+        "99.8\u00a0%",
+        "0.65\u00a0pm",
+    ):
         assert words in page.text
     ids = [attributes.get("id") for _, attributes in page.tags]
     assert "maps" in ids
     assert "figure-maps" in ids
     assert ("a", {"href": "#maps"}) in page.tags
+    linked = [a["href"] for tag, a in page.tags if tag == "a" and "displacements" in a["href"]]
+    assert "displacements/four_domains/displacements.html" in linked
+    assert "displacements/antiphase_boundary/displacements.html" not in linked
     assert not page.stack
 
 
