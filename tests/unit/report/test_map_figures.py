@@ -256,7 +256,7 @@ def test_report_shows_the_scores_of_maps(drawn, folder, tmp_path):
     assert "maps" in ids
     assert "figure-maps" in ids
     assert ("a", {"href": "#maps"}) in page.tags
-    linked = [a["href"] for tag, a in page.tags if tag == "a" and "displacements" in a["href"]]
+    linked = [attributes.get("href") for tag, attributes in page.tags if tag == "a"]
     assert "displacements/four_domains/displacements.html" in linked
     assert "displacements/antiphase_boundary/displacements.html" not in linked
     assert not page.stack
