@@ -261,7 +261,7 @@ MUTATIONS = [
         f"{_DISPLACED}::test_errors_are_those_of_cells_away_from_walls_and_defects",
     ),
     Mutation(
-        "an ellipse stands upright",
+        "an ellipse leans the other way",
         _ELLIPSES,
         "mixed = correlation * sigma_x * sigma_y",
         "mixed = -correlation * sigma_x * sigma_y",
